@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The control socket's verbs: paths and methods -> engine, answers and refusals -> JSON, metrics
+ * text, health answers, one audit line per write. Transport and limits of connections are the
+ * loop's; what an object means is proto's and the engine's.
+ */
+#ifndef JUNCTOR_API_API_H
+#define JUNCTOR_API_API_H
+
+#include "api/role.h"
+#include "base/error.h"
+
+struct jn_api;
+struct jn_engine;
+struct jn_datapath;
+struct jn_loop;
+
+struct jn_api_options {
+	struct jn_loop *loop;
+	struct jn_engine *engine;
+	struct jn_datapath *datapath; /* hooks and reason counters */
+	const char *socket_path;
+	const char *version;
+	struct jn_access access; /* copied shallowly: rules outlive the api */
+};
+
+int jn_api_open(const struct jn_api_options *options, struct jn_api **out, struct jn_error *err);
+/* Stops listening and closes every client; closed(arg) when all is gone. *api is NULL at once. */
+void jn_api_close(struct jn_api **api, void (*closed)(void *arg), void *arg);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One blocking HTTP client for the control socket, for the CLI and for tests.
+ */
+#ifndef JUNCTOR_CLIENT_CLIENT_H
+#define JUNCTOR_CLIENT_CLIENT_H
+
+#include <stddef.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+struct jn_client;
+
+/* Connect. -ENOENT, -ECONNREFUSED, -EACCES, … with err (JN_ERROR_UNAVAILABLE) saying what to do. */
+int jn_client_open(const char *socket_path, struct jn_client **out, struct jn_error *err);
+void jn_client_close(struct jn_client **client);
+
+struct jn_answer {
+	int status; /* HTTP status code */
+	struct jn_buffer body;
+	char *generation; /* Junctor-Generation, or NULL */
+};
+void jn_answer_done(struct jn_answer *answer);
+
+/*
+ * Send one request and read its answer whole. body may be NULL. timeout_ms: of silence, 0 = none.
+ * Returns 0 with any HTTP status, or a negative errno when there was no answer (err).
+ */
+int jn_client_request(struct jn_client *client, const char *method, const char *target,
+		      const char *body, size_t size, unsigned timeout_ms, struct jn_answer *out,
+		      struct jn_error *err);
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The kernel side as the controller sees it: programs and links, and typed access to the tables.
+ * The only user of libbpf. Everything is pinned below <pin_dir>/v<ABI>/ and outlives the process.
+ *
+ * It does NOT decide what stands in a table: ids, ranges and order are the engine's business.
+ */
+#ifndef JUNCTOR_DATAPATH_DATAPATH_H
+#define JUNCTOR_DATAPATH_DATAPATH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <junctor/abi.h>
+#include <junctor/reasons.h>
+
+#include "base/error.h"
+
+struct jn_datapath;
+
+struct jn_datapath_options {
+	const char *pin_dir; /* the folder above v<ABI>; on bpffs, see jn_bpffs_prepare */
+	const char *cgroup;  /* where the hooks are attached */
+};
+
+/*
+ * Load the programs and adopt the pinned tables, or create them where there are none. A pinned
+ * table of another type, key size, value size or flags is refused unread. Nothing is attached yet,
+ * and nothing new stays behind on failure. err names what is missing and what to do.
+ */
+int jn_datapath_open(const struct jn_datapath_options *options, struct jn_datapath **out,
+		     struct jn_error *err);
+
+/*
+ * Attach each hook at the cgroup, or adopt its pinned link and, where the program in it is not this
+ * build's, swap it (link update: no gap). All or nothing for hooks that were not attached before.
+ */
+int jn_datapath_attach(struct jn_datapath *dp, struct jn_error *err);
+
+/* Close fds and mappings. What is pinned stays and goes on serving. */
+void jn_datapath_close(struct jn_datapath **dp);
+
+struct jn_hook_status {
+	const char *name; /* "connect4", … */
+	bool is_attached;
+};
+/* Every hook of this build; *count of them. Static names; asks the kernel for each link. */
+size_t jn_datapath_hooks(struct jn_datapath *dp, struct jn_hook_status *out, size_t capacity);
+
+/* Was there a pinned table already when jn_datapath_open ran? */
+bool jn_datapath_is_adopted(const struct jn_datapath *dp);
+
+/* --- mapped tables: plain stores, visible to the kernel at once --------------------------------
+ * Each function is one or more plain stores, and calls jn_store_seam() before the first and between
+ * them, so that a test can end the process at any store. Indices are checked with assert().
+ */
+const struct jn_set *jn_datapath_sets(const struct jn_datapath *dp);
+const struct jn_revision *jn_datapath_revisions(const struct jn_datapath *dp);
+const struct jn_slot *jn_datapath_slots(const struct jn_datapath *dp);
+const struct jn_endpoint *jn_datapath_endpoints(const struct jn_datapath *dp);
+
+/* service is stored last (release): an endpoint is whole before it is anybody's. */
+void jn_datapath_put_endpoint(struct jn_datapath *dp, uint32_t id, const struct jn_endpoint *e);
+void jn_datapath_set_endpoint_weight(struct jn_datapath *dp, uint32_t id, uint16_t weight);
+/* service = 0 first, then the rest is zeroed. */
+void jn_datapath_clear_endpoint(struct jn_datapath *dp, uint32_t id);
+/* A hidden revision: its slots from slot_base on, then the record itself. */
+void jn_datapath_put_revision(struct jn_datapath *dp, uint32_t index, const struct jn_revision *r,
+			      const struct jn_slot *slots);
+/* The publication: one release store of 8 bytes. index 0 and number 0: nothing. */
+void jn_datapath_publish(struct jn_datapath *dp, uint32_t set, uint32_t index, uint32_t number);
+uint64_t jn_datapath_generation(const struct jn_datapath *dp);
+void jn_datapath_set_generation(struct jn_datapath *dp, uint64_t generation);
+
+/* Called before every store above; does nothing, and exists to be found by its name. */
+void jn_store_seam(void);
+
+/* --- hash tables: system calls -------------------------------------------------------------- */
+/* Batch; returns 0 or the first negative errno, with *done how many from the start are in. */
+int jn_datapath_put_frontends(struct jn_datapath *dp, const struct jn_frontend_key *keys,
+			      const struct jn_frontend *values, size_t count, size_t *done);
+/* Keys that are not there are fine. */
+int jn_datapath_del_frontends(struct jn_datapath *dp, const struct jn_frontend_key *keys,
+			      size_t count);
+int jn_datapath_put_names(struct jn_datapath *dp, const uint32_t *services,
+			  const struct jn_name *names, size_t count, size_t *done);
+int jn_datapath_del_names(struct jn_datapath *dp, const uint32_t *services, size_t count);
+
+/* Walk a whole table (batch lookup). A nonzero return of fn ends the walk with that value. */
+typedef int (*jn_frontend_fn)(void *arg, const struct jn_frontend_key *key,
+			      const struct jn_frontend *value);
+int jn_datapath_each_frontend(struct jn_datapath *dp, jn_frontend_fn fn, void *arg);
+typedef int (*jn_name_fn)(void *arg, uint32_t service, const struct jn_name *name);
+int jn_datapath_each_name(struct jn_datapath *dp, jn_name_fn fn, void *arg);
+
+/* --- counters ------------------------------------------------------------------------------- */
+/* Summed over CPUs. services: ids, any order; out: one for each. Batch where the kernel allows. */
+int jn_datapath_read_stats(struct jn_datapath *dp, const uint32_t *services, size_t count,
+			   struct jn_stats *out);
+int jn_datapath_zero_stats(struct jn_datapath *dp, uint32_t service);
+int jn_datapath_read_reasons(struct jn_datapath *dp, uint64_t out[JN_REASON_MAX]);
+
+/* --- about this machine --------------------------------------------------------------------- */
+/* The cookie by which hooks know this process's network namespace; -errno when it has none. */
+int jn_datapath_netns_cookie(uint64_t *out);
+
+/*
+ * Return when every program that ran at the call has ended (MEMBARRIER_CMD_GLOBAL; where a kernel
+ * refuses it, JN_GRACE_FALLBACK_MS of sleep). Blocks for milliseconds: never on the loop.
+ */
+void jn_datapath_wait_grace(void);
+
+/* The cgroup2 mount as /proc/self/mountinfo has it (hybrid layouts found). -ENOENT with err. */
+int jn_cgroup_find_root(char *out, size_t size, struct jn_error *err);
+
+/*
+ * Make sure `pin_dir` exists (0700, ours, no symlink) on a bpffs: where the file system is none,
+ * mount one on /sys/fs/bpf (a pin_dir below it) or on pin_dir itself. err says what is missing.
+ */
+int jn_bpffs_prepare(const char *pin_dir, struct jn_error *err);
+
+/* One process at a time: flock. *fd is the lock; err names the process that holds it. */
+int jn_folder_lock(const char *dir, int *fd, struct jn_error *err);
+
+/*
+ * Remove our links and pins below pin_dir, its v<ABI> folder, and the bpffs we mounted there; then
+ * make sure that nothing of ours is attached at `cgroup` any more (may be NULL: not checked).
+ * removed: how many pins went. Foreign files are left and named in err.
+ */
+int jn_datapath_cleanup(const char *pin_dir, const char *cgroup, unsigned *removed,
+			struct jn_error *err);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The one way declared state reaches the kernel: validate -> plan -> hidden parts -> commit on disk
+ * -> publish -> acknowledge with the generation -> removals after a grace period.
+ *
+ * Everything here runs on one thread; what blocks is handed to the executor. Writes queue and are
+ * done one at a time, in order. Reads see what was acknowledged (or recovered at the start), never
+ * a write under way. It does NOT know HTTP, JSON paths or who may write.
+ */
+#ifndef JUNCTOR_ENGINE_ENGINE_H
+#define JUNCTOR_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <junctor/abi.h>
+
+#include "base/error.h"
+#include "proto/object.h"
+
+struct jn_datapath;
+struct jn_store;
+struct jn_engine;
+
+/* Runs work(arg) on another thread and then done(arg) on this one. May be called again in done. */
+struct jn_executor {
+	void *context;
+	/* 0, or a negative errno with nothing started. */
+	int (*submit)(void *context, void (*work)(void *arg), void (*done)(void *arg), void *arg);
+};
+
+struct jn_engine_options {
+	struct jn_datapath *datapath; /* open, not yet attached; outlives the engine */
+	struct jn_executor executor;
+	const char *state_dir; /* locked by the caller */
+	uint64_t netns_cookie; /* of this process */
+};
+
+/*
+ * Read the store and the tables, complete what a crash interrupted, and make the tables hold what
+ * was declared: only differences are written. Blocks; before the loop runs.
+ */
+int jn_engine_open(const struct jn_engine_options *options, struct jn_engine **out,
+		   struct jn_error *err);
+/* Call only while jn_engine_is_idle: tables stay as they are and go on serving. */
+void jn_engine_close(struct jn_engine **engine);
+/* No write is queued or under way, no grace period runs. idle_fn of jn_engine_on_idle tells. */
+bool jn_engine_is_idle(const struct jn_engine *engine);
+/* No more writes are taken; fn is called once, when the last one has ended (maybe at once). */
+void jn_engine_drain(struct jn_engine *engine, void (*fn)(void *arg), void *arg);
+
+/* --- writes ---------------------------------------------------------------------------------- */
+enum jn_write_verb {
+	JN_WRITE_APPLY,	 /* create or replace */
+	JN_WRITE_CREATE, /* JN_ERROR_EXISTS when it is there */
+	JN_WRITE_DELETE	 /* JN_ERROR_NOT_FOUND when it is not */
+};
+
+enum jn_result {
+	JN_RESULT_UNCHANGED,
+	JN_RESULT_CREATED,
+	JN_RESULT_CONFIGURED,
+	JN_RESULT_DELETED
+};
+const char *jn_result_name(enum jn_result result); /* "created", … */
+
+struct jn_write_item {
+	enum jn_write_verb verb;
+	struct jn_object_key key;
+	struct jn_object *object; /* NULL for DELETE; the write owns the reference */
+	enum jn_result result;	  /* filled when the write succeeds */
+};
+
+struct jn_write {
+	struct {
+		struct jn_write_item *items;
+		size_t count, capacity;
+	} items;
+	bool is_dry_run;
+	uint64_t received_ns; /* clock when the request was complete */
+	/* for the audit line */
+	uint32_t uid;
+	/*
+	 * Called once, on the engine's thread, maybe before jn_engine_write returns. err: empty on
+	 * success. The write is freed after it.
+	 */
+	void (*done)(void *arg, const struct jn_write *write, struct jn_error *err);
+	void *arg;
+	/* filled when it succeeds */
+	uint64_t generation;
+	uint64_t programmed_us;
+};
+
+struct jn_write *jn_write_new(void);
+void jn_write_free(struct jn_write **write);
+/* Add one item; takes the caller's reference to object, also on failure (-ENOMEM). */
+int jn_write_add(struct jn_write *w, enum jn_write_verb verb, const struct jn_object_key *key,
+		 struct jn_object *object);
+
+/* Takes the write over. All or nothing. */
+void jn_engine_write(struct jn_engine *engine, struct jn_write *write);
+
+/* --- reads ----------------------------------------------------------------------------------- */
+/* A new reference, or NULL. */
+struct jn_object *jn_engine_find(struct jn_engine *engine, const struct jn_object_key *key);
+/* References to all of a kind, of one namespace or (NULL) of all, by namespace and name. */
+int jn_engine_list(struct jn_engine *engine, enum jn_kind kind, const char *namespace_,
+		   struct jn_object_list *out);
+void jn_engine_object_status(struct jn_engine *engine, const struct jn_object *object,
+			     struct jn_object_status *out);
+
+uint64_t jn_engine_generation(const struct jn_engine *engine);	    /* acknowledged */
+uint64_t jn_engine_installed(const struct jn_engine *engine);	    /* the kernel serves it */
+
+/* fn(arg) once `generation` is installed: true if it already is (fn is then not called). */
+bool jn_engine_wait(struct jn_engine *engine, uint64_t generation, void (*fn)(void *arg),
+		    void *arg);
+void jn_engine_cancel_wait(struct jn_engine *engine, void *arg);
+
+struct jn_usage {
+	const char *name; /* "services", "frontends", … */
+	uint64_t used, max;
+};
+#define JN_USAGE_COUNT 6
+void jn_engine_usage(struct jn_engine *engine, struct jn_usage out[JN_USAGE_COUNT]);
+
+/* Sentences about what is not as it should be; *count of them; valid until the next write. */
+const char *const *jn_engine_degraded(const struct jn_engine *engine, size_t *count);
+
+/* Counters of every service port, for metrics. A nonzero return of fn ends the walk. */
+struct jn_service_stats {
+	const char *namespace_, *name, *port_name;
+	uint8_t proto;
+	unsigned endpoints; /* that take new connections */
+	struct jn_stats stats;
+};
+int jn_engine_each_stats(struct jn_engine *engine,
+			 int (*fn)(void *arg, const struct jn_service_stats *s), void *arg);
+
+#endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The objects users declare, as values: one struct per kind, and the object that wraps it.
+ *
+ * An object is immutable once decoded and counted: whoever keeps one holds a reference. The codec
+ * checks everything that one object can be wrong about by itself (types, ranges, unknown fields,
+ * duplicates inside it); what depends on other objects is the model's business.
+ */
+#ifndef JUNCTOR_PROTO_OBJECT_H
+#define JUNCTOR_PROTO_OBJECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <junctor/abi.h>
+#include <junctor/limits.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+#define JN_API_GROUP "junctor.dev"
+#define JN_API_VERSION "junctor.dev/v1alpha1"
+
+enum jn_kind {
+	JN_KIND_LOCAL_SERVICE,
+	JN_KIND_TRAFFIC_POLICY,
+	JN_KIND_MAX
+};
+
+/* Names of a kind; one table in object.c. */
+struct jn_kind_names {
+	const char *kind;   /* "LocalService" */
+	const char *plural; /* "localservices": paths and resource names */
+	const char *list;   /* "LocalServiceList" */
+};
+const struct jn_kind_names *jn_kind_names(enum jn_kind kind);
+/* By kind name, or by plural; -ENOENT. */
+int jn_kind_by_name(const char *name, enum jn_kind *out);
+int jn_kind_by_plural(const char *plural, enum jn_kind *out);
+
+/* Who an object is. As a key it is compared as bytes: zero it whole before filling it. */
+struct jn_object_key {
+	enum jn_kind kind;
+	char namespace_[JN_NAME_BYTES];
+	char name[JN_NAME_BYTES];
+};
+
+struct jn_label {
+	char *key;
+	char *value;
+};
+
+struct jn_labels {
+	struct jn_label *items; /* sorted by key */
+	unsigned count;
+};
+
+struct jn_port {
+	char name[JN_NAME_BYTES]; /* "" where not given */
+	uint16_t port;		  /* 1..65535 */
+	uint16_t target_port;	  /* 1..65535 */
+	uint8_t proto;		  /* IPPROTO_TCP, IPPROTO_UDP */
+};
+
+/* backends[].ports: this backend listens elsewhere for that port of the service. */
+struct jn_port_override {
+	uint8_t port_index; /* into jn_local_service.ports */
+	uint16_t number;
+};
+
+struct jn_backend {
+	struct jn_addr addr;
+	uint16_t port; /* from "ip:port"; 0: not given there */
+	uint16_t weight;
+	bool is_ready;
+	bool is_terminating;
+	uint8_t override_count;
+	struct jn_port_override *overrides;
+};
+
+struct jn_local_service {
+	struct jn_addr *addresses;
+	unsigned address_count; /* 1..JN_MAX_ADDRESSES */
+	struct jn_port *ports;
+	unsigned port_count; /* 1..JN_MAX_PORTS */
+	struct jn_backend *backends;
+	unsigned backend_count; /* 0..JN_MAX_BACKENDS */
+};
+
+/* The port on which this backend serves that port of the service: host order. */
+uint16_t jn_backend_port(const struct jn_local_service *s, const struct jn_backend *b,
+			 unsigned port_index);
+
+struct jn_traffic_policy {
+	char target[JN_NAME_BYTES]; /* a LocalService in the policy's own namespace */
+	char port[JN_NAME_BYTES];   /* name of one of its ports; "" = all of them */
+	uint8_t algorithm;	    /* enum jn_algorithm */
+	uint16_t no_endpoint_errno; /* positive */
+};
+
+struct jn_object {
+	unsigned references;
+	struct jn_object_key key;
+	struct jn_labels labels;
+	struct jn_labels annotations;
+	uint64_t version; /* resourceVersion; on a write as decoded: what it must be, 0 = any */
+	union {
+		struct jn_local_service service;
+		struct jn_traffic_policy policy;
+	};
+};
+
+struct jn_object *jn_object_ref(struct jn_object *o);
+void jn_object_unref(struct jn_object **o); /* NULL is fine; *o is NULL afterwards */
+
+/* Do both declare the same (everything but version)? */
+bool jn_object_equal(const struct jn_object *a, const struct jn_object *b);
+
+struct jn_object_list {
+	struct jn_object **items;
+	size_t count, capacity;
+};
+void jn_object_list_done(struct jn_object_list *list);
+
+/* What a path or a request already says about the objects that follow. */
+struct jn_decode_options {
+	const char *prefix;	/* put before every field's path: "lines[16]." or "" */
+	const char *namespace_; /* of objects that name none; one that names another is 422 */
+	bool namespace_is_fixed;
+	const char *name; /* must be the object's name, or NULL */
+	int kind;	  /* must be its kind (enum jn_kind), or -1 */
+};
+
+/*
+ * Decode one document: an object, or (only with kind -1) a List of them. The objects are appended to
+ * `out`; on an error nothing is. Returns 0; -EINVAL with err listing every fault found
+ * (JN_ERROR_BAD_REQUEST: not JSON, duplicate key, too deep; JN_ERROR_INVALID: the rest); -ENOMEM.
+ */
+int jn_object_decode(const char *text, size_t size, const struct jn_decode_options *options,
+		     struct jn_object_list *out, struct jn_error *err);
+
+/* Is this text by itself one complete JSON value? (Tells JSON lines from one long document.) */
+bool jn_json_is_complete(const char *text, size_t size);
+
+/*
+ * The canonical text of what was declared, defaults filled in, without status and without version:
+ * equal objects give equal bytes. This is what the store keeps and hashes.
+ */
+void jn_object_encode_declared(const struct jn_object *o, struct jn_buffer *out);
+
+/* status of a LocalService or TrafficPolicy as answered; counts are of backends. */
+struct jn_object_status {
+	uint64_t generation;
+	bool is_programmed;
+	const char *reason; /* CamelCase; NULL: none */
+	unsigned ready, not_ready, terminating, weightless;
+};
+
+/* The object as the control socket answers it; status may be NULL. */
+void jn_object_encode(const struct jn_object *o, const struct jn_object_status *status,
+		      struct jn_buffer *out);
+
+#endif
