@@ -42,6 +42,7 @@ struct jn_error {
 	struct jn_cause causes[JN_MAX_FAULTS];
 	unsigned cause_count; /* listed */
 	unsigned fault_count; /* found, listed or not */
+	char *text;	      /* what jn_error_text built of the causes; for it alone */
 };
 
 /* { 0 } is a valid empty error. */

@@ -22,8 +22,8 @@ struct jn_table_ops {
 struct jn_table {
 	const struct jn_table_ops *ops;
 	unsigned char *entries;
-	uint8_t *marks; /* 0: free, 1: used */
-	size_t capacity; /* a power of two, or 0 */
+	uint32_t *hashes; /* of the entries; 0: free */
+	size_t capacity;  /* a power of two, or 0 */
 	size_t count;
 };
 
