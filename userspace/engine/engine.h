@@ -69,6 +69,7 @@ struct jn_write_item {
 	enum jn_write_verb verb;
 	struct jn_object_key key;
 	struct jn_object *object; /* NULL for DELETE; the write owns the reference */
+	unsigned position;	  /* in the request, counted from 0: for the path of a fault */
 	enum jn_result result;	  /* filled when the write succeeds */
 };
 
@@ -77,6 +78,7 @@ struct jn_write {
 		struct jn_write_item *items;
 		size_t count, capacity;
 	} items;
+	const char *list_word; /* "items", "lines": fault paths start items[position].; NULL: one object */
 	bool is_dry_run;
 	uint64_t received_ns; /* clock when the request was complete */
 	/* for the audit line */

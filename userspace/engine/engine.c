@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The engine's life, and what it answers without changing anything. Writes are in write.c.
+ */
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <junctor/limits.h>
+
+#include "base/auto.h"
+#include "base/vec.h"
+#include "datapath/datapath.h"
+#include "engine/internal.h"
+
+static int install_init(struct jn_install *in, const struct jn_engine_options *options)
+{
+	in->datapath = options->datapath;
+	in->netns_cookie = options->netns_cookie;
+	jn_installed_init(&in->installed);
+	jn_ids_init(&in->services, "services", JN_MAX_SERVICES, JN_QUARANTINE_MS);
+	jn_ids_init(&in->endpoints, "endpoints", JN_MAX_ENDPOINTS, JN_QUARANTINE_MS);
+	/* Only programs that run right now can hold these two: a grace period is rest enough. */
+	jn_ids_init(&in->sets, "sets", JN_MAX_SETS, 0);
+	jn_ids_init(&in->revisions, "revisions", JN_MAX_REVISIONS, 0);
+	return jn_ranges_init(&in->slots, JN_MAX_SLOTS);
+}
+
+static void install_done(struct jn_install *in)
+{
+	jn_installed_done(&in->installed);
+	jn_ids_done(&in->services);
+	jn_ids_done(&in->endpoints);
+	jn_ids_done(&in->sets);
+	jn_ids_done(&in->revisions);
+	jn_ranges_done(&in->slots);
+}
+
+int jn_engine_open(const struct jn_engine_options *options, struct jn_engine **out,
+		   struct jn_error *err)
+{
+	JN_AUTO(jn_engine_close) struct jn_engine *e = calloc(1, sizeof(*e));
+	int rc;
+
+	if (!e)
+		return jn_error_set(err, -ENOMEM, JN_ERROR_INTERNAL,
+				    "out of memory; give junctord more memory");
+	e->executor = options->executor;
+	rc = install_init(&e->install, options);
+	if (!rc)
+		rc = jn_model_new(&e->model);
+	e->install.model = e->model;
+	if (!rc)
+		rc = jn_engine_load(e, options->state_dir, err);
+	if (rc)
+		return jn_error_set(err, rc, JN_ERROR_INTERNAL,
+				    "the declared state cannot be brought into the kernel (%s); "
+				    "free memory and start junctord again",
+				    strerror(-rc));
+	*out = JN_MOVE(e);
+	return 0;
+}
+
+void jn_engine_close(struct jn_engine **engine)
+{
+	struct jn_engine *e = *engine;
+
+	*engine = NULL;
+	if (!e)
+		return;
+	jn_store_close(&e->store);
+	jn_garbage_done(&e->young);
+	install_done(&e->install);
+	jn_model_free(&e->model);
+	jn_notes_done(&e->notes);
+	free(e->queue.items);
+	free(e->waiters.items);
+	free(e->forgotten.items);
+	free(e);
+}
+
+bool jn_engine_is_idle(const struct jn_engine *engine)
+{
+	return !engine->current && !engine->queue.count && !engine->is_store_busy &&
+	       !engine->is_grace_running;
+}
+
+void jn_engine_drain(struct jn_engine *engine, void (*fn)(void *arg), void *arg)
+{
+	engine->is_draining = true;
+	engine->drained = fn;
+	engine->drained_arg = arg;
+	jn_engine_pump(engine);
+}
+
+struct jn_object *jn_engine_find(struct jn_engine *engine, const struct jn_object_key *key)
+{
+	struct jn_object *object = jn_model_find(engine->model, key);
+
+	return object ? jn_object_ref(object) : NULL;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct jn_object *const *left = a, *const *right = b;
+	int order = strcmp((*left)->key.namespace_, (*right)->key.namespace_);
+
+	return order ? order : strcmp((*left)->key.name, (*right)->key.name);
+}
+
+int jn_engine_list(struct jn_engine *engine, enum jn_kind kind, const char *namespace_,
+		   struct jn_object_list *out)
+{
+	JN_AUTO(jn_object_list_done) struct jn_object_list list = { 0 };
+	struct jn_object *object;
+	size_t at = 0;
+
+	while ((object = jn_model_next(engine->model, &at))) {
+		struct jn_object **item;
+
+		if (object->key.kind != kind ||
+		    (namespace_ && strcmp(namespace_, object->key.namespace_)))
+			continue;
+		item = jn_vec_add(&list);
+		if (!item)
+			return -ENOMEM;
+		*item = jn_object_ref(object);
+	}
+	if (list.count)
+		qsort(list.items, list.count, sizeof(*list.items), by_name);
+	*out = list;
+	list = (struct jn_object_list){ 0 };
+	return 0;
+}
+
+static void service_status(const struct jn_object *object, struct jn_object_status *out)
+{
+	const struct jn_local_service *s = &object->service;
+	bool is_usable = false;
+
+	for (unsigned i = 0; i < s->backend_count; i++) {
+		const struct jn_backend *backend = &s->backends[i];
+
+		if (!backend->is_ready)
+			out->not_ready++;
+		else if (backend->is_terminating)
+			out->terminating++;
+		else if (!backend->weight)
+			out->weightless++;
+		else
+			out->ready++;
+		is_usable |= backend->is_ready && backend->weight;
+	}
+	if (!is_usable)
+		out->reason = "NoEndpoint";
+}
+
+static const char *policy_reason(struct jn_engine *engine, const struct jn_object *policy)
+{
+	struct jn_object_key key = { .kind = JN_KIND_LOCAL_SERVICE };
+	const struct jn_object *target;
+
+	memcpy(key.namespace_, policy->key.namespace_, sizeof(key.namespace_));
+	memcpy(key.name, policy->policy.target, sizeof(key.name));
+	target = jn_model_find(engine->model, &key);
+	if (!target)
+		return "TargetNotFound";
+	if (!policy->policy.port[0])
+		return NULL;
+	for (unsigned i = 0; i < target->service.port_count; i++) {
+		if (!strcmp(target->service.ports[i].name, policy->policy.port))
+			return NULL;
+	}
+	return "PortNotFound";
+}
+
+void jn_engine_object_status(struct jn_engine *engine, const struct jn_object *object,
+			     struct jn_object_status *out)
+{
+	*out = (struct jn_object_status){
+		.generation = object->version,
+		.is_programmed = object->version <= engine->installed,
+	};
+	if (object->key.kind == JN_KIND_LOCAL_SERVICE)
+		service_status(object, out);
+	else
+		out->reason = policy_reason(engine, object);
+	if (!out->reason && jn_notes_find(&engine->notes, &object->key))
+		out->reason = "StateDamaged";
+}
+
+uint64_t jn_engine_generation(const struct jn_engine *engine)
+{
+	return engine->generation;
+}
+
+uint64_t jn_engine_installed(const struct jn_engine *engine)
+{
+	return engine->installed;
+}
+
+bool jn_engine_wait(struct jn_engine *engine, uint64_t generation, void (*fn)(void *arg),
+		    void *arg)
+{
+	struct jn_waiter *waiter;
+
+	if (generation <= engine->installed)
+		return true;
+	waiter = jn_vec_add(&engine->waiters);
+	if (waiter)
+		*waiter = (struct jn_waiter){ generation, fn, arg };
+	return false; /* without memory for the waiter its caller runs into its own time-out */
+}
+
+void jn_engine_cancel_wait(struct jn_engine *engine, void *arg)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < engine->waiters.count; i++) {
+		if (engine->waiters.items[i].arg != arg)
+			engine->waiters.items[kept++] = engine->waiters.items[i];
+	}
+	engine->waiters.count = kept;
+}
+
+void jn_engine_usage(struct jn_engine *engine, struct jn_usage out[JN_USAGE_COUNT])
+{
+	const struct jn_install *in = &engine->install;
+	const struct jn_ids *ids[] = { &in->services, &in->sets, &in->revisions, &in->endpoints };
+
+	for (size_t i = 0; i < JN_COUNT(ids); i++)
+		out[i] = (struct jn_usage){ ids[i]->name, ids[i]->used, ids[i]->capacity - 1 };
+	out[4] = (struct jn_usage){ "frontends", jn_model_frontend_count(engine->model),
+				    JN_MAX_FRONTENDS };
+	out[5] = (struct jn_usage){ "slots", in->slots.used, in->slots.capacity };
+}
+
+static unsigned usable_endpoints(const struct jn_install *in, const struct jn_installed_port *port)
+{
+	const struct jn_endpoint *table = jn_datapath_endpoints(in->datapath);
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < port->endpoint_count; i++)
+		count += table[port->endpoints[i]].weight != 0;
+	return count;
+}
+
+int jn_engine_each_stats(struct jn_engine *engine,
+			 int (*fn)(void *arg, const struct jn_service_stats *s), void *arg)
+{
+	const struct jn_install *in = &engine->install;
+	struct jn_installed_service **service;
+	size_t at = 0;
+	int rc = 0;
+
+	while (!rc && (service = jn_table_next(&in->installed, &at))) {
+		for (size_t i = 0; i < (*service)->count && !rc; i++) {
+			const struct jn_installed_port *port = &(*service)->ports[i];
+			struct jn_service_stats s = {
+				.namespace_ = (*service)->namespace_,
+				.name = (*service)->name,
+				.port_name = port->port_name,
+				.proto = port->proto,
+				.endpoints = usable_endpoints(in, port),
+			};
+
+			rc = jn_datapath_read_stats(in->datapath, &port->service, 1, &s.stats);
+			if (!rc)
+				rc = fn(arg, &s);
+		}
+	}
+	return rc;
+}

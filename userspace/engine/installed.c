@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The index of what is installed. Holds no copy of table contents.
+ */
+#include "engine/installed.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct service_key {
+	const char *namespace_, *name;
+};
+
+static uint64_t hash_service(const void *key)
+{
+	const struct service_key *k = key;
+
+	return jn_hash_bytes(k->namespace_, strlen(k->namespace_)) * 31 +
+	       jn_hash_bytes(k->name, strlen(k->name));
+}
+
+static bool has_service(const void *entry, const void *key)
+{
+	struct jn_installed_service *const *service = entry;
+	const struct service_key *k = key;
+
+	return !strcmp((*service)->name, k->name) && !strcmp((*service)->namespace_, k->namespace_);
+}
+
+static const struct jn_table_ops installed_ops = { sizeof(struct jn_installed_service *),
+						   hash_service, has_service };
+
+void jn_installed_port_done(struct jn_installed_port *port)
+{
+	free(port->frontends);
+	free(port->endpoints);
+	*port = (struct jn_installed_port){ 0 };
+}
+
+static void free_service(struct jn_installed_service *service)
+{
+	for (size_t i = 0; i < service->count; i++)
+		jn_installed_port_done(&service->ports[i]);
+	free(service->ports);
+	free(service);
+}
+
+void jn_installed_init(struct jn_table *installed)
+{
+	jn_table_init(installed, &installed_ops);
+}
+
+void jn_installed_done(struct jn_table *installed)
+{
+	struct jn_installed_service **service;
+	size_t at = 0;
+
+	while ((service = jn_table_next(installed, &at)))
+		free_service(*service);
+	jn_table_done(installed);
+}
+
+struct jn_installed_service *jn_installed_find(const struct jn_table *installed,
+					       const char *namespace_, const char *name)
+{
+	struct service_key key = { namespace_, name };
+	struct jn_installed_service **service = jn_table_find(installed, &key);
+
+	return service ? *service : NULL;
+}
+
+struct jn_installed_service *jn_installed_make(struct jn_table *installed, const char *namespace_,
+					       const char *name)
+{
+	struct service_key key = { namespace_, name };
+	struct jn_installed_service **entry, *service;
+	bool is_new;
+
+	service = jn_installed_find(installed, namespace_, name);
+	if (service)
+		return service;
+	service = calloc(1, sizeof(*service));
+	entry = service ? jn_table_put(installed, &key, &is_new) : NULL;
+	if (!entry) {
+		free(service);
+		return NULL;
+	}
+	(void)snprintf(service->namespace_, sizeof(service->namespace_), "%s", namespace_);
+	(void)snprintf(service->name, sizeof(service->name), "%s", name);
+	*entry = service;
+	return service;
+}
+
+void jn_installed_drop(struct jn_table *installed, struct jn_installed_service *service)
+{
+	struct service_key key = { service->namespace_, service->name };
+
+	jn_table_del(installed, &key);
+	free_service(service);
+}
+
+struct jn_installed_port *jn_installed_port(const struct jn_installed_service *service,
+					    const char *port_name, uint8_t proto)
+{
+	for (size_t i = 0; service && i < service->count; i++) {
+		struct jn_installed_port *port = &service->ports[i];
+
+		if (port->proto == proto && !strcmp(port->port_name, port_name))
+			return port;
+	}
+	return NULL;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the kernel tables hold, by object: only the indices that the tables themselves cannot be
+ * searched for. What stands behind an index is read from the mapped tables.
+ */
+#ifndef JUNCTOR_ENGINE_INSTALLED_H
+#define JUNCTOR_ENGINE_INSTALLED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <junctor/abi.h>
+
+#include "base/table.h"
+#include "model/resolve.h"
+
+struct jn_installed_port {
+	char port_name[JN_NAME_BYTES];
+	uint8_t proto;
+	bool is_uneven; /* found at start: its frontends' values differ, all must be written again */
+	uint32_t service;
+	uint64_t netns_cookie;
+	uint32_t sets[JN_FAMILY_MAX]; /* 0: none */
+	struct jn_frontend_key *frontends;
+	unsigned frontend_count;
+	uint32_t *endpoints;
+	unsigned endpoint_count;
+};
+void jn_installed_port_done(struct jn_installed_port *port);
+
+struct jn_installed_service {
+	char namespace_[JN_NAME_BYTES];
+	char name[JN_NAME_BYTES];
+	struct jn_installed_port *ports;
+	size_t count, capacity;
+};
+
+/* The table of struct jn_installed_service *. */
+void jn_installed_init(struct jn_table *installed);
+void jn_installed_done(struct jn_table *installed);
+
+struct jn_installed_service *jn_installed_find(const struct jn_table *installed,
+					       const char *namespace_, const char *name);
+/* Found or made; NULL when memory is out. */
+struct jn_installed_service *jn_installed_make(struct jn_table *installed, const char *namespace_,
+					       const char *name);
+void jn_installed_drop(struct jn_table *installed, struct jn_installed_service *service);
+
+struct jn_installed_port *jn_installed_port(const struct jn_installed_service *service,
+					    const char *port_name, uint8_t proto);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The engine's own parts: shared by its files, by nobody else.
+ *
+ * A write:   queued -> begin (stage, prepare, hide) -> commit on the executor -> finish -> done
+ * Garbage:   young (made by writes) -> old (a grace period runs) -> collected
+ */
+#ifndef JUNCTOR_ENGINE_INTERNAL_H
+#define JUNCTOR_ENGINE_INTERNAL_H
+
+#include "base/buffer.h"
+#include "engine/engine.h"
+#include "engine/transaction.h"
+#include "store/store.h"
+
+/* Something about one object that is not as it was declared. */
+struct jn_note {
+	struct jn_object_key key; /* name "": an object whose name could not be read */
+	bool is_recovered;	  /* rebuilt from the tables; else lost: nothing was left of it */
+};
+
+struct jn_notes {
+	struct jn_note *items;
+	size_t count, capacity;
+	char **texts; /* what jn_engine_degraded shows: notes, then sentences */
+	size_t text_count;
+	char **sentences; /* about the store as a whole */
+	size_t sentence_count, sentence_capacity;
+};
+void jn_notes_done(struct jn_notes *notes);
+const struct jn_note *jn_notes_find(const struct jn_notes *notes, const struct jn_object_key *key);
+int jn_notes_add(struct jn_notes *notes, const struct jn_object_key *key, bool is_recovered);
+void jn_notes_del(struct jn_notes *notes, const struct jn_object_key *key);
+int jn_notes_say(struct jn_notes *notes, const char *sentence);
+/* Build texts anew after changes. */
+void jn_notes_render(struct jn_notes *notes);
+
+/* The rows of one commit and the text they point into. */
+struct jn_rows {
+	struct jn_row *items;
+	size_t count, capacity;
+	struct jn_buffer text;
+};
+void jn_rows_done(struct jn_rows *rows);
+/* key stays valid as long as the rows. object NULL: delete. */
+int jn_rows_add(struct jn_rows *rows, const struct jn_object_key *key,
+		const struct jn_object *object, bool is_recovered);
+/* After the last add: bodies point into the text. -ENOMEM when the text did not fit. */
+int jn_rows_close(struct jn_rows *rows);
+
+struct jn_waiter {
+	uint64_t generation;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+struct jn_engine {
+	struct jn_executor executor;
+	struct jn_store *store;
+	struct jn_model *model;
+	struct jn_install install;
+	struct jn_notes notes;
+	uint64_t generation; /* acknowledged */
+	uint64_t installed;  /* the tables hold it whole */
+
+	struct {
+		struct jn_write **items;
+		size_t count, capacity;
+	} queue;
+	bool is_pumping;
+
+	/* the write under way */
+	struct jn_write *current;
+	struct jn_changes changes;
+	struct {
+		struct jn_object_key *items;
+		size_t count, capacity;
+	} forgotten; /* lost objects whose loss is acknowledged by deleting them */
+	struct jn_transaction transaction;
+	struct jn_rows rows;
+	struct jn_error commit_error;
+	int commit_rc;
+	bool is_store_busy;
+
+	struct jn_garbage young, old;
+	bool is_grace_running;
+
+	struct {
+		struct jn_waiter *items;
+		size_t count, capacity;
+	} waiters;
+	bool is_draining;
+	void (*drained)(void *arg);
+	void *drained_arg;
+};
+
+/* adopt.c: read the tables into install; orphans become garbage. 0 or a negative errno with err. */
+int jn_engine_adopt(struct jn_engine *e, struct jn_garbage *garbage, struct jn_error *err);
+
+/* load.c: the store's objects into the model, the tables brought in line with it. */
+int jn_engine_load(struct jn_engine *e, const char *state_dir, struct jn_error *err);
+
+/*
+ * recover.c: declare what the tables hold of this service: a LocalService and, where its ports do
+ * not choose in the default way, a TrafficPolicy of the same name. Appended to out. 0; -ENOENT when
+ * nothing is installed; -ENOMEM.
+ */
+int jn_engine_recover(struct jn_engine *e, const struct jn_installed_service *service,
+		      struct jn_object_list *out);
+
+/* write.c */
+void jn_engine_pump(struct jn_engine *e);
+void jn_engine_start_grace(struct jn_engine *e);
+
+#endif

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * At start: what the store says, what the tables hold, and which of the two is right.
+ *
+ * A whole store is always right: the tables are brought in line with it, which also completes what
+ * a crash interrupted between commit and publication. A store that is damaged, or older than the
+ * tables, is doubted: what the tables hold goes on being served, and the objects that the store no
+ * longer knows are declared anew from the tables, stored, and named in /v1/status.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/vec.h"
+#include "datapath/datapath.h"
+#include "engine/internal.h"
+
+struct loading {
+	struct jn_engine *e;
+	struct jn_changes objects; /* what the store knows; each is an `after` */
+	struct jn_notes bad;	   /* rows that are not what was written */
+	bool is_damaged;	   /* more than single rows */
+	uint64_t store_generation, tables_generation;
+};
+
+static void loading_done(struct loading *l)
+{
+	jn_changes_done(&l->objects);
+	jn_notes_done(&l->bad);
+}
+
+/* --- reading the store --------------------------------------------------------------------------- */
+
+static void read_bad_row(void *arg, const char *kind, const char *namespace_, const char *name)
+{
+	struct loading *l = arg;
+	struct jn_object_key key = { 0 };
+
+	if (!jn_kind_by_name(kind, &key.kind)) {
+		(void)snprintf(key.namespace_, sizeof(key.namespace_), "%s", namespace_);
+		(void)snprintf(key.name, sizeof(key.name), "%s", name);
+	}
+	if (!key.name[0])
+		l->is_damaged = true;
+	else if (jn_notes_add(&l->bad, &key, false))
+		l->is_damaged = true; /* no memory to name it: doubt everything */
+}
+
+static int read_row(void *arg, const struct jn_row *row)
+{
+	struct loading *l = arg;
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+	JN_AUTO(jn_object_list_done) struct jn_object_list list = { 0 };
+	struct jn_decode_options options = {
+		.prefix = "",
+		.namespace_ = row->namespace_,
+		.namespace_is_fixed = true,
+		.name = row->name,
+	};
+	enum jn_kind kind;
+	struct jn_change *change;
+
+	if (jn_kind_by_name(row->kind, &kind)) {
+		read_bad_row(arg, row->kind, row->namespace_, row->name);
+		return 0;
+	}
+	options.kind = kind;
+	if (jn_object_decode(row->body, row->body_size, &options, &list, &err) || list.count != 1) {
+		read_bad_row(arg, row->kind, row->namespace_, row->name);
+		return 0;
+	}
+	change = jn_vec_add(&l->objects);
+	if (!change)
+		return -ENOMEM;
+	change->after = jn_object_ref(list.items[0]);
+	change->after->version = row->version;
+	if (row->is_recovered)
+		return jn_notes_add(&l->e->notes, &change->after->key, true);
+	return 0;
+}
+
+static void read_damage(void *arg, const char *sentence)
+{
+	struct loading *l = arg;
+
+	l->is_damaged = true;
+	(void)jn_notes_say(&l->e->notes, sentence); /* is_damaged alone is enough to be careful */
+}
+
+/* --- declaring ----------------------------------------------------------------------------------- */
+
+/* Stage and keep these changes; false when they do not fit together with the rest. */
+static bool declare(struct jn_engine *e, const struct jn_changes *changes)
+{
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+
+	if (jn_model_stage(e->model, changes, &err))
+		return false;
+	jn_model_settle(e->model, changes, true);
+	return true;
+}
+
+static struct jn_changes one_change(const struct jn_model *m, struct jn_object *after,
+				    struct jn_change *change)
+{
+	change->before = jn_model_find(m, &after->key);
+	change->after = after;
+	return (struct jn_changes){ .items = change, .count = 1 };
+}
+
+/* All at once; where they contradict each other (damage), one by one, and the rest is bad. */
+static void declare_stored(struct loading *l)
+{
+	if (declare(l->e, &l->objects))
+		return;
+	for (size_t i = 0; i < l->objects.count; i++) {
+		struct jn_change change = { 0 };
+		struct jn_changes one =
+			one_change(l->e->model, l->objects.items[i].after, &change);
+		const struct jn_object_key *key = &l->objects.items[i].after->key;
+
+		if (!declare(l->e, &one))
+			read_bad_row(l, jn_kind_names(key->kind)->kind, key->namespace_, key->name);
+	}
+}
+
+/* --- doubt: what the tables know better ---------------------------------------------------------- */
+
+static struct jn_object_key key_of(const struct jn_installed_service *service)
+{
+	struct jn_object_key key = { .kind = JN_KIND_LOCAL_SERVICE };
+
+	memcpy(key.namespace_, service->namespace_, sizeof(key.namespace_));
+	memcpy(key.name, service->name, sizeof(key.name));
+	return key;
+}
+
+/* The last generation that changed anything of this service. */
+static uint64_t effective_version(const struct jn_engine *e, const struct jn_object *object)
+{
+	const struct jn_object *policy;
+	uint64_t version = object->version;
+
+	for (unsigned i = 0; i <= object->service.port_count; i++) {
+		policy = jn_model_policy(e->model, object->key.namespace_, object->key.name,
+					 i < object->service.port_count
+						 ? object->service.ports[i].name
+						 : "");
+		if (policy && policy->version > version)
+			version = policy->version;
+	}
+	return version;
+}
+
+/* Would the tables have to change for this service as it is declared now? */
+static bool differs(struct jn_engine *e, struct jn_object_key *key)
+{
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+	struct jn_transaction t = { .in = &e->install };
+	struct jn_key_list keys = { .items = key, .count = 1 };
+	bool is_same;
+
+	if (jn_transaction_prepare(&t, &keys, &err))
+		return true;
+	is_same = jn_transaction_is_empty(&t);
+	jn_transaction_take_back(&t);
+	return !is_same;
+}
+
+/* Is the tables' version of this service to be trusted more than the store's? */
+static bool is_doubtful(struct loading *l, struct jn_object_key *key)
+{
+	const struct jn_object *object = jn_model_find(l->e->model, key);
+
+	if (!object)
+		return l->is_damaged || l->store_generation < l->tables_generation ||
+		       jn_notes_find(&l->bad, key);
+	return effective_version(l->e, object) <= l->tables_generation && differs(l->e, key);
+}
+
+/* A policy that was lost gets its own name back where only one was lost in its namespace. */
+static void rename_policy(struct loading *l, struct jn_object *policy)
+{
+	const struct jn_note *found = NULL;
+
+	for (size_t i = 0; i < l->bad.count; i++) {
+		const struct jn_note *note = &l->bad.items[i];
+
+		if (note->key.kind != JN_KIND_TRAFFIC_POLICY ||
+		    strcmp(note->key.namespace_, policy->key.namespace_))
+			continue;
+		if (found)
+			return;
+		found = note;
+	}
+	if (found)
+		policy->key = found->key;
+}
+
+static int recover_object(struct loading *l, struct jn_object *object, uint64_t generation,
+			  struct jn_rows *rows)
+{
+	struct jn_change change = { 0 };
+	struct jn_changes one = one_change(l->e->model, object, &change);
+	int rc;
+
+	object->version = generation;
+	if (!declare(l->e, &one))
+		return 0; /* something right stands there now: it wins */
+	rc = jn_notes_add(&l->e->notes, &object->key, true);
+	jn_notes_del(&l->bad, &object->key);
+	return rc ? rc : jn_rows_add(rows, &object->key, object, true);
+}
+
+/* First the policies: often they alone are missing, and the service's own row is right. */
+static int recover_service(struct loading *l, const struct jn_installed_service *service,
+			   uint64_t generation, struct jn_rows *rows,
+			   struct jn_object_list *recovered)
+{
+	struct jn_object_key key = key_of(service);
+	size_t first = recovered->count;
+	int rc = jn_engine_recover(l->e, service, recovered);
+
+	if (rc == -ENOENT)
+		return 0; /* no frontend leads to it: there is nothing to serve */
+	for (size_t i = first; i < recovered->count && !rc; i++) {
+		if (recovered->items[i]->key.kind != JN_KIND_TRAFFIC_POLICY)
+			continue;
+		rename_policy(l, recovered->items[i]);
+		rc = recover_object(l, recovered->items[i], generation, rows);
+	}
+	if (!rc && (!jn_model_find(l->e->model, &key) || differs(l->e, &key)))
+		rc = recover_object(l, recovered->items[first], generation, rows);
+	return rc;
+}
+
+static int recover_all(struct loading *l, uint64_t generation, struct jn_rows *rows,
+		       struct jn_object_list *recovered)
+{
+	struct jn_installed_service **services = NULL, **service;
+	size_t at = 0, count = 0;
+	int rc = 0;
+
+	/* A list of its own: planning touches the table of what is installed. */
+	services = calloc(l->e->install.installed.count + 1, sizeof(*services));
+	if (!services)
+		return -ENOMEM;
+	while ((service = jn_table_next(&l->e->install.installed, &at)))
+		services[count++] = *service;
+	for (size_t i = 0; i < count && !rc; i++) {
+		struct jn_object_key key = key_of(services[i]);
+
+		if (is_doubtful(l, &key))
+			rc = recover_service(l, services[i], generation, rows, recovered);
+	}
+	free(services);
+	return rc;
+}
+
+/* What could not be brought back is remembered on disk until somebody declares or deletes it. */
+static int note_lost(struct loading *l)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < l->bad.count && !rc; i++) {
+		const struct jn_object_key *key = &l->bad.items[i].key;
+		struct jn_row row = {
+			.kind = jn_kind_names(key->kind)->kind,
+			.namespace_ = key->namespace_,
+			.name = key->name,
+		};
+
+		if (jn_model_find(l->e->model, key))
+			continue;
+		rc = jn_notes_add(&l->e->notes, key, false);
+		if (!rc)
+			(void)jn_store_set_damaged(l->e->store, &row, true); /* said in any case */
+	}
+	return rc;
+}
+
+static int settle_doubt(struct loading *l, struct jn_error *err)
+{
+	JN_AUTO(jn_rows_done) struct jn_rows rows = { 0 };
+	JN_AUTO(jn_object_list_done) struct jn_object_list recovered = { 0 };
+	struct jn_engine *e = l->e;
+	uint64_t generation = e->generation + 1;
+	int rc;
+
+	if (l->store_generation < l->tables_generation && !l->is_damaged)
+		(void)jn_notes_say(&e->notes,
+				   "StateBehind: the stored state is older than the kernel tables; "
+				   "what the tables serve was kept: compare junctor get with your "
+				   "files");
+	rc = recover_all(l, generation, &rows, &recovered);
+	if (!rc)
+		rc = jn_rows_close(&rows);
+	if (!rc && rows.count) {
+		rc = jn_store_commit(e->store, generation, rows.items, rows.count, err);
+		if (!rc)
+			e->generation = generation;
+	}
+	return rc ? rc : note_lost(l);
+}
+
+/* --- bringing the tables in line ----------------------------------------------------------------- */
+
+static int add_key(struct jn_key_list *keys, const struct jn_object_key *key)
+{
+	struct jn_object_key *item = jn_vec_add(keys);
+
+	if (!item)
+		return -ENOMEM;
+	*item = *key;
+	return 0;
+}
+
+/* Everything declared, and everything installed that is not declared any more. */
+static int collect_keys(struct jn_engine *e, struct jn_key_list *keys)
+{
+	struct jn_installed_service **service;
+	struct jn_object *object;
+	size_t at = 0;
+	int rc = 0;
+
+	while (!rc && (object = jn_model_next(e->model, &at))) {
+		if (object->key.kind == JN_KIND_LOCAL_SERVICE)
+			rc = add_key(keys, &object->key);
+	}
+	at = 0;
+	while (!rc && (service = jn_table_next(&e->install.installed, &at))) {
+		struct jn_object_key key = key_of(*service);
+
+		if (!jn_model_find(e->model, &key))
+			rc = add_key(keys, &key);
+	}
+	return rc;
+}
+
+struct orphans {
+	struct jn_engine *e;
+	struct {
+		struct jn_frontend_key *items;
+		size_t count, capacity;
+	} keys;
+};
+
+static int find_orphan(void *arg, const struct jn_frontend_key *key,
+		       const struct jn_frontend *value)
+{
+	struct orphans *orphans = arg;
+	struct jn_frontend_key *item;
+
+	(void)value; /* whose it was does not matter: nobody declares it */
+	if (jn_model_is_claimed(orphans->e->model, key))
+		return 0;
+	item = jn_vec_add(&orphans->keys);
+	if (!item)
+		return -ENOMEM;
+	*item = *key;
+	return 0;
+}
+
+/* Frontends whose service has no name, left by a crash. */
+static int drop_orphans(struct jn_engine *e)
+{
+	struct orphans orphans = { .e = e };
+	int rc = jn_datapath_each_frontend(e->install.datapath, find_orphan, &orphans);
+
+	if (!rc && orphans.keys.count)
+		rc = jn_datapath_del_frontends(e->install.datapath, orphans.keys.items,
+					       orphans.keys.count);
+	free(orphans.keys.items);
+	return rc;
+}
+
+static int bring_in_line(struct jn_engine *e, struct jn_garbage *garbage, struct jn_error *err)
+{
+	struct jn_transaction t = { .in = &e->install };
+	struct jn_key_list keys = { 0 };
+	int rc = collect_keys(e, &keys);
+
+	if (!rc)
+		rc = jn_transaction_prepare(&t, &keys, err);
+	free(keys.items);
+	if (rc)
+		return rc;
+	rc = jn_transaction_hide(&t, err);
+	if (rc) {
+		jn_transaction_take_back(&t);
+		return rc;
+	}
+	rc = jn_transaction_publish(&t, e->generation, err);
+	if (!rc)
+		rc = drop_orphans(e);
+	if (!rc)
+		e->installed = e->generation;
+	jn_transaction_adopt(&t, garbage);
+	jn_transaction_done(&t);
+	if (!jn_garbage_is_empty(garbage)) {
+		jn_datapath_wait_grace();
+		jn_garbage_collect(&e->install, garbage);
+	}
+	return rc;
+}
+
+int jn_engine_load(struct jn_engine *e, const char *state_dir, struct jn_error *err)
+{
+	JN_AUTO(loading_done) struct loading l = { .e = e };
+	JN_AUTO(jn_garbage_done) struct jn_garbage garbage = { 0 };
+	struct jn_store_reader reader = { &l, read_row, read_bad_row, read_damage };
+	int rc;
+
+	rc = jn_store_open(state_dir, &reader, &e->store, &l.store_generation, err);
+	if (!rc)
+		rc = jn_engine_adopt(e, &garbage, err);
+	if (rc)
+		return rc;
+	l.tables_generation = jn_datapath_generation(e->install.datapath);
+	e->generation = l.store_generation > l.tables_generation ? l.store_generation
+								 : l.tables_generation;
+	declare_stored(&l);
+	if (l.is_damaged || l.bad.count || l.store_generation < l.tables_generation)
+		rc = settle_doubt(&l, err);
+	if (!rc)
+		rc = bring_in_line(e, &garbage, err);
+	jn_notes_render(&e->notes);
+	(void)malloc_trim(0);
+	return rc;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What is not as it was declared, until it is declared again.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/vec.h"
+#include "engine/internal.h"
+
+static void drop_texts(struct jn_notes *notes)
+{
+	for (size_t i = 0; i < notes->text_count; i++)
+		free(notes->texts[i]);
+	free(notes->texts);
+	notes->texts = NULL;
+	notes->text_count = 0;
+}
+
+void jn_notes_done(struct jn_notes *notes)
+{
+	drop_texts(notes);
+	for (size_t i = 0; i < notes->sentence_count; i++)
+		free(notes->sentences[i]);
+	free(notes->sentences);
+	free(notes->items);
+	*notes = (struct jn_notes){ 0 };
+}
+
+const struct jn_note *jn_notes_find(const struct jn_notes *notes, const struct jn_object_key *key)
+{
+	for (size_t i = 0; i < notes->count; i++) {
+		if (!memcmp(&notes->items[i].key, key, sizeof(*key)))
+			return &notes->items[i];
+	}
+	return NULL;
+}
+
+int jn_notes_add(struct jn_notes *notes, const struct jn_object_key *key, bool is_recovered)
+{
+	struct jn_note *note;
+
+	if (jn_notes_find(notes, key))
+		return 0;
+	note = jn_vec_add(notes);
+	if (!note)
+		return -ENOMEM;
+	*note = (struct jn_note){ .key = *key, .is_recovered = is_recovered };
+	return 0;
+}
+
+void jn_notes_del(struct jn_notes *notes, const struct jn_object_key *key)
+{
+	const struct jn_note *found = jn_notes_find(notes, key);
+
+	if (!found)
+		return;
+	notes->items[found - notes->items] = notes->items[--notes->count];
+	jn_notes_render(notes);
+}
+
+int jn_notes_say(struct jn_notes *notes, const char *sentence)
+{
+	char **item = jn_vec_add_raw((void **)&notes->sentences, &notes->sentence_count,
+				     &notes->sentence_capacity, sizeof(*item));
+
+	if (!item)
+		return -ENOMEM;
+	*item = strdup(sentence);
+	return *item ? 0 : -ENOMEM;
+}
+
+static char *note_text(const struct jn_note *note)
+{
+	const char *kind = jn_kind_names(note->key.kind)->kind;
+	char *text = NULL;
+	int length;
+
+	if (note->is_recovered)
+		length = asprintf(&text,
+				  "StateDamaged: %s %s/%s was rebuilt from the kernel tables, because "
+				  "its stored row was damaged or missing; declare it again",
+				  kind, note->key.namespace_, note->key.name);
+	else if (note->key.name[0])
+		length = asprintf(&text,
+				  "StateDamaged: %s %s/%s is lost, its stored row is damaged; "
+				  "declare it again or delete it",
+				  kind, note->key.namespace_, note->key.name);
+	else
+		length = asprintf(&text, "StateDamaged: a stored row is damaged and its name "
+					 "cannot be read; compare junctor get with your files");
+	return length < 0 ? NULL : text;
+}
+
+/* Out of memory shows fewer texts, never wrong ones. */
+void jn_notes_render(struct jn_notes *notes)
+{
+	drop_texts(notes);
+	notes->texts = calloc(notes->count + notes->sentence_count + 1, sizeof(*notes->texts));
+	if (!notes->texts)
+		return;
+	for (size_t i = 0; i < notes->count; i++) {
+		notes->texts[notes->text_count] = note_text(&notes->items[i]);
+		notes->text_count += notes->texts[notes->text_count] != NULL;
+	}
+	for (size_t i = 0; i < notes->sentence_count; i++) {
+		notes->texts[notes->text_count] =
+			notes->sentences[i] ? strdup(notes->sentences[i]) : NULL;
+		notes->text_count += notes->texts[notes->text_count] != NULL;
+	}
+}
+
+const char *const *jn_engine_degraded(const struct jn_engine *engine, size_t *count)
+{
+	*count = engine->notes.text_count;
+	return (const char *const *)engine->notes.texts;
+}

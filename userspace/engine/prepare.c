@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The first step of a transaction: what has to change, with every id it needs. Touches no table.
+ */
+#include "engine/transaction.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <junctor/limits.h>
+
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/vec.h"
+#include "datapath/datapath.h"
+
+/* The name the user knows it by, for a limit's sentence. */
+static int limit_reached(struct jn_error *err, const struct jn_service_plan *service,
+			 const char *limit, uint64_t max)
+{
+	jn_error_cause(err, JN_ERROR_INVALID, "LimitReached", "",
+		       "%s/%s: the limit %s (%llu) is reached; delete what is not needed (ids that "
+		       "were just freed can be used again after %u s)",
+		       service->key.namespace_, service->key.name, limit,
+		       (unsigned long long)max, JN_QUARANTINE_MS / 1000);
+	return -EINVAL;
+}
+
+/* One id, or the limit's sentence. */
+static int take_id(struct jn_ids *ids, const struct jn_service_plan *service, uint32_t *out,
+		   struct jn_error *err)
+{
+	*out = jn_ids_take(ids, jn_clock_ms());
+	return *out ? 0 : limit_reached(err, service, ids->name, ids->capacity - 1);
+}
+
+static int take_endpoints(struct jn_install *in, const struct jn_service_plan *service,
+			  struct jn_port_plan *plan, struct jn_error *err)
+{
+	size_t count = plan->desired ? plan->desired->endpoint_count : 0;
+	int rc;
+
+	rc = jn_plan_endpoints(plan->desired, plan->installed ? plan->installed->endpoints : NULL,
+			       plan->installed ? plan->installed->endpoint_count : 0,
+			       jn_datapath_endpoints(in->datapath), &plan->match);
+	if (rc)
+		return rc;
+	plan->is_new = calloc(count ? count : 1, sizeof(*plan->is_new));
+	if (!plan->is_new)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		if (plan->match.ids[i])
+			continue;
+		rc = take_id(&in->endpoints, service, &plan->match.ids[i], err);
+		if (rc)
+			return rc;
+		plan->is_new[i] = true;
+	}
+	return 0;
+}
+
+static bool has_family(const struct jn_desired_port *desired, enum jn_family family)
+{
+	for (unsigned i = 0; desired && i < desired->frontend_count; i++) {
+		if (jn_family_of(&desired->frontends[i].vip) == family)
+			return true;
+	}
+	return false;
+}
+
+/* The revision that the tables publish for a set; NULL where there is none that fits together. */
+static const struct jn_revision *published(const struct jn_install *in, uint32_t set)
+{
+	uint64_t word = jn_datapath_sets(in->datapath)[set].word;
+	uint32_t index = (uint32_t)word;
+	const struct jn_revision *revision;
+
+	if (!index || index >= JN_MAX_REVISIONS)
+		return NULL;
+	revision = &jn_datapath_revisions(in->datapath)[index];
+	if (revision->number != word >> 32 || revision->slot_base > JN_MAX_SLOTS ||
+	    revision->slot_count > JN_MAX_SLOTS - revision->slot_base)
+		return NULL;
+	return revision;
+}
+
+static int take_revision(struct jn_install *in, const struct jn_service_plan *service,
+			 struct jn_set_plan *plan, struct jn_error *err)
+{
+	int rc = take_id(&in->revisions, service, &plan->revision, err);
+
+	if (rc)
+		return rc;
+	plan->is_published_anew = true;
+	if (!++in->last_number)
+		in->last_number = 1; /* 0 means that nothing is published */
+	plan->number = in->last_number;
+	if (!plan->slots.count)
+		return 0;
+	if (jn_ranges_take(&in->slots, (uint32_t)plan->slots.count, &plan->slot_base))
+		return limit_reached(err, service, "slots", in->slots.capacity);
+	plan->has_slots = true;
+	return 0;
+}
+
+/* What the tables hold for this set today. */
+static const struct jn_revision *remember_old(const struct jn_install *in, struct jn_set_plan *plan,
+					      uint32_t set)
+{
+	const struct jn_revision *revision;
+
+	plan->old_set = set;
+	revision = set ? published(in, set) : NULL;
+	if (!revision)
+		return NULL;
+	plan->old_revision = (uint32_t)jn_datapath_sets(in->datapath)[set].word;
+	plan->old_slots = (struct jn_extent){ revision->slot_base, revision->slot_count };
+	return revision;
+}
+
+static int plan_set(struct jn_install *in, const struct jn_service_plan *service,
+		    struct jn_port_plan *port, enum jn_family family, struct jn_error *err)
+{
+	struct jn_set_plan *plan = &port->sets[family];
+	const struct jn_revision *revision;
+	int rc;
+
+	revision = remember_old(in, plan, port->installed ? port->installed->sets[family] : 0);
+	if (!has_family(port->desired, family))
+		return 0;
+	plan->set = plan->old_set;
+	if (!plan->set) {
+		rc = take_id(&in->sets, service, &plan->set, err);
+		if (rc)
+			return rc;
+		plan->is_new = true;
+	}
+	rc = jn_plan_slots(port->desired, port->match.ids, family, &plan->slots);
+	if (rc)
+		return rc;
+	if (revision && jn_plan_is_published(port->desired, &plan->slots, revision,
+					     jn_datapath_slots(in->datapath)))
+		return 0;
+	return take_revision(in, service, plan, err);
+}
+
+static int plan_port(struct jn_install *in, const struct jn_service_plan *service,
+		     struct jn_port_plan *plan, struct jn_error *err)
+{
+	int rc = 0;
+
+	plan->service = plan->installed ? plan->installed->service : 0;
+	if (!plan->service)
+		rc = take_id(&in->services, service, &plan->service, err);
+	if (!rc)
+		rc = take_endpoints(in, service, plan, err);
+	for (unsigned family = 0; family < JN_FAMILY_MAX && !rc; family++)
+		rc = plan_set(in, service, plan, family, err);
+	if (rc || !plan->desired)
+		return rc;
+	plan->netns_cookie = plan->desired->is_bound ? in->netns_cookie : 0;
+	plan->rewrites_frontends = plan->installed && (plan->installed->is_uneven ||
+						       plan->installed->netns_cookie !=
+							       plan->netns_cookie);
+	return 0;
+}
+
+/* --- frontends: collected over all services, so that an address can move between two ------------ */
+
+static bool is_installed(const struct jn_port_plan *plan, const struct jn_frontend_key *key)
+{
+	for (unsigned i = 0; plan->installed && i < plan->installed->frontend_count; i++) {
+		if (!memcmp(&plan->installed->frontends[i], key, sizeof(*key)))
+			return true;
+	}
+	return false;
+}
+
+static int collect_puts(struct jn_transaction *t, const struct jn_port_plan *plan)
+{
+	for (unsigned i = 0; plan->desired && i < plan->desired->frontend_count; i++) {
+		const struct jn_frontend_key *frontend = &plan->desired->frontends[i];
+		struct jn_frontend_key *key;
+		struct jn_frontend *value;
+
+		if (is_installed(plan, frontend) && !plan->rewrites_frontends)
+			continue;
+		key = jn_vec_add(&t->put_keys);
+		value = jn_vec_add(&t->put_values);
+		if (!key || !value)
+			return -ENOMEM;
+		*key = *frontend;
+		value->service = plan->service;
+		value->set = plan->sets[jn_family_of(&frontend->vip)].set;
+		value->netns_cookie = plan->netns_cookie;
+	}
+	return 0;
+}
+
+/* What this port has and no object claims any more. */
+static int collect_dels(struct jn_transaction *t, const struct jn_port_plan *plan)
+{
+	for (unsigned i = 0; plan->installed && i < plan->installed->frontend_count; i++) {
+		struct jn_frontend_key *key;
+
+		if (jn_model_is_claimed(t->in->model, &plan->installed->frontends[i]))
+			continue;
+		key = jn_vec_add(&t->del_keys);
+		if (!key)
+			return -ENOMEM;
+		*key = plan->installed->frontends[i];
+	}
+	return 0;
+}
+
+static int collect_frontends(struct jn_transaction *t, struct jn_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < t->count && !rc; i++) {
+		const struct jn_service_plan *service = &t->services[i];
+
+		for (size_t p = 0; p < service->port_count && !rc; p++) {
+			rc = collect_puts(t, &service->ports[p]);
+			if (!rc)
+				rc = collect_dels(t, &service->ports[p]);
+		}
+	}
+	if (!rc && t->count && jn_model_frontend_count(t->in->model) > JN_MAX_FRONTENDS)
+		rc = limit_reached(err, &t->services[0], "frontends", JN_MAX_FRONTENDS);
+	return rc;
+}
+
+/* --- services ------------------------------------------------------------------------------------ */
+
+/* The record of what is installed, and room for what will be: nothing later can fail for memory. */
+static int make_installed(struct jn_install *in, struct jn_service_plan *service)
+{
+	const struct jn_object_key *key = &service->key;
+
+	if (!service->desired.port_count) {
+		service->installed = jn_installed_find(&in->installed, key->namespace_, key->name);
+		return 0;
+	}
+	service->installed = jn_installed_make(&in->installed, key->namespace_, key->name);
+	service->next_ports = calloc(service->desired.port_count, sizeof(*service->next_ports));
+	return service->installed && service->next_ports ? 0 : -ENOMEM;
+}
+
+/* Pair desired ports with installed ones by name and protocol; then the installed rest. */
+static int pair_ports(struct jn_service_plan *service)
+{
+	const struct jn_installed_service *installed = service->installed;
+	size_t most = service->desired.port_count + (installed ? installed->count : 0);
+
+	service->ports = calloc(most ? most : 1, sizeof(*service->ports));
+	if (!service->ports)
+		return -ENOMEM;
+	for (unsigned i = 0; i < service->desired.port_count; i++) {
+		const struct jn_desired_port *desired = &service->desired.ports[i];
+
+		service->ports[service->port_count++] = (struct jn_port_plan){
+			.desired = desired,
+			.installed = jn_installed_port(installed, desired->name.port_name,
+						       desired->name.proto),
+		};
+	}
+	for (size_t i = 0; installed && i < installed->count; i++) {
+		const struct jn_installed_port *port = &installed->ports[i];
+		bool is_desired = false;
+
+		for (size_t p = 0; p < service->port_count; p++)
+			is_desired |= service->ports[p].installed == port;
+		if (!is_desired)
+			service->ports[service->port_count++] =
+				(struct jn_port_plan){ .installed = port };
+	}
+	return 0;
+}
+
+static int plan_service(struct jn_transaction *t, const struct jn_object_key *key,
+			struct jn_error *err)
+{
+	const struct jn_object *object = jn_model_find_staged(t->in->model, key);
+	struct jn_service_plan *service = jn_vec_add_raw((void **)&t->services, &t->count,
+							 &t->capacity, sizeof(*service));
+	int rc = 0;
+
+	if (!service)
+		return -ENOMEM;
+	service->key = *key;
+	if (object)
+		rc = jn_resolve(t->in->model, object, &service->desired);
+	if (!rc)
+		rc = make_installed(t->in, service);
+	if (!rc)
+		rc = pair_ports(service);
+	for (size_t p = 0; p < service->port_count && !rc; p++)
+		rc = plan_port(t->in, service, &service->ports[p], err);
+	return rc;
+}
+
+int jn_transaction_prepare(struct jn_transaction *t, const struct jn_key_list *keys,
+			   struct jn_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < keys->count && !rc; i++)
+		rc = plan_service(t, &keys->items[i], err);
+	if (!rc)
+		rc = collect_frontends(t, err);
+	if (rc)
+		jn_transaction_take_back(t);
+	return rc;
+}
+
+static void take_back_service(struct jn_transaction *t, const struct jn_port_plan *plan)
+{
+	if (!plan->service || plan->installed)
+		return;
+	if (t->is_hidden)
+		(void)jn_datapath_del_names(t->in->datapath, &plan->service, 1); /* found at start */
+	jn_ids_free(&t->in->services, plan->service, 0);
+}
+
+static void take_back_port(struct jn_transaction *t, struct jn_port_plan *plan)
+{
+	struct jn_install *in = t->in;
+
+	take_back_service(t, plan);
+	for (size_t i = 0; plan->is_new && i < plan->desired->endpoint_count; i++) {
+		if (!plan->is_new[i])
+			continue;
+		if (t->is_hidden)
+			jn_datapath_clear_endpoint(in->datapath, plan->match.ids[i]);
+		jn_ids_free(&in->endpoints, plan->match.ids[i], 0);
+	}
+	for (unsigned family = 0; family < JN_FAMILY_MAX; family++) {
+		struct jn_set_plan *set = &plan->sets[family];
+
+		if (set->has_slots)
+			jn_ranges_free(&in->slots, set->slot_base, (uint32_t)set->slots.count);
+		if (set->is_published_anew)
+			jn_ids_free(&in->revisions, set->revision, 0);
+		if (set->is_new)
+			jn_ids_free(&in->sets, set->set, 0);
+	}
+}
+
+void jn_transaction_take_back(struct jn_transaction *t)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		struct jn_service_plan *service = &t->services[i];
+
+		for (size_t p = 0; p < service->port_count; p++)
+			take_back_port(t, &service->ports[p]);
+		if (service->installed && !service->installed->count)
+			jn_installed_drop(&t->in->installed, service->installed);
+	}
+	jn_transaction_done(t);
+}
+
+static void port_plan_done(struct jn_port_plan *plan)
+{
+	jn_endpoint_match_done(&plan->match);
+	free(plan->is_new);
+	for (unsigned family = 0; family < JN_FAMILY_MAX; family++)
+		free(plan->sets[family].slots.items);
+}
+
+void jn_transaction_done(struct jn_transaction *t)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		for (size_t p = 0; p < t->services[i].port_count; p++)
+			port_plan_done(&t->services[i].ports[p]);
+		free(t->services[i].ports);
+		free(t->services[i].next_ports);
+		jn_desired_done(&t->services[i].desired);
+	}
+	free(t->services);
+	free(t->put_keys.items);
+	free(t->put_values.items);
+	free(t->del_keys.items);
+	*t = (struct jn_transaction){ .in = t->in };
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One change of the tables, in steps that can be taken one by one and, up to the commit, taken back:
+ *
+ *	prepare  ids, ranges and slots for every touched service port    (memory only)
+ *	hide     endpoints, slots, revisions, names nobody points at yet (tables)
+ *	         -- the commit on disk happens here --
+ *	publish  sets, frontends, the generation                         (tables: from here it serves)
+ *	adopt    what is installed now; what nobody uses becomes garbage  (memory only)
+ *	collect  after a grace period: garbage is cleared and its ids freed
+ */
+#ifndef JUNCTOR_ENGINE_TRANSACTION_H
+#define JUNCTOR_ENGINE_TRANSACTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "engine/ids.h"
+#include "engine/installed.h"
+#include "model/model.h"
+#include "model/plan.h"
+
+struct jn_datapath;
+
+/* The tables and everything known about what stands in them. */
+struct jn_install {
+	struct jn_datapath *datapath;
+	struct jn_model *model;
+	uint64_t netns_cookie;
+	struct jn_table installed;
+	struct jn_ids services, sets, revisions, endpoints;
+	struct jn_ranges slots;
+	uint32_t last_number; /* of a revision */
+};
+
+struct jn_id_list {
+	uint32_t *items;
+	size_t count, capacity;
+};
+
+/* Indices that nobody points at any more, once a grace period has passed. */
+struct jn_garbage {
+	struct jn_id_list services, sets, revisions, endpoints;
+	struct {
+		struct jn_extent *items;
+		size_t count, capacity;
+	} slots;
+};
+bool jn_garbage_is_empty(const struct jn_garbage *garbage);
+void jn_garbage_done(struct jn_garbage *garbage);
+/* Clear it in the tables, free the ids and empty it. Only after a grace period. */
+void jn_garbage_collect(struct jn_install *in, struct jn_garbage *garbage);
+
+/* A set's part of a plan. */
+struct jn_set_plan {
+	uint32_t set; /* 0: this family has no VIP any more */
+	bool is_new;
+	uint32_t old_set, old_revision; /* what stands in the tables before; 0: nothing */
+	struct jn_extent old_slots;
+	bool is_published_anew; /* a fresh revision is prepared below */
+	uint32_t revision, number, slot_base;
+	struct jn_slot_list slots;
+	bool has_slots;	/* a range was taken */
+};
+
+/* One service port: from what is installed to what is desired. */
+struct jn_port_plan {
+	const struct jn_desired_port *desired; /* NULL: it goes */
+	const struct jn_installed_port *installed; /* NULL: it is new */
+	uint32_t service;
+	uint64_t netns_cookie;
+	struct jn_endpoint_match match;
+	bool *is_new; /* for each desired endpoint: its id was taken by this plan */
+	struct jn_set_plan sets[JN_FAMILY_MAX];
+	bool rewrites_frontends; /* all of them, not only the new ones */
+};
+
+struct jn_service_plan {
+	struct jn_object_key key;
+	struct jn_desired desired;
+	struct jn_port_plan *ports; /* the desired ones first */
+	size_t port_count;
+	struct jn_installed_service *installed; /* NULL: nothing was and nothing will be */
+	struct jn_installed_port *next_ports;	/* room for what will be installed */
+};
+
+struct jn_transaction {
+	struct jn_install *in;
+	bool is_hidden; /* jn_transaction_hide ran, maybe in part */
+	struct jn_service_plan *services;
+	size_t count, capacity;
+	struct {
+		struct jn_frontend_key *items;
+		size_t count, capacity;
+	} put_keys, del_keys;
+	struct {
+		struct jn_frontend *items;
+		size_t count, capacity;
+	} put_values;
+};
+
+/* { .in = … } is a valid empty transaction. Frees memory only. */
+void jn_transaction_done(struct jn_transaction *t);
+
+/*
+ * Plan these services as the model has them (staged batch applied). 0; -EINVAL with LimitReached in
+ * err; -ENOMEM. On failure everything taken is given back.
+ */
+int jn_transaction_prepare(struct jn_transaction *t, const struct jn_key_list *keys,
+			   struct jn_error *err);
+/* Give back what was prepared, hidden or not: nobody ever saw it. */
+void jn_transaction_take_back(struct jn_transaction *t);
+/* Write the hidden parts. A negative errno (err says which table) leaves only hidden parts behind. */
+int jn_transaction_hide(struct jn_transaction *t, struct jn_error *err);
+/* Make it visible and set the tables' generation. A negative errno: some frontends are missing. */
+int jn_transaction_publish(struct jn_transaction *t, uint64_t generation, struct jn_error *err);
+/* Enter what is installed now and hand over what became garbage. */
+void jn_transaction_adopt(struct jn_transaction *t, struct jn_garbage *garbage);
+/* Would any of it change a table? */
+bool jn_transaction_is_empty(const struct jn_transaction *t);
+
+#endif

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Writes, one after the other: begin -> commit on the executor -> finish. What fails before the
+ * commit leaves nothing behind; what was committed is served.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/vec.h"
+#include "datapath/datapath.h"
+#include "engine/internal.h"
+
+/* From this many objects on, a write's memory is given back to the system. */
+#define BIG_WRITE 1000
+
+const char *jn_result_name(enum jn_result result)
+{
+	static const char *const names[] = {
+		[JN_RESULT_UNCHANGED] = "unchanged",
+		[JN_RESULT_CREATED] = "created",
+		[JN_RESULT_CONFIGURED] = "configured",
+		[JN_RESULT_DELETED] = "deleted",
+	};
+
+	return names[result];
+}
+
+struct jn_write *jn_write_new(void)
+{
+	return calloc(1, sizeof(struct jn_write));
+}
+
+void jn_write_free(struct jn_write **write)
+{
+	struct jn_write *w = *write;
+
+	*write = NULL;
+	if (!w)
+		return;
+	for (size_t i = 0; i < w->items.count; i++)
+		jn_object_unref(&w->items.items[i].object);
+	free(w->items.items);
+	free(w);
+}
+
+int jn_write_add(struct jn_write *w, enum jn_write_verb verb, const struct jn_object_key *key,
+		 struct jn_object *object)
+{
+	struct jn_write_item *item = jn_vec_add(&w->items);
+
+	if (!item) {
+		jn_object_unref(&object);
+		return -ENOMEM;
+	}
+	item->verb = verb;
+	item->key = *key;
+	item->object = object;
+	item->position = (unsigned)w->items.count - 1;
+	return 0;
+}
+
+/* --- begin --------------------------------------------------------------------------------------- */
+
+static void item_fault(struct jn_engine *e, const struct jn_write_item *item, struct jn_error *err,
+		       enum jn_error_kind kind, const char *what)
+{
+	const char *leaf = kind == JN_ERROR_CONFLICT ? "metadata.resourceVersion" : "metadata.name";
+	char field[64];
+
+	if (e->current->list_word)
+		(void)snprintf(field, sizeof(field), "%s[%u].%s", e->current->list_word,
+			       item->position, leaf);
+	else
+		(void)snprintf(field, sizeof(field), "%s", leaf);
+	jn_error_cause(err, kind, kind == JN_ERROR_NOT_FOUND ? "NotFound" : "Conflict", field,
+		       "%s %s/%s %s", jn_kind_names(item->key.kind)->kind, item->key.namespace_,
+		       item->key.name, what);
+}
+
+/* Is it what this write expects to find? */
+static bool check_item(struct jn_engine *e, const struct jn_write_item *item,
+		       const struct jn_object *before, struct jn_error *err)
+{
+	const struct jn_object *object = item->object;
+
+	if (item->verb == JN_WRITE_CREATE && before)
+		item_fault(e, item, err, JN_ERROR_EXISTS,
+			   "exists already; PUT replaces it, /v1/apply creates or replaces");
+	else if (item->verb == JN_WRITE_DELETE && !before)
+		item_fault(e, item, err, JN_ERROR_NOT_FOUND,
+			   "does not exist; GET the collection shows what does");
+	else if (object && object->version && (!before || before->version != object->version))
+		item_fault(e, item, err, JN_ERROR_CONFLICT,
+			   "was changed since it was read; read it again and repeat the change");
+	else
+		return true;
+	return false;
+}
+
+static int add_change(struct jn_engine *e, struct jn_write_item *item, struct jn_object *before)
+{
+	struct jn_change *change = jn_vec_add(&e->changes);
+
+	if (!change)
+		return -ENOMEM;
+	change->before = before ? jn_object_ref(before) : NULL;
+	change->after = item->object ? jn_object_ref(item->object) : NULL;
+	change->position = item->position;
+	item->result = !item->object ? JN_RESULT_DELETED
+		       : before	     ? JN_RESULT_CONFIGURED
+				     : JN_RESULT_CREATED;
+	return 0;
+}
+
+/* A lost object may be deleted although nothing of it is left. */
+static int forget(struct jn_engine *e, struct jn_write_item *item)
+{
+	struct jn_object_key *key = jn_vec_add(&e->forgotten);
+
+	if (!key)
+		return -ENOMEM;
+	*key = item->key;
+	item->result = JN_RESULT_DELETED;
+	return 0;
+}
+
+static int collect_changes(struct jn_engine *e, struct jn_write *w, struct jn_error *err)
+{
+	int rc = 0;
+
+	e->changes.list_word = w->list_word;
+	for (size_t i = 0; i < w->items.count && !rc; i++) {
+		struct jn_write_item *item = &w->items.items[i];
+		struct jn_object *before = jn_model_find(e->model, &item->key);
+		const struct jn_note *note = jn_notes_find(&e->notes, &item->key);
+
+		if (item->verb == JN_WRITE_DELETE && !before && note)
+			rc = forget(e, item);
+		else if (!check_item(e, item, before, err))
+			continue;
+		else if (before && item->object && !note && jn_object_equal(before, item->object))
+			item->result = JN_RESULT_UNCHANGED;
+		else
+			rc = add_change(e, item, before);
+	}
+	if (!rc && jn_error_is_set(err))
+		rc = -EINVAL;
+	return rc;
+}
+
+static int collect_rows(struct jn_engine *e, uint64_t generation)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < e->changes.count && !rc; i++) {
+		struct jn_change *change = &e->changes.items[i];
+
+		if (change->after)
+			change->after->version = generation;
+		rc = jn_rows_add(&e->rows,
+				 change->after ? &change->after->key : &change->before->key,
+				 change->after, false);
+	}
+	for (size_t i = 0; i < e->forgotten.count && !rc; i++)
+		rc = jn_rows_add(&e->rows, &e->forgotten.items[i], NULL, false);
+	return rc ? rc : jn_rows_close(&e->rows);
+}
+
+/* Staged and prepared: everything that can be refused has been. */
+static int prepare(struct jn_engine *e, struct jn_error *err)
+{
+	struct jn_key_list keys = { 0 };
+	int rc = jn_model_stage(e->model, &e->changes, err);
+
+	if (rc)
+		return rc;
+	e->transaction = (struct jn_transaction){ .in = &e->install };
+	rc = jn_changes_touched(&e->changes, &keys);
+	if (!rc)
+		rc = jn_transaction_prepare(&e->transaction, &keys, err);
+	free(keys.items);
+	if (rc)
+		jn_model_settle(e->model, &e->changes, false);
+	return rc;
+}
+
+static void take_back(struct jn_engine *e)
+{
+	jn_transaction_take_back(&e->transaction);
+	jn_model_settle(e->model, &e->changes, false);
+}
+
+/* The write is over, well or not. */
+static void end_write(struct jn_engine *e, struct jn_error *err)
+{
+	struct jn_write *w = JN_MOVE(e->current);
+	bool is_big = w->items.count >= BIG_WRITE;
+
+	jn_changes_done(&e->changes);
+	jn_transaction_done(&e->transaction);
+	jn_rows_done(&e->rows);
+	e->forgotten.count = 0;
+	if (!jn_error_is_set(err)) {
+		w->generation = e->generation;
+		w->programmed_us = (jn_clock_ns() - w->received_ns) / 1000;
+	}
+	w->done(w->arg, w, err);
+	jn_write_free(&w);
+	if (is_big)
+		(void)malloc_trim(0);
+}
+
+static void fail_write(struct jn_engine *e, int rc, struct jn_error *err)
+{
+	(void)jn_error_set(err, rc, JN_ERROR_INTERNAL,
+			   "out of memory (%s); nothing was applied: try again with fewer objects "
+			   "or give junctord more memory",
+			   strerror(-rc));
+	end_write(e, err);
+}
+
+/* --- finish -------------------------------------------------------------------------------------- */
+
+static void wake_waiters(struct jn_engine *e)
+{
+	size_t kept = 0, count = e->waiters.count;
+	struct jn_waiter *items = e->waiters.items;
+
+	/* Waiters may start to wait again: they see a fresh list. */
+	e->waiters.items = NULL;
+	e->waiters.count = e->waiters.capacity = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (items[i].generation <= e->installed)
+			items[i].fn(items[i].arg);
+		else
+			items[kept++] = items[i];
+	}
+	for (size_t i = 0; i < kept; i++) {
+		struct jn_waiter *waiter = jn_vec_add(&e->waiters);
+
+		if (waiter)
+			*waiter = items[i];
+		else
+			items[i].fn(items[i].arg); /* better woken early than never */
+	}
+	free(items);
+}
+
+static void clear_notes(struct jn_engine *e)
+{
+	for (size_t i = 0; e->notes.count && i < e->changes.count; i++) {
+		const struct jn_change *change = &e->changes.items[i];
+
+		jn_notes_del(&e->notes, change->after ? &change->after->key : &change->before->key);
+	}
+	for (size_t i = 0; i < e->forgotten.count; i++)
+		jn_notes_del(&e->notes, &e->forgotten.items[i]);
+}
+
+static void finish_commit(struct jn_engine *e)
+{
+	struct jn_error err = { 0 };
+
+	if (e->commit_rc) {
+		take_back(e);
+		fail_write(e, e->commit_rc, &e->commit_error);
+		jn_error_done(&e->commit_error);
+		return;
+	}
+	e->generation++;
+	if (!jn_transaction_publish(&e->transaction, e->generation, &err))
+		e->installed = e->generation;
+	clear_notes(e);
+	jn_model_settle(e->model, &e->changes, true);
+	jn_transaction_adopt(&e->transaction, &e->young);
+	end_write(e, &err);
+	jn_error_done(&err);
+	wake_waiters(e);
+	jn_engine_start_grace(e);
+}
+
+static void commit_work(void *arg)
+{
+	struct jn_engine *e = arg;
+
+	e->commit_rc = jn_store_commit(e->store, e->generation + 1, e->rows.items, e->rows.count,
+				       &e->commit_error);
+}
+
+static void tidy_work(void *arg)
+{
+	struct jn_engine *e = arg;
+
+	jn_store_tidy(e->store);
+}
+
+static void tidy_done(void *arg)
+{
+	struct jn_engine *e = arg;
+
+	e->is_store_busy = false;
+	jn_engine_pump(e);
+}
+
+static void commit_done(void *arg)
+{
+	struct jn_engine *e = arg;
+
+	finish_commit(e);
+	/* The log is folded in when nobody waits for the disk. */
+	if (!e->queue.count &&
+	    !e->executor.submit(e->executor.context, tidy_work, tidy_done, e)) {
+		e->is_store_busy = true;
+		return;
+	}
+	jn_engine_pump(e);
+}
+
+/* Returns false when the write is over already. */
+static bool begin(struct jn_engine *e, struct jn_error *err)
+{
+	struct jn_write *w = e->current;
+	int rc = collect_changes(e, w, err);
+
+	if (rc) {
+		fail_write(e, rc, err);
+		return false;
+	}
+	if (!e->changes.count && !e->forgotten.count) {
+		end_write(e, err);
+		return false;
+	}
+	rc = prepare(e, err);
+	if (rc) {
+		fail_write(e, rc, err);
+		return false;
+	}
+	if (w->is_dry_run) {
+		take_back(e);
+		end_write(e, err);
+		return false;
+	}
+	rc = jn_transaction_hide(&e->transaction, err);
+	if (!rc)
+		rc = collect_rows(e, e->generation + 1);
+	if (!rc)
+		rc = e->executor.submit(e->executor.context, commit_work, commit_done, e);
+	if (rc) {
+		take_back(e);
+		fail_write(e, rc, err);
+	}
+	return !rc;
+}
+
+void jn_engine_pump(struct jn_engine *e)
+{
+	if (e->is_pumping)
+		return;
+	e->is_pumping = true;
+	while (e->queue.count && !e->current && !e->is_store_busy) {
+		JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+
+		e->current = e->queue.items[0];
+		e->queue.count--;
+		memmove(e->queue.items, e->queue.items + 1,
+			e->queue.count * sizeof(*e->queue.items));
+		(void)begin(e, &err);
+	}
+	e->is_pumping = false;
+	if (e->drained && jn_engine_is_idle(e)) {
+		void (*fn)(void *) = JN_MOVE(e->drained);
+
+		fn(e->drained_arg);
+	}
+}
+
+void jn_engine_write(struct jn_engine *engine, struct jn_write *write)
+{
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+	struct jn_write **place = engine->is_draining ? NULL : jn_vec_add(&engine->queue);
+
+	if (!place) {
+		(void)jn_error_set(&err, -ESHUTDOWN, JN_ERROR_UNAVAILABLE,
+				   "junctord is stopping or out of memory; nothing was applied: try "
+				   "again in a moment");
+		write->done(write->arg, write, &err);
+		jn_write_free(&write);
+		return;
+	}
+	*place = write;
+	jn_engine_pump(engine);
+}
+
+/* --- garbage ------------------------------------------------------------------------------------- */
+
+static void grace_work(void *arg)
+{
+	(void)arg;
+	jn_datapath_wait_grace();
+}
+
+static void grace_done(void *arg)
+{
+	struct jn_engine *e = arg;
+
+	jn_garbage_collect(&e->install, &e->old);
+	e->is_grace_running = false;
+	jn_engine_start_grace(e);
+	jn_engine_pump(e);
+}
+
+void jn_engine_start_grace(struct jn_engine *e)
+{
+	if (e->is_grace_running || jn_garbage_is_empty(&e->young))
+		return;
+	e->old = e->young;
+	e->young = (struct jn_garbage){ 0 };
+	/* Where no thread can be had now, the next write tries again. */
+	if (e->executor.submit(e->executor.context, grace_work, grace_done, e)) {
+		e->young = e->old;
+		e->old = (struct jn_garbage){ 0 };
+		return;
+	}
+	e->is_grace_running = true;
+}

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Claims of objects on each other. Entering a batch first takes out what its old objects claimed,
+ * so that an address may move between two objects of one request.
+ */
+#include "model/claims.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/address.h"
+
+struct frontend_claim {
+	struct jn_frontend_key key;
+	const struct jn_object *owner;
+};
+
+struct backend_claim {
+	struct jn_frontend_key key;
+	uint32_t count;
+};
+
+struct policy_key {
+	char namespace_[JN_NAME_BYTES];
+	char target[JN_NAME_BYTES];
+	char port[JN_NAME_BYTES];
+};
+
+struct policy_claim {
+	struct policy_key key;
+	const struct jn_object *owner;
+};
+
+static uint64_t hash_address(const void *key)
+{
+	return jn_hash_bytes(key, sizeof(struct jn_frontend_key));
+}
+
+static bool has_address(const void *entry, const void *key)
+{
+	return !memcmp(entry, key, sizeof(struct jn_frontend_key));
+}
+
+static uint64_t hash_policy(const void *key)
+{
+	return jn_hash_bytes(key, sizeof(struct policy_key));
+}
+
+static bool has_policy(const void *entry, const void *key)
+{
+	return !memcmp(entry, key, sizeof(struct policy_key));
+}
+
+static const struct jn_table_ops frontends_ops = { sizeof(struct frontend_claim), hash_address,
+						   has_address };
+static const struct jn_table_ops backends_ops = { sizeof(struct backend_claim), hash_address,
+						  has_address };
+static const struct jn_table_ops policies_ops = { sizeof(struct policy_claim), hash_policy,
+						  has_policy };
+
+void jn_claims_init(struct jn_claims *c)
+{
+	jn_table_init(&c->frontends, &frontends_ops);
+	jn_table_init(&c->backends, &backends_ops);
+	jn_table_init(&c->policies, &policies_ops);
+}
+
+void jn_claims_done(struct jn_claims *c)
+{
+	jn_table_done(&c->frontends);
+	jn_table_done(&c->backends);
+	jn_table_done(&c->policies);
+}
+
+void jn_claims_fault(const struct jn_changes *changes, const struct jn_change *change,
+		     struct jn_error *err, enum jn_error_kind kind, const char *reason,
+		     const char *field, const char *format, ...)
+{
+	char path[256], sentence[512];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(sentence, sizeof(sentence), format, args); /* cut at worst */
+	va_end(args);
+	if (changes->list_word)
+		(void)snprintf(path, sizeof(path), "%s[%u].%s", changes->list_word,
+			       change->position, field);
+	else
+		(void)snprintf(path, sizeof(path), "%s", field);
+	jn_error_cause(err, kind, reason, path, "%s", sentence);
+}
+
+/* --- walking what one object claims ------------------------------------------------------------ */
+
+/* One backend or frontend of an object; index and port_index are where it stands in the spec. */
+struct claimed {
+	struct jn_frontend_key key;
+	unsigned index, port_index;
+};
+
+typedef void (*claimed_fn)(void *arg, const struct claimed *claimed);
+
+static void each_frontend(const struct jn_object *o, claimed_fn fn, void *arg)
+{
+	if (!o || o->key.kind != JN_KIND_LOCAL_SERVICE)
+		return;
+	for (unsigned p = 0; p < o->service.port_count; p++) {
+		const struct jn_port *port = &o->service.ports[p];
+
+		for (unsigned i = 0; i < o->service.address_count; i++) {
+			struct claimed claimed = { .index = i, .port_index = p };
+
+			claimed.key = jn_frontend_key_of(&o->service.addresses[i], port->port,
+							 port->proto);
+			fn(arg, &claimed);
+		}
+	}
+}
+
+static void each_backend(const struct jn_object *o, claimed_fn fn, void *arg)
+{
+	if (!o || o->key.kind != JN_KIND_LOCAL_SERVICE)
+		return;
+	for (unsigned p = 0; p < o->service.port_count; p++) {
+		for (unsigned i = 0; i < o->service.backend_count; i++) {
+			const struct jn_backend *backend = &o->service.backends[i];
+			struct claimed claimed = { .index = i, .port_index = p };
+
+			claimed.key = jn_frontend_key_of(
+				&backend->addr, jn_backend_port(&o->service, backend, p),
+				o->service.ports[p].proto);
+			fn(arg, &claimed);
+		}
+	}
+}
+
+static struct policy_key policy_key_of(const struct jn_object *o)
+{
+	struct policy_key key = { 0 };
+
+	memcpy(key.namespace_, o->key.namespace_, sizeof(key.namespace_));
+	memcpy(key.target, o->policy.target, sizeof(key.target));
+	memcpy(key.port, o->policy.port, sizeof(key.port));
+	return key;
+}
+
+/* --- entering and taking out -------------------------------------------------------------------- */
+
+struct entering {
+	struct jn_claims *claims;
+	const struct jn_changes *changes;
+	const struct jn_change *change;
+	const struct jn_object *object;
+	struct jn_error *err; /* NULL: nothing can be wrong with what was right before */
+};
+
+static void describe(const struct claimed *claimed, char text[JN_ENDPOINT_TEXT_BYTES + 8])
+{
+	char address[JN_ENDPOINT_TEXT_BYTES];
+
+	(void)snprintf(text, JN_ENDPOINT_TEXT_BYTES + 8, "%s/%s",
+		       jn_endpoint_format(&claimed->key.vip, ntohs(claimed->key.port), address),
+		       claimed->key.proto == IPPROTO_TCP ? "TCP" : "UDP");
+}
+
+static void enter_frontend(void *arg, const struct claimed *claimed)
+{
+	struct entering *e = arg;
+	struct frontend_claim *claim;
+	char text[JN_ENDPOINT_TEXT_BYTES + 8], field[64];
+	bool is_new;
+
+	claim = jn_table_put(&e->claims->frontends, &claimed->key, &is_new);
+	if (is_new) {
+		claim->key = claimed->key;
+		claim->owner = e->object;
+	} else if (e->err) {
+		describe(claimed, text);
+		(void)snprintf(field, sizeof(field), "spec.addresses[%u]", claimed->index);
+		jn_claims_fault(e->changes, e->change, e->err, JN_ERROR_CONFLICT,
+				"FieldValueDuplicate", field,
+				"%s belongs to %s %s/%s; choose another address or port, or remove "
+				"it there first",
+				text, jn_kind_names(claim->owner->key.kind)->kind,
+				claim->owner->key.namespace_, claim->owner->key.name);
+	}
+	if (e->err && jn_table_find(&e->claims->backends, &claimed->key)) {
+		describe(claimed, text);
+		(void)snprintf(field, sizeof(field), "spec.addresses[%u]", claimed->index);
+		jn_claims_fault(e->changes, e->change, e->err, JN_ERROR_CONFLICT,
+				"FieldValueInvalid", field,
+				"%s is a backend of another service; a service address must not be "
+				"one: choose another address or port",
+				text);
+	}
+}
+
+static void enter_backend(void *arg, const struct claimed *claimed)
+{
+	struct entering *e = arg;
+	struct backend_claim *claim;
+	bool is_new;
+
+	claim = jn_table_put(&e->claims->backends, &claimed->key, &is_new);
+	claim->key = claimed->key;
+	claim->count++;
+}
+
+static void check_backend(void *arg, const struct claimed *claimed)
+{
+	struct entering *e = arg;
+	const struct frontend_claim *claim = jn_table_find(&e->claims->frontends, &claimed->key);
+	char text[JN_ENDPOINT_TEXT_BYTES + 8], field[64];
+
+	if (!claim)
+		return;
+	describe(claimed, text);
+	(void)snprintf(field, sizeof(field), "spec.backends[%u].address", claimed->index);
+	jn_claims_fault(e->changes, e->change, e->err, JN_ERROR_INVALID, "FieldValueInvalid", field,
+			"%s is a service address of %s/%s; name the backends behind it instead",
+			text, claim->owner->key.namespace_, claim->owner->key.name);
+}
+
+static void leave_frontend(void *arg, const struct claimed *claimed)
+{
+	struct entering *e = arg;
+	const struct frontend_claim *claim = jn_table_find(&e->claims->frontends, &claimed->key);
+
+	if (claim && claim->owner == e->object)
+		jn_table_del(&e->claims->frontends, &claimed->key);
+}
+
+static void leave_backend(void *arg, const struct claimed *claimed)
+{
+	struct entering *e = arg;
+	struct backend_claim *claim = jn_table_find(&e->claims->backends, &claimed->key);
+
+	if (claim && !--claim->count)
+		jn_table_del(&e->claims->backends, &claimed->key);
+}
+
+static void enter_policy(struct entering *e)
+{
+	struct policy_claim *claim;
+	struct policy_key key;
+	bool is_new;
+
+	if (!e->object || e->object->key.kind != JN_KIND_TRAFFIC_POLICY)
+		return;
+	key = policy_key_of(e->object);
+	claim = jn_table_put(&e->claims->policies, &key, &is_new);
+	if (is_new) {
+		claim->key = key;
+		claim->owner = e->object;
+	} else if (e->err) {
+		jn_claims_fault(e->changes, e->change, e->err, JN_ERROR_CONFLICT,
+				"FieldValueDuplicate", "spec.targetRef",
+				"TrafficPolicy %s/%s governs this target and port already; change "
+				"or delete that one",
+				claim->owner->key.namespace_, claim->owner->key.name);
+	}
+}
+
+static void leave_policy(struct entering *e)
+{
+	const struct policy_claim *claim;
+	struct policy_key key;
+
+	if (!e->object || e->object->key.kind != JN_KIND_TRAFFIC_POLICY)
+		return;
+	key = policy_key_of(e->object);
+	claim = jn_table_find(&e->claims->policies, &key);
+	if (claim && claim->owner == e->object)
+		jn_table_del(&e->claims->policies, &key);
+}
+
+/* Room for everything the batch may claim, so that no later step can fail. */
+static int reserve(struct jn_claims *c, const struct jn_changes *changes)
+{
+	size_t frontends = 0, backends = 0;
+
+	for (size_t i = 0; i < changes->count; i++) {
+		const struct jn_object *o = changes->items[i].after;
+
+		if (!o || o->key.kind != JN_KIND_LOCAL_SERVICE)
+			continue;
+		frontends += (size_t)o->service.port_count * o->service.address_count;
+		backends += (size_t)o->service.port_count * o->service.backend_count;
+	}
+	if (jn_table_reserve(&c->frontends, c->frontends.count + frontends) ||
+	    jn_table_reserve(&c->backends, c->backends.count + backends) ||
+	    jn_table_reserve(&c->policies, c->policies.count + changes->count))
+		return -ENOMEM;
+	return 0;
+}
+
+enum side { SIDE_BEFORE, SIDE_AFTER };
+
+static struct entering entering_of(struct jn_claims *c, const struct jn_changes *changes, size_t i,
+				   enum side side)
+{
+	const struct jn_change *change = &changes->items[i];
+
+	return (struct entering){
+		.claims = c,
+		.changes = changes,
+		.change = change,
+		.object = side == SIDE_BEFORE ? change->before : change->after,
+	};
+}
+
+static void leave_all(struct jn_claims *c, const struct jn_changes *changes, enum side side)
+{
+	for (size_t i = 0; i < changes->count; i++) {
+		struct entering e = entering_of(c, changes, i, side);
+
+		each_frontend(e.object, leave_frontend, &e);
+		each_backend(e.object, leave_backend, &e);
+		leave_policy(&e);
+	}
+}
+
+/* err NULL: put back what stood there before. */
+static void enter_all(struct jn_claims *c, const struct jn_changes *changes, enum side side,
+		      struct jn_error *err)
+{
+	/* Frontends first: they are checked against the backends of objects outside the batch. */
+	for (size_t i = 0; i < changes->count; i++) {
+		struct entering e = entering_of(c, changes, i, side);
+
+		e.err = err;
+		each_frontend(e.object, enter_frontend, &e);
+		enter_policy(&e);
+	}
+	for (size_t i = 0; i < changes->count; i++) {
+		struct entering e = entering_of(c, changes, i, side);
+
+		e.err = err;
+		each_backend(e.object, enter_backend, &e);
+		if (err)
+			each_backend(e.object, check_backend, &e);
+	}
+}
+
+int jn_claims_enter(struct jn_claims *c, const struct jn_changes *changes, struct jn_error *err)
+{
+	if (reserve(c, changes))
+		return -ENOMEM;
+	leave_all(c, changes, SIDE_BEFORE);
+	enter_all(c, changes, SIDE_AFTER, err);
+	if (!jn_error_is_set(err))
+		return 0;
+	jn_claims_take_back(c, changes);
+	return -EINVAL;
+}
+
+void jn_claims_take_back(struct jn_claims *c, const struct jn_changes *changes)
+{
+	leave_all(c, changes, SIDE_AFTER);
+	enter_all(c, changes, SIDE_BEFORE, NULL);
+}
+
+const struct jn_object *jn_claims_owner(const struct jn_claims *c,
+					const struct jn_frontend_key *key)
+{
+	const struct frontend_claim *claim = jn_table_find(&c->frontends, key);
+
+	return claim ? claim->owner : NULL;
+}
+
+const struct jn_object *jn_claims_policy(const struct jn_claims *c, const char *namespace_,
+					 const char *target, const char *port)
+{
+	const struct policy_claim *claim;
+	struct policy_key key = { 0 };
+
+	(void)snprintf(key.namespace_, sizeof(key.namespace_), "%s", namespace_);
+	(void)snprintf(key.target, sizeof(key.target), "%s", target);
+	(void)snprintf(key.port, sizeof(key.port), "%s", port);
+	claim = jn_table_find(&c->policies, &key);
+	return claim ? claim->owner : NULL;
+}

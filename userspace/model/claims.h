@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Who owns which frontend, which addresses are backends, which policy governs which target.
+ */
+#ifndef JUNCTOR_MODEL_CLAIMS_H
+#define JUNCTOR_MODEL_CLAIMS_H
+
+#include "base/table.h"
+#include "model/model.h"
+
+struct jn_claims {
+	struct jn_table frontends; /* jn_frontend_key -> the object that declares it */
+	struct jn_table backends;  /* jn_frontend_key -> how many declare it as a backend */
+	struct jn_table policies;  /* namespace, target, port -> the policy */
+};
+
+void jn_claims_init(struct jn_claims *c);
+void jn_claims_done(struct jn_claims *c);
+
+/*
+ * Replace the claims of every `before` by those of its `after`. -EINVAL with all faults in err, or
+ * -ENOMEM; nothing is entered then.
+ */
+int jn_claims_enter(struct jn_claims *c, const struct jn_changes *changes, struct jn_error *err);
+/* The reverse of a successful jn_claims_enter. */
+void jn_claims_take_back(struct jn_claims *c, const struct jn_changes *changes);
+
+const struct jn_object *jn_claims_owner(const struct jn_claims *c,
+					const struct jn_frontend_key *key);
+const struct jn_object *jn_claims_policy(const struct jn_claims *c, const char *namespace_,
+					 const char *target, const char *port);
+
+/* Add a fault of one object of the batch: its field gets the path of the object in the request. */
+void jn_claims_fault(const struct jn_changes *changes, const struct jn_change *change,
+		     struct jn_error *err, enum jn_error_kind kind, const char *reason,
+		     const char *field, const char *format, ...)
+	__attribute__((format(printf, 7, 8)));
+
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The objects by key, and a batch in the making. What they claim is in claims.c.
+ */
+#include "model/model.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/table.h"
+#include "base/vec.h"
+#include "model/claims.h"
+
+struct jn_model {
+	struct jn_table objects; /* of struct jn_object * */
+	struct jn_table staged;	 /* of const struct jn_change *, while a batch is staged */
+	struct jn_claims claims;
+};
+
+static uint64_t hash_key(const void *key)
+{
+	return jn_hash_bytes(key, sizeof(struct jn_object_key));
+}
+
+static bool object_has_key(const void *entry, const void *key)
+{
+	const struct jn_object *const *object = entry;
+
+	return !memcmp(&(*object)->key, key, sizeof(struct jn_object_key));
+}
+
+static const struct jn_object_key *change_key(const struct jn_change *change)
+{
+	return change->after ? &change->after->key : &change->before->key;
+}
+
+static bool change_has_key(const void *entry, const void *key)
+{
+	const struct jn_change *const *change = entry;
+
+	return !memcmp(change_key(*change), key, sizeof(struct jn_object_key));
+}
+
+static const struct jn_table_ops objects_ops = { sizeof(struct jn_object *), hash_key,
+						 object_has_key };
+static const struct jn_table_ops staged_ops = { sizeof(struct jn_change *), hash_key,
+						change_has_key };
+
+int jn_model_new(struct jn_model **out)
+{
+	struct jn_model *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return -ENOMEM;
+	jn_table_init(&m->objects, &objects_ops);
+	jn_table_init(&m->staged, &staged_ops);
+	jn_claims_init(&m->claims);
+	*out = m;
+	return 0;
+}
+
+void jn_model_free(struct jn_model **model)
+{
+	struct jn_model *m = *model;
+	struct jn_object **object;
+	size_t at = 0;
+
+	*model = NULL;
+	if (!m)
+		return;
+	while ((object = jn_table_next(&m->objects, &at)))
+		jn_object_unref(object);
+	jn_table_done(&m->objects);
+	jn_table_done(&m->staged);
+	jn_claims_done(&m->claims);
+	free(m);
+}
+
+struct jn_object *jn_model_find(const struct jn_model *m, const struct jn_object_key *key)
+{
+	struct jn_object **object = jn_table_find(&m->objects, key);
+
+	return object ? *object : NULL;
+}
+
+struct jn_object *jn_model_next(const struct jn_model *m, size_t *at)
+{
+	struct jn_object **object = jn_table_next(&m->objects, at);
+
+	return object ? *object : NULL;
+}
+
+void jn_changes_done(struct jn_changes *changes)
+{
+	for (size_t i = 0; i < changes->count; i++) {
+		jn_object_unref(&changes->items[i].before);
+		jn_object_unref(&changes->items[i].after);
+	}
+	free(changes->items);
+	*changes = (struct jn_changes){ 0 };
+}
+
+/* Enter the batch by key; a key that comes twice is a fault. */
+static int index_batch(struct jn_model *m, const struct jn_changes *changes, struct jn_error *err)
+{
+	/* Room for all afters now, so that settling cannot fail. */
+	if (jn_table_reserve(&m->objects, m->objects.count + changes->count))
+		return -ENOMEM;
+	for (size_t i = 0; i < changes->count; i++) {
+		const struct jn_change *change = &changes->items[i];
+		const struct jn_change **entry;
+		bool is_new;
+
+		entry = jn_table_put(&m->staged, change_key(change), &is_new);
+		if (!entry)
+			return -ENOMEM;
+		if (is_new)
+			*entry = change;
+		else
+			jn_claims_fault(changes, change, err, JN_ERROR_INVALID,
+					"FieldValueDuplicate", "metadata.name",
+					"stands twice in this request; name each object once");
+	}
+	return jn_error_is_set(err) ? -EINVAL : 0;
+}
+
+static void drop_batch(struct jn_model *m)
+{
+	jn_table_done(&m->staged);
+	jn_table_init(&m->staged, &staged_ops);
+}
+
+int jn_model_stage(struct jn_model *m, const struct jn_changes *changes, struct jn_error *err)
+{
+	int rc = index_batch(m, changes, err);
+
+	if (!rc)
+		rc = jn_claims_enter(&m->claims, changes, err);
+	if (rc)
+		drop_batch(m);
+	return rc;
+}
+
+void jn_model_settle(struct jn_model *m, const struct jn_changes *changes, bool keep)
+{
+	drop_batch(m);
+	if (!keep) {
+		jn_claims_take_back(&m->claims, changes);
+		return;
+	}
+	for (size_t i = 0; i < changes->count; i++) {
+		const struct jn_change *change = &changes->items[i];
+		struct jn_object **entry;
+		bool is_new;
+
+		if (!change->after) {
+			struct jn_object *old = jn_model_find(m, &change->before->key);
+
+			jn_table_del(&m->objects, &change->before->key);
+			jn_object_unref(&old);
+			continue;
+		}
+		entry = jn_table_put(&m->objects, &change->after->key, &is_new);
+		if (!is_new)
+			jn_object_unref(entry);
+		*entry = jn_object_ref(change->after);
+	}
+}
+
+struct jn_object *jn_model_find_staged(const struct jn_model *m, const struct jn_object_key *key)
+{
+	const struct jn_change **change = jn_table_find(&m->staged, key);
+
+	return change ? (*change)->after : jn_model_find(m, key);
+}
+
+const struct jn_object *jn_model_policy(const struct jn_model *m, const char *namespace_,
+					const char *target, const char *port)
+{
+	return jn_claims_policy(&m->claims, namespace_, target, port);
+}
+
+bool jn_model_is_claimed(const struct jn_model *m, const struct jn_frontend_key *key)
+{
+	return jn_claims_owner(&m->claims, key) != NULL;
+}
+
+size_t jn_model_frontend_count(const struct jn_model *m)
+{
+	return m->claims.frontends.count;
+}
+
+static bool key_has_key(const void *entry, const void *key)
+{
+	return !memcmp(entry, key, sizeof(struct jn_object_key));
+}
+
+static const struct jn_table_ops keys_ops = { sizeof(struct jn_object_key), hash_key,
+					      key_has_key };
+
+/* The service that an object is about: itself, or a policy's target. */
+static struct jn_object_key service_key_of(const struct jn_object *object)
+{
+	struct jn_object_key key = { .kind = JN_KIND_LOCAL_SERVICE };
+
+	memcpy(key.namespace_, object->key.namespace_, sizeof(key.namespace_));
+	memcpy(key.name,
+	       object->key.kind == JN_KIND_TRAFFIC_POLICY ? object->policy.target
+							  : object->key.name,
+	       sizeof(key.name));
+	return key;
+}
+
+static int add_touched(struct jn_table *seen, const struct jn_object *object,
+		       struct jn_key_list *out)
+{
+	struct jn_object_key key, *entry, *item;
+	bool is_new;
+
+	if (!object)
+		return 0;
+	key = service_key_of(object);
+	entry = jn_table_put(seen, &key, &is_new);
+	if (!entry)
+		return -ENOMEM;
+	if (!is_new)
+		return 0;
+	*entry = key;
+	item = jn_vec_add(out);
+	if (!item)
+		return -ENOMEM;
+	*item = key;
+	return 0;
+}
+
+int jn_changes_touched(const struct jn_changes *changes, struct jn_key_list *out)
+{
+	JN_AUTO(jn_table_done) struct jn_table seen;
+	int rc = 0;
+
+	jn_table_init(&seen, &keys_ops);
+	for (size_t i = 0; i < changes->count && !rc; i++) {
+		rc = add_touched(&seen, changes->items[i].before, out);
+		if (!rc)
+			rc = add_touched(&seen, changes->items[i].after, out);
+	}
+	return rc;
+}
+
+struct jn_frontend_key jn_frontend_key_of(const struct jn_addr *addr, uint16_t port, uint8_t proto)
+{
+	struct jn_frontend_key key = { .vip = *addr, .proto = proto };
+
+	key.port = htons(port);
+	return key;
+}

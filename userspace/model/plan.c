@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Matching desired with installed. No ids are made here and nothing is written.
+ */
+#include "model/plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/table.h"
+
+struct place {
+	struct jn_frontend_key key; /* address and port of an endpoint */
+	uint32_t id;
+};
+
+static uint64_t hash_place(const void *key)
+{
+	return jn_hash_bytes(key, sizeof(struct jn_frontend_key));
+}
+
+static bool has_place(const void *entry, const void *key)
+{
+	return !memcmp(entry, key, sizeof(struct jn_frontend_key));
+}
+
+static const struct jn_table_ops places_ops = { sizeof(struct place), hash_place, has_place };
+
+static struct jn_frontend_key place_key(const struct jn_addr *addr, __be16 port)
+{
+	return (struct jn_frontend_key){ .vip = *addr, .port = port };
+}
+
+void jn_endpoint_match_done(struct jn_endpoint_match *match)
+{
+	free(match->ids);
+	free(match->gone);
+	*match = (struct jn_endpoint_match){ 0 };
+}
+
+static int index_installed(struct jn_table *places, const uint32_t *installed, size_t count,
+			   const struct jn_endpoint *table, struct jn_endpoint_match *match)
+{
+	if (jn_table_reserve(places, count))
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		const struct jn_endpoint *endpoint = &table[installed[i]];
+		struct jn_frontend_key key = place_key(&endpoint->addr, endpoint->port);
+		struct place *place;
+		bool is_new;
+
+		place = jn_table_put(places, &key, &is_new);
+		if (!place)
+			return -ENOMEM;
+		if (is_new) {
+			place->key = key;
+			place->id = installed[i];
+		} else { /* the same address twice, left by a crash: one is enough */
+			match->gone[match->gone_count++] = installed[i];
+		}
+	}
+	return 0;
+}
+
+int jn_plan_endpoints(const struct jn_desired_port *desired, const uint32_t *installed,
+		      size_t count, const struct jn_endpoint *table,
+		      struct jn_endpoint_match *out)
+{
+	JN_AUTO(jn_endpoint_match_done) struct jn_endpoint_match match = { 0 };
+	JN_AUTO(jn_table_done) struct jn_table places;
+	size_t wanted = desired ? desired->endpoint_count : 0, at = 0;
+	struct place *place;
+
+	jn_table_init(&places, &places_ops);
+	match.ids = calloc(wanted ? wanted : 1, sizeof(*match.ids));
+	match.gone = calloc(count ? count : 1, sizeof(*match.gone));
+	if (!match.ids || !match.gone)
+		return -ENOMEM;
+	if (index_installed(&places, installed, count, table, &match))
+		return -ENOMEM;
+	for (size_t i = 0; i < wanted; i++) {
+		struct jn_frontend_key key =
+			place_key(&desired->endpoints[i].addr, desired->endpoints[i].port);
+
+		place = jn_table_find(&places, &key);
+		if (!place) {
+			match.new_count++;
+			continue;
+		}
+		match.ids[i] = place->id;
+		jn_table_del(&places, &key);
+	}
+	while ((place = jn_table_next(&places, &at)))
+		match.gone[match.gone_count++] = place->id;
+	*out = match;
+	match = (struct jn_endpoint_match){ 0 };
+	return 0;
+}
+
+int jn_plan_slots(const struct jn_desired_port *desired, const uint32_t *ids,
+		  enum jn_family vip_family, struct jn_slot_list *out)
+{
+	JN_AUTO(jn_free_mem) struct jn_weighted *usable = NULL;
+	size_t count = 0;
+
+	usable = calloc(desired->endpoint_count ? desired->endpoint_count : 1, sizeof(*usable));
+	if (!usable)
+		return -ENOMEM;
+	for (size_t i = 0; i < desired->endpoint_count; i++) {
+		const struct jn_desired_endpoint *endpoint = &desired->endpoints[i];
+
+		if (!endpoint->weight || !jn_desired_allows(desired, vip_family, endpoint))
+			continue;
+		usable[count++] = (struct jn_weighted){ ids[i], endpoint->weight };
+	}
+	return jn_slots_build(desired->algorithm, usable, count, out);
+}
+
+bool jn_plan_is_published(const struct jn_desired_port *desired, const struct jn_slot_list *slots,
+			  const struct jn_revision *revision, const struct jn_slot *table)
+{
+	return revision->algorithm == desired->algorithm &&
+	       revision->no_endpoint_errno == desired->no_endpoint_errno &&
+	       revision->slot_count == slots->count &&
+	       (!slots->count || !memcmp(table + revision->slot_base, slots->items,
+					 slots->count * sizeof(*slots->items)));
+}

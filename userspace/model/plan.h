@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The difference between what one service port shall be and what the tables hold of it. Pure: the
+ * tables are given as plain values, ids that are missing are the engine's to fill in.
+ */
+#ifndef JUNCTOR_MODEL_PLAN_H
+#define JUNCTOR_MODEL_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <junctor/abi.h>
+
+#include "model/resolve.h"
+#include "model/slots.h"
+
+/* Which table entry serves which desired endpoint. */
+struct jn_endpoint_match {
+	uint32_t *ids; /* one for each desired endpoint; 0: not in the table yet */
+	size_t new_count;
+	uint32_t *gone; /* installed ones that nobody desires any more */
+	size_t gone_count;
+};
+void jn_endpoint_match_done(struct jn_endpoint_match *match);
+
+/* installed: ids into `table`, count of them. desired may be NULL: all are gone. 0 or -ENOMEM. */
+int jn_plan_endpoints(const struct jn_desired_port *desired, const uint32_t *installed,
+		      size_t count, const struct jn_endpoint *table,
+		      struct jn_endpoint_match *out);
+
+/* The slots of the set of one VIP family; ids as matched and filled in. 0 or -ENOMEM. */
+int jn_plan_slots(const struct jn_desired_port *desired, const uint32_t *ids,
+		  enum jn_family vip_family, struct jn_slot_list *out);
+
+/* Does the published revision hold exactly this? */
+bool jn_plan_is_published(const struct jn_desired_port *desired, const struct jn_slot_list *slots,
+			  const struct jn_revision *revision, const struct jn_slot *table);
+
+#endif

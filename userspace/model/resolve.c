@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Objects -> what the kernel is to hold. Knows the endpoint rules, and nothing of ids or tables.
+ */
+#include "model/resolve.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "proto/address.h"
+
+void jn_desired_done(struct jn_desired *desired)
+{
+	for (unsigned i = 0; i < desired->port_count; i++) {
+		free(desired->ports[i].frontends);
+		free(desired->ports[i].endpoints);
+	}
+	free(desired->ports);
+	*desired = (struct jn_desired){ 0 };
+}
+
+static bool has_loopback(const struct jn_local_service *s)
+{
+	for (unsigned i = 0; i < s->address_count; i++) {
+		if (jn_addr_is_loopback(&s->addresses[i]))
+			return true;
+	}
+	for (unsigned i = 0; i < s->backend_count; i++) {
+		if (jn_addr_is_loopback(&s->backends[i].addr))
+			return true;
+	}
+	return false;
+}
+
+static bool takes_new(const struct jn_backend *backend, bool is_terminating)
+{
+	return backend->is_ready && backend->is_terminating == is_terminating && backend->weight;
+}
+
+/* Does any backend take new connections without being on its way out? */
+static bool has_active(const struct jn_local_service *s)
+{
+	for (unsigned i = 0; i < s->backend_count; i++) {
+		if (takes_new(&s->backends[i], false))
+			return true;
+	}
+	return false;
+}
+
+static void resolve_endpoints(const struct jn_local_service *s, unsigned index,
+			      struct jn_desired_port *port)
+{
+	bool use_terminating = !has_active(s);
+
+	for (unsigned i = 0; i < s->backend_count; i++) {
+		const struct jn_backend *backend = &s->backends[i];
+		struct jn_desired_endpoint *endpoint = &port->endpoints[i];
+
+		endpoint->addr = backend->addr;
+		endpoint->port = htons(jn_backend_port(s, backend, index));
+		endpoint->weight = takes_new(backend, use_terminating) ? backend->weight : 0;
+		if (endpoint->weight && port->name.proto == IPPROTO_UDP &&
+		    jn_family_of(&endpoint->addr) == JN_FAMILY_V6)
+			port->prefers_v6 = true;
+	}
+	port->endpoint_count = s->backend_count;
+}
+
+static void resolve_policy(const struct jn_model *m, const struct jn_object *service,
+			   struct jn_desired_port *port)
+{
+	const struct jn_object *policy;
+
+	policy = jn_model_policy(m, service->key.namespace_, service->key.name,
+				 port->name.port_name);
+	if (!policy)
+		policy = jn_model_policy(m, service->key.namespace_, service->key.name, "");
+	port->algorithm = policy ? policy->policy.algorithm : JN_ALGORITHM_RANDOM;
+	port->no_endpoint_errno = policy ? policy->policy.no_endpoint_errno : ECONNREFUSED;
+}
+
+static int resolve_port(const struct jn_model *m, const struct jn_object *service, unsigned index,
+			struct jn_desired_port *port)
+{
+	const struct jn_local_service *s = &service->service;
+
+	memcpy(port->name.namespace_, service->key.namespace_, JN_NAME_BYTES);
+	memcpy(port->name.name, service->key.name, JN_NAME_BYTES);
+	memcpy(port->name.port_name, s->ports[index].name, JN_NAME_BYTES);
+	port->name.proto = s->ports[index].proto;
+	port->frontends = calloc(s->address_count, sizeof(*port->frontends));
+	port->endpoints = calloc(s->backend_count ? s->backend_count : 1, sizeof(*port->endpoints));
+	if (!port->frontends || !port->endpoints)
+		return -ENOMEM;
+	for (unsigned i = 0; i < s->address_count; i++)
+		port->frontends[i] = jn_frontend_key_of(&s->addresses[i], s->ports[index].port,
+							s->ports[index].proto);
+	port->frontend_count = s->address_count;
+	port->is_bound = has_loopback(s);
+	resolve_endpoints(s, index, port);
+	resolve_policy(m, service, port);
+	return 0;
+}
+
+int jn_resolve(const struct jn_model *m, const struct jn_object *service, struct jn_desired *out)
+{
+	JN_AUTO(jn_desired_done) struct jn_desired desired = { 0 };
+	int rc;
+
+	desired.ports = calloc(service->service.port_count, sizeof(*desired.ports));
+	if (!desired.ports)
+		return -ENOMEM;
+	desired.port_count = service->service.port_count;
+	for (unsigned i = 0; i < desired.port_count; i++) {
+		rc = resolve_port(m, service, i, &desired.ports[i]);
+		if (rc)
+			return rc;
+	}
+	*out = desired;
+	desired = (struct jn_desired){ 0 };
+	return 0;
+}
+
+bool jn_desired_allows(const struct jn_desired_port *port, enum jn_family vip_family,
+		       const struct jn_desired_endpoint *endpoint)
+{
+	enum jn_family family = jn_family_of(&endpoint->addr);
+
+	if (vip_family == JN_FAMILY_V4 || family == JN_FAMILY_V6)
+		return vip_family == family;
+	return !port->prefers_v6;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What one object asks of the kernel, port by port: the endpoint rules. Pure.
+ */
+#ifndef JUNCTOR_MODEL_RESOLVE_H
+#define JUNCTOR_MODEL_RESOLVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <junctor/abi.h>
+#include <junctor/decide/address.h>
+
+#include "model/model.h"
+
+struct jn_desired_endpoint {
+	struct jn_addr addr;
+	__be16 port;
+	uint16_t weight; /* 0: takes no new connection */
+};
+
+/* A service as the kernel knows it: one port of one object. */
+struct jn_desired_port {
+	struct jn_name name;
+	struct jn_frontend_key *frontends;
+	unsigned frontend_count;
+	struct jn_desired_endpoint *endpoints; /* in declared order */
+	unsigned endpoint_count;
+	bool is_bound; /* a loopback address in it: only for junctord's own network namespace */
+	bool prefers_v6; /* UDP with a usable IPv6 endpoint: see jn_desired_allows */
+	enum jn_algorithm algorithm;
+	uint16_t no_endpoint_errno;
+};
+
+struct jn_desired {
+	struct jn_desired_port *ports;
+	unsigned port_count;
+};
+void jn_desired_done(struct jn_desired *desired);
+
+/*
+ * Resolve a LocalService with the policies that are staged or kept. Which backends take new
+ * connections: the ready ones that are not terminating and have a weight; where there is none of
+ * them, the terminating ones that are still ready. 0 or -ENOMEM.
+ */
+int jn_resolve(const struct jn_model *m, const struct jn_object *service, struct jn_desired *out);
+
+/* A set's families: VIPs of one family share a set. */
+enum jn_family { JN_FAMILY_V4, JN_FAMILY_V6, JN_FAMILY_MAX };
+
+static inline enum jn_family jn_family_of(const struct jn_addr *addr)
+{
+	return jn_addr_is_v4(addr) ? JN_FAMILY_V4 : JN_FAMILY_V6;
+}
+
+/*
+ * May this endpoint stand in the set of that VIP family? An IPv4 VIP reaches IPv4 only; an IPv6 VIP
+ * reaches both, except over UDP when the service has a usable IPv6 endpoint: an unconnected IPv6
+ * socket cannot be sent to an IPv4 address (the kernel answers ENOTSUPP).
+ */
+bool jn_desired_allows(const struct jn_desired_port *port, enum jn_family vip_family,
+		       const struct jn_desired_endpoint *endpoint);
+
+#endif
