@@ -43,6 +43,9 @@
 #define JN_MAX_HEAD_BYTES 16384 /* request line and headers */
 #define JN_MAX_WAIT_SECONDS 3600 /* /v1/wait?timeoutSeconds= */
 
+/* Configuration. */
+#define JN_MAX_CONFIG_BYTES 1048576 /* of the configuration file: 1 MiB, read whole */
+
 /* Reuse. */
 #define JN_QUARANTINE_MS 60000 /* a freed id rests, so a racing connect cannot reach another tenant */
 

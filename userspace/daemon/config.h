@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The configuration file of junctord: YAML, a mapping whose keys are the flags' names, and
+ * accessRules. Read once, at the start. Strict: an unknown or repeated key, a value of another
+ * type, an anchor or an alias is refused with file and line.
+ */
+#ifndef JUNCTOR_DAEMON_CONFIG_H
+#define JUNCTOR_DAEMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "api/role.h"
+#include "base/error.h"
+#include "base/log.h"
+
+/* { 0 }: nothing is set. Texts are owned (jn_settings_done). */
+struct jn_settings {
+	char *socket;
+	char *cgroup;
+	char *pin_dir;
+	char *state_dir;
+	bool has_log_level;
+	enum jn_log_level log_level;
+	struct {
+		struct jn_access_rule *items;
+		size_t count, capacity;
+	} rules;
+};
+
+/*
+ * Read the file at `path` and set what is not set yet in `settings`: what is there wins. Returns 0;
+ * -EINVAL, -ENOENT, -EFBIG, … with err ("path:line: sentence") and settings unchanged.
+ */
+int jn_config_read(const char *path, struct jn_settings *settings, struct jn_error *err);
+
+void jn_settings_done(struct jn_settings *settings);
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * junctord: the wiring. Builds the rooms in order, runs the loop, takes them down in reverse.
+ *
+ *   options -> privileges -> locks -> datapath -> engine -> api -> hooks -> loop
+ *
+ * The hooks come last: they are the only step that touches traffic, so whatever else can fail has
+ * succeeded by then, the tables hold what was declared, and a failed start leaves nothing attached.
+ * SIGTERM and SIGINT take down everything but the hooks and the tables: they go on serving.
+ */
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <systemd/sd-daemon.h>
+
+#include "api/api.h"
+#include "base/auto.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "daemon/offline.h"
+#include "daemon/options.h"
+#include "daemon/prepare.h"
+#include "datapath/datapath.h"
+#include "engine/engine.h"
+#include "loop/loop.h"
+
+#define AREA "daemon"
+
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2
+};
+
+struct daemon {
+	const struct jn_settings *settings;
+	char cgroup[PATH_MAX];
+	int state_lock, pin_lock;
+	struct jn_loop *loop;
+	struct jn_datapath *datapath;
+	struct jn_engine *engine;
+	struct jn_api *api;
+	bool is_stopping;
+};
+
+/* --- going down ------------------------------------------------------------------------------- */
+static void on_api_closed(void *arg)
+{
+	struct daemon *d = arg;
+
+	jn_loop_ignore_signals(d->loop); /* the last handles: jn_loop_run returns */
+}
+
+static void on_drained(void *arg)
+{
+	struct daemon *d = arg;
+
+	if (d->api)
+		jn_api_close(&d->api, on_api_closed, d);
+	else
+		on_api_closed(d);
+}
+
+/* Let the write under way end and be answered, then close the socket and the loop's handles. */
+static void stop(struct daemon *d)
+{
+	d->is_stopping = true;
+	if (d->engine)
+		jn_engine_drain(d->engine, on_drained, d);
+	else
+		on_drained(d);
+}
+
+static void on_signal(void *arg, int signal)
+{
+	struct daemon *d = arg;
+
+	if (d->is_stopping) {
+		jn_warn(AREA, "%s again: leaving at once", strsignal(signal));
+		_exit(EXIT_FAILED); /* what was acknowledged is durable */
+	}
+	jn_info(AREA, "%s: stopping; the kernel goes on serving what was declared",
+		strsignal(signal));
+	(void)sd_notify(0, "STOPPING=1\nSTATUS=stopping");
+	stop(d);
+}
+
+/* --- coming up: each step says in err what is missing ------------------------------------------ */
+static int open_ground(struct daemon *d, struct jn_error *err)
+{
+	const struct jn_settings *s = d->settings;
+	int rc = jn_prepare_privileges(err);
+
+	if (rc)
+		return rc;
+	jn_prepare_descriptors();
+	if (s->cgroup)
+		(void)snprintf(d->cgroup, sizeof(d->cgroup), "%s", s->cgroup);
+	else
+		rc = jn_cgroup_find_root(d->cgroup, sizeof(d->cgroup), err);
+	if (!rc)
+		rc = jn_prepare_state_dir(s->state_dir, &d->state_lock, err);
+	if (!rc)
+		rc = jn_prepare_pin_dir(s->pin_dir, &d->pin_lock, err);
+	return rc;
+}
+
+static int open_engine(struct daemon *d, struct jn_error *err)
+{
+	struct jn_datapath_options datapath = { .pin_dir = d->settings->pin_dir,
+						.cgroup = d->cgroup };
+	struct jn_engine_options engine = { .executor = { .context = d->loop,
+							  .submit = jn_loop_submit },
+					    .state_dir = d->settings->state_dir };
+	int rc = jn_datapath_open(&datapath, &d->datapath, err);
+
+	if (rc)
+		return rc;
+	rc = jn_datapath_netns_cookie(&engine.netns_cookie);
+	if (rc)
+		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
+				    "this network namespace has no cookie (%s); Linux 6.1 or later "
+				    "is needed",
+				    strerror(-rc));
+	engine.datapath = d->datapath;
+	return jn_engine_open(&engine, &d->engine, err);
+}
+
+static int open_api(struct daemon *d, struct jn_error *err)
+{
+	const struct jn_settings *s = d->settings;
+	const struct group *group = getgrnam(JN_CONTROL_GROUP);
+	struct jn_api_options options = {
+		.loop = d->loop,
+		.engine = d->engine,
+		.datapath = d->datapath,
+		.socket_path = s->socket,
+		.version = JN_VERSION,
+		.access = { .rules = s->rules.items, .rule_count = (unsigned)s->rules.count },
+	};
+
+	if (group) {
+		options.access.has_control_group = true;
+		options.access.control_group = group->gr_gid;
+	}
+	return jn_api_open(&options, &d->api, err);
+}
+
+static int watch_signals(struct daemon *d, struct jn_error *err)
+{
+	static const int signals[] = { SIGTERM, SIGINT, 0 };
+	int rc = jn_loop_on_signals(d->loop, signals, on_signal, d);
+
+	if (rc)
+		return jn_error_set(err, rc, JN_ERROR_INTERNAL,
+				    "signals cannot be watched (%s); free some memory or file "
+				    "descriptors",
+				    strerror(-rc));
+	return 0;
+}
+
+static int start(struct daemon *d, struct jn_error *err)
+{
+	int rc = open_ground(d, err);
+
+	if (rc)
+		return rc;
+	rc = jn_loop_new(&d->loop);
+	if (rc)
+		return jn_error_set(err, rc, JN_ERROR_INTERNAL,
+				    "no event loop (%s); free some memory or file descriptors",
+				    strerror(-rc));
+	rc = open_engine(d, err);
+	if (!rc)
+		rc = watch_signals(d, err);
+	if (!rc)
+		rc = open_api(d, err);
+	if (!rc)
+		rc = jn_datapath_attach(d->datapath, err);
+	return rc;
+}
+
+/* Everything but the kernel's side, in reverse; the loop has ended. */
+static void take_down(struct daemon *d)
+{
+	jn_engine_close(&d->engine);
+	jn_datapath_close(&d->datapath);
+	jn_loop_free(&d->loop);
+	jn_close_fd(&d->pin_lock);
+	jn_close_fd(&d->state_lock);
+}
+
+/* A start that failed: let go of what is open, and of tables that this start made. */
+static void undo(struct daemon *d)
+{
+	bool is_fresh = d->datapath && !jn_datapath_is_adopted(d->datapath);
+	int lock = jn_move_fd(&d->pin_lock);
+	unsigned removed;
+
+	if (d->loop) {
+		stop(d);
+		jn_loop_run(d->loop);
+	}
+	take_down(d);
+	if (is_fresh) /* best effort: the failure that brought us here is what is told */
+		(void)jn_datapath_cleanup(d->settings->pin_dir, NULL, &removed, NULL);
+	jn_close_fd(&lock);
+}
+
+static int serve(const struct jn_settings *settings, struct jn_error *err)
+{
+	struct daemon d = { .settings = settings, .state_lock = -1, .pin_lock = -1 };
+	int rc;
+
+	(void)signal(SIGPIPE, SIG_IGN); /* cannot fail for this signal */
+	rc = start(&d, err);
+	if (rc) {
+		undo(&d);
+		return rc;
+	}
+	jn_info(AREA, "junctord %s serves generation %llu at %s; control socket %s", JN_VERSION,
+		(unsigned long long)jn_engine_generation(d.engine), d.cgroup, settings->socket);
+	(void)sd_notifyf(0, "READY=1\nSTATUS=serving; control socket %s", settings->socket);
+	jn_loop_run(d.loop);
+	take_down(&d);
+	return 0;
+}
+
+static int run_task(const struct jn_options *options, struct jn_error *err)
+{
+	switch (options->task) {
+	case JN_TASK_CHECK:
+		puts("configuration is valid");
+		return 0;
+	case JN_TASK_CLEANUP:
+		return jn_offline_cleanup(&options->settings, err);
+	default:
+		return serve(&options->settings, err);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	JN_AUTO(jn_options_done) struct jn_options options = { 0 };
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+	int rc;
+
+	umask(0077);
+	if (jn_options_parse(argc, argv, &options, &err) != 0) {
+		fprintf(stderr, "junctord: %s\n\n%s", jn_error_text(&err), jn_options_usage());
+		return EXIT_USAGE;
+	}
+	if (options.task == JN_TASK_HELP || options.task == JN_TASK_VERSION) {
+		fputs(options.task == JN_TASK_HELP ? jn_options_usage()
+						   : "junctord " JN_VERSION "\n",
+		      stdout);
+		return EXIT_OK;
+	}
+	rc = jn_options_complete(&options, &err);
+	if (!rc) {
+		jn_log_set_level(options.settings.log_level);
+		rc = run_task(&options, &err);
+	}
+	if (rc)
+		fprintf(stderr, "junctord: %s\n", jn_error_text(&err));
+	return rc ? EXIT_FAILED : EXIT_OK;
+}

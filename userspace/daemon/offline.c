@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * `junctord --offline cleanup`. It removes what junctor pinned and nothing else, and never the
+ * state folder: the next start of junctord serves again what was declared.
+ */
+#include "daemon/offline.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "daemon/prepare.h"
+#include "datapath/datapath.h"
+
+int jn_offline_cleanup(const struct jn_settings *settings, struct jn_error *err)
+{
+	JN_AUTO(jn_close_fd) int lock = -1;
+	const char *pin_dir = settings->pin_dir, *cgroup = settings->cgroup;
+	char root[PATH_MAX];
+	unsigned removed = 0;
+	int rc = jn_prepare_privileges(err);
+
+	if (rc)
+		return rc;
+	if (access(pin_dir, F_OK) != 0 && errno == ENOENT) {
+		printf("nothing to remove: there is no %s\n", pin_dir);
+		return 0;
+	}
+	rc = jn_folder_lock(pin_dir, &lock, err);
+	if (rc)
+		return rc;
+	/* Without a cgroup2 mount nothing can be attached, and there is nothing to look at. */
+	if (!cgroup && jn_cgroup_find_root(root, sizeof(root), NULL) == 0)
+		cgroup = root;
+	rc = jn_datapath_cleanup(pin_dir, cgroup, &removed, err);
+	if (rc)
+		return rc;
+	if (removed)
+		printf("removed %u links and tables below %s\n", removed, pin_dir);
+	else
+		printf("nothing to remove below %s\n", pin_dir);
+	printf("the declared state in %s stays\n", settings->state_dir);
+	return 0;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What junctord does instead of serving: `--offline VERB`, for the CLI while no daemon runs.
+ */
+#ifndef JUNCTOR_DAEMON_OFFLINE_H
+#define JUNCTOR_DAEMON_OFFLINE_H
+
+#include "base/error.h"
+#include "daemon/config.h"
+
+/*
+ * Take junctor out of the kernel: links, tables and pins below settings->pin_dir. Refused while a
+ * daemon holds them. Declared state stays on disk. Says on stdout what was removed.
+ */
+int jn_offline_cleanup(const struct jn_settings *settings, struct jn_error *err);
+
+#endif

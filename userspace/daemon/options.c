@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The command line of junctord. One table of flags for getopt_long; what a flag's text must look
+ * like is checked by the same functions that check the configuration file.
+ */
+#include "daemon/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+
+enum flag {
+	FLAG_CONFIG = 256, /* above every character, so that no short flag has these values */
+	FLAG_SOCKET,
+	FLAG_CGROUP,
+	FLAG_PIN_DIR,
+	FLAG_STATE_DIR,
+	FLAG_LOG_LEVEL,
+	FLAG_CHECK,
+	FLAG_OFFLINE,
+	FLAG_VERSION,
+	FLAG_HELP
+};
+
+static const struct option flags[] = {
+	{ "config", required_argument, NULL, FLAG_CONFIG },
+	{ "socket", required_argument, NULL, FLAG_SOCKET },
+	{ "cgroup", required_argument, NULL, FLAG_CGROUP },
+	{ "pin-dir", required_argument, NULL, FLAG_PIN_DIR },
+	{ "state-dir", required_argument, NULL, FLAG_STATE_DIR },
+	{ "log-level", required_argument, NULL, FLAG_LOG_LEVEL },
+	{ "check", no_argument, NULL, FLAG_CHECK },
+	{ "offline", required_argument, NULL, FLAG_OFFLINE },
+	{ "version", no_argument, NULL, FLAG_VERSION },
+	{ "help", no_argument, NULL, FLAG_HELP },
+	{ 0 },
+};
+
+const char *jn_options_usage(void)
+{
+	return "Usage: junctord [FLAGS]                  serve in the foreground\n"
+	       "       junctord --check [--config FILE]  validate the configuration\n"
+	       "       junctord --offline cleanup        remove what junctor left in the kernel\n"
+	       "\n"
+	       "Flags (each but the last five is also a key of the configuration file):\n"
+	       "  --socket PATH      control socket (" JN_DEFAULT_SOCKET ")\n"
+	       "  --cgroup DIR       balance sockets of this cgroup and below (all of cgroup2)\n"
+	       "  --pin-dir DIR      folder of the kernel tables (" JN_DEFAULT_PIN_DIR ")\n"
+	       "  --state-dir DIR    folder of the declared state (" JN_DEFAULT_STATE_DIR ")\n"
+	       "  --log-level LEVEL  error, warning, info or debug (info)\n"
+	       "  --config FILE      configuration (" JN_DEFAULT_CONFIG ", if it exists)\n"
+	       "  --check            validate the configuration and exit\n"
+	       "  --offline cleanup  remove links, tables and pins; declared state stays\n"
+	       "  --version          print the version and exit\n"
+	       "  --help             print this text and exit\n";
+}
+
+/* A usage error: what the message says about `text`, a flag or its value. */
+static int refuse(struct jn_error *err, const char *text, const char *what)
+{
+	return jn_error_set(err, -EINVAL, JN_ERROR_INVALID, "%s %s", text, what);
+}
+
+static int set_task(struct jn_options *options, enum jn_task task, struct jn_error *err)
+{
+	if (options->task != JN_TASK_SERVE && options->task != task)
+		return refuse(err, "--check and --offline", "are two tasks; choose one");
+	options->task = task;
+	return 0;
+}
+
+static int set_path(char **field, const char *flag, const char *text, struct jn_error *err)
+{
+	char *copy;
+
+	if (!*text)
+		return refuse(err, flag, "needs a path");
+	copy = strdup(text);
+	if (!copy)
+		return jn_error_set(err, -ENOMEM, JN_ERROR_INTERNAL, "out of memory");
+	free(*field);
+	*field = copy;
+	return 0;
+}
+
+static int take_flag(struct jn_options *out, int flag, const char *text, struct jn_error *err)
+{
+	struct jn_settings *s = &out->settings;
+
+	switch (flag) {
+	case FLAG_CONFIG:
+		out->config = text;
+		return *text ? 0 : refuse(err, "--config", "needs a path");
+	case FLAG_SOCKET:
+		return set_path(&s->socket, "--socket", text, err);
+	case FLAG_CGROUP:
+		return set_path(&s->cgroup, "--cgroup", text, err);
+	case FLAG_PIN_DIR:
+		return set_path(&s->pin_dir, "--pin-dir", text, err);
+	case FLAG_STATE_DIR:
+		return set_path(&s->state_dir, "--state-dir", text, err);
+	case FLAG_LOG_LEVEL:
+		s->has_log_level = true;
+		if (jn_log_parse_level(text, &s->log_level) == 0)
+			return 0;
+		return refuse(err, "--log-level", "is one of error, warning, info, debug");
+	case FLAG_CHECK:
+		return set_task(out, JN_TASK_CHECK, err);
+	case FLAG_OFFLINE:
+		if (strcmp(text, "cleanup") != 0)
+			return refuse(err, "--offline", "can do one thing: cleanup");
+		return set_task(out, JN_TASK_CLEANUP, err);
+	default:
+		return -EINVAL;
+	}
+}
+
+/* What getopt_long stumbled over. */
+static int refuse_flag(int argc_index, char **argv, int code, struct jn_error *err)
+{
+	char letter[] = { '-', (char)optopt, 0 };
+	bool is_letter = optopt > 0 && optopt < FLAG_CONFIG;
+	const char *text = is_letter ? letter : argv[argc_index];
+
+	if (code == ':')
+		return refuse(err, text, "needs a value");
+	return refuse(err, text, is_letter || !optopt ? "is not a flag of junctord"
+						       : "takes no value");
+}
+
+int jn_options_parse(int argc, char **argv, struct jn_options *out, struct jn_error *err)
+{
+	int flag, rc;
+
+	optind = 0; /* glibc: start afresh, so that tests may parse more than once */
+	opterr = 0;
+	while ((flag = getopt_long(argc, argv, ":", flags, NULL)) != -1) {
+		if (flag == FLAG_HELP || flag == FLAG_VERSION) {
+			out->task = flag == FLAG_HELP ? JN_TASK_HELP : JN_TASK_VERSION;
+			return 0;
+		}
+		if (flag == ':' || flag == '?')
+			return refuse_flag(optind - 1, argv, flag, err);
+		rc = take_flag(out, flag, optarg, err);
+		if (rc)
+			return rc;
+	}
+	if (optind < argc)
+		return refuse(err, argv[optind], "is not a flag; junctord takes flags only");
+	return 0;
+}
+
+static int set_default(char **field, const char *text, struct jn_error *err)
+{
+	return *field ? 0 : set_path(field, "", text, err);
+}
+
+int jn_options_complete(struct jn_options *options, struct jn_error *err)
+{
+	struct jn_settings *s = &options->settings;
+	int rc = 0;
+
+	if (options->config)
+		rc = jn_config_read(options->config, s, err);
+	else if (access(JN_DEFAULT_CONFIG, F_OK) == 0 || errno != ENOENT)
+		rc = jn_config_read(JN_DEFAULT_CONFIG, s, err);
+	if (rc)
+		return rc;
+
+	rc = set_default(&s->socket, JN_DEFAULT_SOCKET, err);
+	if (!rc)
+		rc = set_default(&s->pin_dir, JN_DEFAULT_PIN_DIR, err);
+	if (!rc)
+		rc = set_default(&s->state_dir, JN_DEFAULT_STATE_DIR, err);
+	if (!s->has_log_level)
+		s->log_level = JN_LOG_INFO;
+	return rc;
+}
+
+void jn_options_done(struct jn_options *options)
+{
+	jn_settings_done(&options->settings);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What this run of junctord is to do: the command line, then the configuration file for whatever
+ * the command line left open, then the defaults. It reads; it changes nothing on the machine.
+ */
+#ifndef JUNCTOR_DAEMON_OPTIONS_H
+#define JUNCTOR_DAEMON_OPTIONS_H
+
+#include "base/error.h"
+#include "daemon/config.h"
+
+#define JN_DEFAULT_CONFIG "/etc/junctor/junctord.yaml" /* read when it exists */
+#define JN_DEFAULT_SOCKET "/run/junctor/junctor.sock"
+#define JN_DEFAULT_PIN_DIR "/sys/fs/bpf/junctor"
+#define JN_DEFAULT_STATE_DIR "/var/lib/junctor"
+
+enum jn_task {
+	JN_TASK_SERVE,
+	JN_TASK_CHECK,	 /* --check: validate the configuration and say so */
+	JN_TASK_CLEANUP, /* --offline cleanup */
+	JN_TASK_VERSION,
+	JN_TASK_HELP
+};
+
+struct jn_options {
+	enum jn_task task;
+	const char *config; /* --config, from argv; NULL: the default file, if there is one */
+	struct jn_settings settings;
+};
+
+/*
+ * Read the command line. Returns 0, or -EINVAL with err naming the flag: a usage error. *out must be
+ * zeroed; jn_options_done frees it in both cases.
+ */
+int jn_options_parse(int argc, char **argv, struct jn_options *out, struct jn_error *err);
+
+/*
+ * Add what the configuration file and the defaults say about settings the command line left open.
+ * Afterwards every text but settings.cgroup is set (NULL: the whole cgroup2 hierarchy).
+ * Returns 0; -EINVAL or another negative errno with err naming file and line.
+ */
+int jn_options_complete(struct jn_options *options, struct jn_error *err);
+
+void jn_options_done(struct jn_options *options);
+
+/* What --help prints, and what follows a usage error. */
+const char *jn_options_usage(void);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The ground under the daemon. It opens no table and attaches nothing; what it makes (folders, a
+ * bpffs mount) is empty and harmless when the start fails later.
+ */
+#include "daemon/prepare.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "datapath/datapath.h"
+
+/* CAP_SYS_ADMIN implies the others as far as bpf() is concerned. */
+static bool has_capability(const struct __user_cap_data_struct *data, unsigned capability)
+{
+	return data[capability / 32].effective & 1u << capability % 32 ||
+	       data[CAP_SYS_ADMIN / 32].effective & 1u << CAP_SYS_ADMIN % 32;
+}
+
+int jn_prepare_privileges(struct jn_error *err)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	bool has_bpf, has_net;
+
+	if (syscall(SYS_capget, &header, data) != 0)
+		return jn_error_set(err, -errno, JN_ERROR_FORBIDDEN,
+				    "the capabilities of this process cannot be read (%s); run "
+				    "junctord as root",
+				    strerror(errno));
+	has_bpf = has_capability(data, CAP_BPF);
+	has_net = has_capability(data, CAP_NET_ADMIN);
+	if (has_bpf && has_net)
+		return 0;
+	return jn_error_set(err, -EPERM, JN_ERROR_FORBIDDEN,
+			    "%s%s%s is missing; run junctord as root or give it that capability",
+			    has_bpf ? "" : "CAP_BPF", has_bpf || has_net ? "" : " and ",
+			    has_net ? "" : "CAP_NET_ADMIN");
+}
+
+void jn_prepare_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit); /* the old limit serves, too: clients then wait */
+}
+
+/* mkdir -p; folders that exist are fine. */
+static int make_folders(const char *dir)
+{
+	JN_AUTO(jn_free_mem) char *path = strdup(dir);
+
+	if (!path)
+		return -ENOMEM;
+	for (char *at = path + 1; *path; at++) {
+		char end = *at;
+
+		if (end && end != '/')
+			continue;
+		*at = 0;
+		if (mkdir(path, 0700) != 0 && errno != EEXIST)
+			return -errno;
+		if (!end)
+			break;
+		*at = end;
+	}
+	return 0;
+}
+
+int jn_prepare_state_dir(const char *dir, int *fd, struct jn_error *err)
+{
+	int rc = make_folders(dir);
+
+	if (rc)
+		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
+				    "the state folder %s cannot be made (%s); make it, or choose "
+				    "another with --state-dir",
+				    dir, strerror(-rc));
+	return jn_folder_lock(dir, fd, err);
+}
+
+int jn_prepare_pin_dir(const char *dir, int *fd, struct jn_error *err)
+{
+	int rc = jn_bpffs_prepare(dir, err);
+
+	return rc ? rc : jn_folder_lock(dir, fd, err);
+}
