@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Connects in a loop and says what one connection costs.
+ *
+ * One thread is client and server: connect() runs the whole handshake in its own context, so
+ * CPU time per operation is that of both ends, without the scheduler in it. Each connection is
+ * reset by the client. One JSON object on stdout. Does not know who translates the address, and
+ * does not check which server was reached: the harness proves the path by counters.
+ */
+#include <getopt.h>
+#include <stdbool.h>
+
+#include "bench.h"
+
+#define MAX_TARGETS 1024
+#define MAX_SAMPLES (1U << 20)
+#define WARM_UP 200 /* operations that are not measured */
+
+enum mode { TCP, TCP_REUSE, UDP, UDP_FRESH };
+
+static const char *const mode_names[] = { "tcp", "tcp-reuse", "udp", "udp-fresh" };
+
+static struct {
+	enum mode mode;
+	const char *cgroup, *client_netns, *server_netns;
+	struct sockaddr_in listen, targets[MAX_TARGETS];
+	unsigned target_count;
+	double seconds;
+	uint64_t count, rate; /* 0: no limit */
+	int cpu;
+} opt = { .seconds = 1, .cpu = -1 };
+
+static uint32_t samples[MAX_SAMPLES];
+
+static void connect_to(int fd, const struct sockaddr_in *target)
+{
+	if (connect(fd, (const struct sockaddr *)target, sizeof(*target)))
+		die("connect to %s", inet_ntoa(target->sin_addr));
+}
+
+static int new_socket(int type)
+{
+	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		die("socket");
+	return fd;
+}
+
+static int take_one(int listener)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0)
+		die("accept");
+	return fd;
+}
+
+/* reused is the one socket of the modes that keep theirs. */
+static void operate(const struct sockaddr_in *target, int listener, int reused)
+{
+	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+	int fd, taken;
+
+	switch (opt.mode) {
+	case TCP:
+		fd = new_socket(SOCK_STREAM);
+		reset_on_close(fd);
+		connect_to(fd, target);
+		taken = take_one(listener);
+		close(fd);
+		close(taken);
+		break;
+	case TCP_REUSE:
+		connect_to(reused, target);
+		taken = take_one(listener);
+		if (connect(reused, &nobody, sizeof(nobody)))
+			die("disconnect");
+		close(taken);
+		break;
+	case UDP:
+		connect_to(reused, target);
+		break;
+	case UDP_FRESH:
+		fd = new_socket(SOCK_DGRAM);
+		connect_to(fd, target);
+		close(fd);
+		break;
+	}
+}
+
+static int by_size(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void report(uint64_t ops, uint64_t wall, uint64_t cpu)
+{
+	size_t n = ops < MAX_SAMPLES ? ops : MAX_SAMPLES;
+
+	qsort(samples, n, sizeof(samples[0]), by_size);
+	printf("{\"ops\":%llu,\"wall_ns\":%llu,\"cpu_ns\":%llu,\"samples\":%zu,"
+	       "\"p50_ns\":%u,\"p90_ns\":%u,\"p99_ns\":%u,\"warm_up\":%d}\n",
+	       (unsigned long long)ops, (unsigned long long)wall, (unsigned long long)cpu, n,
+	       n ? samples[n / 2] : 0, n ? samples[n * 9 / 10] : 0, n ? samples[n * 99 / 100] : 0,
+	       WARM_UP);
+}
+
+static bool is_over(uint64_t ops, uint64_t now, uint64_t end)
+{
+	return opt.count ? ops >= opt.count : now >= end;
+}
+
+/* Sleeps while the loop is ahead of --rate. */
+static void keep_rate(uint64_t ops, uint64_t start)
+{
+	uint64_t due = start + ops * JN_NS_PER_S / opt.rate;
+	uint64_t now = now_ns();
+
+	if (now < due)
+		sleep_ns(due - now);
+}
+
+static void run(int listener, int reused)
+{
+	uint64_t ops = 0, before, after, start, end, cpu;
+
+	for (unsigned i = 0; i < WARM_UP; i++)
+		operate(&opt.targets[i % opt.target_count], listener, reused);
+
+	cpu = cpu_ns();
+	start = after = now_ns();
+	end = start + (uint64_t)(opt.seconds * (double)JN_NS_PER_S);
+	while (!is_over(ops, after, end)) {
+		if (opt.rate)
+			keep_rate(ops, start);
+		before = now_ns();
+		operate(&opt.targets[ops % opt.target_count], listener, reused);
+		after = now_ns();
+		samples[ops % MAX_SAMPLES] = (uint32_t)(after - before);
+		ops++;
+	}
+	report(ops, after - start, cpu_ns() - cpu);
+}
+
+static void parse_targets(char *list)
+{
+	for (char *one = strtok(list, ","); one; one = strtok(NULL, ",")) {
+		errno = E2BIG;
+		if (opt.target_count == MAX_TARGETS)
+			die("more than %d targets", MAX_TARGETS);
+		opt.targets[opt.target_count++] = parse_address(one);
+	}
+}
+
+static enum mode parse_mode(const char *name)
+{
+	for (unsigned i = 0; i < sizeof(mode_names) / sizeof(mode_names[0]); i++)
+		if (!strcmp(name, mode_names[i]))
+			return (enum mode)i;
+	errno = EINVAL;
+	die("mode '%s'", name);
+}
+
+static void parse(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "mode", 1, NULL, 'm' },	  { "cgroup", 1, NULL, 'g' },
+		{ "client-netns", 1, NULL, 'c' }, { "server-netns", 1, NULL, 's' },
+		{ "listen", 1, NULL, 'l' },	  { "targets", 1, NULL, 't' },
+		{ "seconds", 1, NULL, 'w' },	  { "count", 1, NULL, 'n' },
+		{ "rate", 1, NULL, 'r' },	  { "cpu", 1, NULL, 'p' },
+		{ 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (c) {
+		case 'm': opt.mode = parse_mode(optarg); break;
+		case 'g': opt.cgroup = optarg; break;
+		case 'c': opt.client_netns = optarg; break;
+		case 's': opt.server_netns = optarg; break;
+		case 'l': opt.listen = parse_address(optarg); break;
+		case 't': parse_targets(optarg); break;
+		case 'w': opt.seconds = atof(optarg); break;
+		case 'n': opt.count = strtoull(optarg, NULL, 10); break;
+		case 'r': opt.rate = strtoull(optarg, NULL, 10); break;
+		case 'p': opt.cpu = atoi(optarg); break;
+		default: exit(2);
+		}
+	}
+	errno = EINVAL;
+	if (!opt.target_count)
+		die("--targets is missing");
+}
+
+int main(int argc, char **argv)
+{
+	bool is_tcp;
+	int listener = -1, reused = -1;
+
+	parse(argc, argv);
+	is_tcp = opt.mode == TCP || opt.mode == TCP_REUSE;
+	pin_cpu(opt.cpu);
+	enter_cgroup(opt.cgroup);
+
+	if (is_tcp) {
+		enter_netns(opt.server_netns);
+		listener = listen_on(&opt.listen, 0);
+	}
+	enter_netns(opt.client_netns);
+	if (opt.mode == TCP_REUSE || opt.mode == UDP)
+		reused = new_socket(is_tcp ? SOCK_STREAM : SOCK_DGRAM);
+	run(listener, reused);
+	return 0;
+}

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The services of a run and how junctor is told about them.
+
+One address plan serves every peer, so each sees the same table. The last ten services of a table
+are the ones that are called, in turn: their endpoints are real servers, those of the others are
+addresses nobody owns. Ten, because one VIP and port gives a peer that tracks connections 32,000
+tuples at most, and meeting its own half-forgotten ones would slow it down as no real load does.
+Does not talk to the control socket (daemon.py) and writes no rules (rules.py).
+"""
+
+import ipaddress
+import json
+
+SERVICE_PORT = 80
+TARGET_PORT = 8080
+NAMESPACE = "bench"
+CALLED = 10
+
+
+class Plan:
+    """Where VIPs and endpoints live: across namespaces, or inside 127.0.0.0/8."""
+
+    def __init__(self, vips, fillers, servers):
+        self.vip_range = ipaddress.ip_network(vips)
+        self.filler_range = ipaddress.ip_network(fillers)
+        self.server_range = ipaddress.ip_network(servers)
+
+    def vip(self, number):
+        return str(self.vip_range[number + 1])
+
+    def filler(self, number):
+        return str(self.filler_range[number + 1])
+
+    def server(self, number):
+        return str(self.server_range[number + 1])
+
+
+VETH = Plan("10.96.0.0/12", "10.128.0.0/10", "10.200.0.0/16")
+LOOPBACK = Plan("127.96.0.0/16", "127.128.0.0/9", "127.100.0.0/16")
+
+
+class Service:
+    """One TCP service with its endpoints (addresses; the port is TARGET_PORT)."""
+
+    def __init__(self, name, vip, endpoints, is_called=False):
+        self.name = name
+        self.vip = vip
+        self.endpoints = endpoints
+        self.is_called = is_called
+
+    def document(self):
+        return {
+            "apiVersion": "junctor.dev/v1alpha1",
+            "kind": "LocalService",
+            "metadata": {"name": self.name, "namespace": NAMESPACE},
+            "spec": {
+                "addresses": [self.vip],
+                "ports": [{"port": SERVICE_PORT, "targetPort": TARGET_PORT}],
+                "backends": [{"address": address} for address in self.endpoints],
+            },
+        }
+
+
+def table(count, each, plan):
+    """count services of `each` endpoints; the last CALLED ones have real servers."""
+    services = []
+    for number in range(count):
+        place = number - (count - CALLED)
+        is_called = place >= 0
+        address, first = (plan.server, place) if is_called else (plan.filler, number)
+        endpoints = [address(first * each + step) for step in range(each)]
+        services.append(Service(f"svc-{number + 1:05d}", plan.vip(number), endpoints, is_called))
+    return services
+
+
+def called(services):
+    return [service for service in services if service.is_called]
+
+
+def json_lines(services):
+    """The body of one /v1/apply."""
+    lines = (json.dumps(s.document(), separators=(",", ":")) for s in services)
+    return ("\n".join(lines) + "\n").encode()
