@@ -11,13 +11,18 @@
 #include <junctor/limits.h>
 
 #include "base/auto.h"
-#include "base/vec.h"
 
 static int make_room(struct jn_slot_list *out, size_t count)
 {
-	if (count > out->capacity &&
-	    jn_vec_grow((void **)&out->items, &out->capacity, count, sizeof(*out->items)))
-		return -ENOMEM;
+	struct jn_slot *grown;
+
+	if (count > out->capacity) {
+		grown = reallocarray(out->items, count, sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		out->items = grown;
+		out->capacity = count;
+	}
 	out->count = count;
 	return 0;
 }
