@@ -16,7 +16,8 @@
 /*
  * Strict: exactly one IPv4 or IPv6 address, no zone, no leading zeros in IPv4 parts. An IPv4-mapped
  * IPv6 text (::ffff:1.2.3.4) is refused: it would be a second spelling of an IPv4 address.
- * Returns 0 or -EINVAL; *why then names the reason ("has a zone", …) as static text.
+ * Returns 0 or -EINVAL; *why then is static text that follows the address in a sentence: what is
+ * wrong and what to do ("has a zone; give …").
  */
 int jn_addr_parse(const char *text, struct jn_addr *out, const char **why);
 

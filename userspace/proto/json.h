@@ -29,6 +29,12 @@ enum jn_json_type {
 int jn_json_parse(const char *text, size_t size, struct jn_json **out, struct jn_error *err);
 void jn_json_free(struct jn_json **json);
 
+/*
+ * Is this text one object or list with all its brackets closed, and nothing else? Tells JSON lines
+ * from one long document; whether the text is right is for jn_json_parse.
+ */
+bool jn_json_is_complete(const char *text, size_t size);
+
 enum jn_json_type jn_json_type(const struct jn_json *value);
 const char *jn_json_type_name(enum jn_json_type type); /* "a number", "a list", … */
 

@@ -18,6 +18,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "proto/cause.h"
 
 #define JN_API_GROUP "junctor.dev"
 #define JN_API_VERSION "junctor.dev/v1alpha1"
@@ -136,12 +137,10 @@ struct jn_decode_options {
  * Decode one document: an object, or (only with kind -1) a List of them. The objects are appended to
  * `out`; on an error nothing is. Returns 0; -EINVAL with err listing every fault found
  * (JN_ERROR_BAD_REQUEST: not JSON, duplicate key, too deep; JN_ERROR_INVALID: the rest); -ENOMEM.
+ * How long a text may be (JN_MAX_OBJECT_BYTES) is for whoever receives it.
  */
 int jn_object_decode(const char *text, size_t size, const struct jn_decode_options *options,
 		     struct jn_object_list *out, struct jn_error *err);
-
-/* Is this text by itself one complete JSON value? (Tells JSON lines from one long document.) */
-bool jn_json_is_complete(const char *text, size_t size);
 
 /*
  * The canonical text of what was declared, defaults filled in, without status and without version:
