@@ -16,6 +16,12 @@
 #include "proto/cause.h"
 #include "proto/path.h"
 
+#define STRING_OF(number) #number
+#define TOO_DEEP_FOR(limit)                                                                        \
+	"objects and lists are nested deeper than the limit of " STRING_OF(limit)                  \
+	" levels; make the document flatter"
+#define TOO_DEEP TOO_DEEP_FOR(JN_MAX_JSON_DEPTH)
+
 static const json_t *inner(const struct jn_json *value)
 {
 	return (const json_t *)value;
@@ -130,9 +136,7 @@ int jn_json_parse(const char *text, size_t size, struct jn_json **out, struct jn
 	while (at < size) { /* more than one round only where more than one value stands */
 		at = follow_brackets(text, at, size, JN_MAX_JSON_DEPTH, &depth);
 		if (depth > JN_MAX_JSON_DEPTH)
-			return refuse(err, text, at, JN_CAUSE_LIMIT,
-				      "objects and lists are nested deeper than 32 levels; "
-				      "flatten the document");
+			return refuse(err, text, at, JN_CAUSE_LIMIT, TOO_DEEP);
 		at++;
 	}
 	root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);

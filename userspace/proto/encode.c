@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Objects -> documents, in one order of keys, so that equal objects give equal bytes.
+ */
+#include <stdio.h>
+
+#include "proto/address.h"
+#include "proto/field.h"
+#include "proto/object.h"
+#include "proto/write.h"
+
+static void write_labels(struct jn_writer *w, const char *key, const struct jn_labels *labels)
+{
+	if (!labels->count)
+		return;
+	jn_write_key(w, key);
+	jn_write_open(w, '{');
+	for (unsigned i = 0; i < labels->count; i++)
+		jn_write_key_text(w, labels->items[i].key, labels->items[i].value);
+	jn_write_close(w, '}');
+}
+
+static void write_addresses(struct jn_writer *w, const struct jn_local_service *s)
+{
+	char text[JN_ADDR_TEXT_BYTES];
+
+	jn_write_key(w, "addresses");
+	jn_write_open(w, '[');
+	for (unsigned i = 0; i < s->address_count; i++)
+		jn_write_text(w, jn_addr_format(&s->addresses[i], text));
+	jn_write_close(w, ']');
+}
+
+static void write_ports(struct jn_writer *w, const struct jn_local_service *s)
+{
+	jn_write_key(w, "ports");
+	jn_write_open(w, '[');
+	for (unsigned i = 0; i < s->port_count; i++) {
+		const struct jn_port *port = &s->ports[i];
+
+		jn_write_open(w, '{');
+		if (*port->name)
+			jn_write_key_text(w, "name", port->name);
+		jn_write_key_unsigned(w, "port", port->port);
+		jn_write_key_text(w, "protocol", jn_word_of(jn_protocol_words, port->proto));
+		jn_write_key_unsigned(w, "targetPort", port->target_port);
+		jn_write_close(w, '}');
+	}
+	jn_write_close(w, ']');
+}
+
+static void write_overrides(struct jn_writer *w, const struct jn_local_service *s,
+			    const struct jn_backend *b)
+{
+	jn_write_key(w, "ports");
+	jn_write_open(w, '{');
+	for (unsigned i = 0; i < b->override_count; i++)
+		jn_write_key_unsigned(w, s->ports[b->overrides[i].port_index].name,
+				      b->overrides[i].number);
+	jn_write_close(w, '}');
+}
+
+static void write_backend(struct jn_writer *w, const struct jn_local_service *s,
+			  const struct jn_backend *b)
+{
+	char text[JN_ENDPOINT_TEXT_BYTES];
+
+	jn_write_open(w, '{');
+	jn_write_key_text(w, "address",
+			  b->port ? jn_endpoint_format(&b->addr, b->port, text) :
+				    jn_addr_format(&b->addr, text));
+	if (b->override_count)
+		write_overrides(w, s, b);
+	jn_write_key_unsigned(w, "weight", b->weight);
+	if (!b->is_ready)
+		jn_write_key_bool(w, "ready", false);
+	if (b->is_terminating)
+		jn_write_key_bool(w, "terminating", true);
+	jn_write_close(w, '}');
+}
+
+static void write_service(struct jn_writer *w, const struct jn_local_service *s)
+{
+	write_addresses(w, s);
+	write_ports(w, s);
+	jn_write_key(w, "backends");
+	jn_write_open(w, '[');
+	for (unsigned i = 0; i < s->backend_count; i++)
+		write_backend(w, s, &s->backends[i]);
+	jn_write_close(w, ']');
+}
+
+static void write_policy(struct jn_writer *w, const struct jn_traffic_policy *policy)
+{
+	jn_write_key(w, "targetRef");
+	jn_write_open(w, '{');
+	jn_write_key_text(w, "kind", jn_kind_names(JN_KIND_LOCAL_SERVICE)->kind);
+	jn_write_key_text(w, "name", policy->target);
+	if (*policy->port)
+		jn_write_key_text(w, "port", policy->port);
+	jn_write_close(w, '}');
+	jn_write_key_text(w, "algorithm", jn_word_of(jn_algorithm_words, policy->algorithm));
+	jn_write_key_text(w, "noBackendErrno",
+			  jn_word_of(jn_errno_words, policy->no_endpoint_errno));
+}
+
+static void write_status(struct jn_writer *w, const struct jn_object *o,
+			 const struct jn_object_status *status)
+{
+	jn_write_key(w, "status");
+	jn_write_open(w, '{');
+	jn_write_key_unsigned(w, "generation", status->generation);
+	jn_write_key_bool(w, "programmed", status->is_programmed);
+	if (status->reason)
+		jn_write_key_text(w, "reason", status->reason);
+	if (o->key.kind == JN_KIND_LOCAL_SERVICE) {
+		jn_write_key(w, "backends");
+		jn_write_open(w, '{');
+		jn_write_key_unsigned(w, "ready", status->ready);
+		jn_write_key_unsigned(w, "notReady", status->not_ready);
+		jn_write_key_unsigned(w, "terminating", status->terminating);
+		jn_write_key_unsigned(w, "noNewConnections", status->weightless);
+		jn_write_close(w, '}');
+	}
+	jn_write_close(w, '}');
+}
+
+/* version 0: not written. status may be NULL. */
+static void write_object(struct jn_writer *w, const struct jn_object *o, uint64_t version,
+			 const struct jn_object_status *status)
+{
+	char digits[24];
+
+	jn_write_open(w, '{');
+	jn_write_key_text(w, "apiVersion", JN_API_VERSION);
+	jn_write_key_text(w, "kind", jn_kind_names(o->key.kind)->kind);
+	jn_write_key(w, "metadata");
+	jn_write_open(w, '{');
+	jn_write_key_text(w, "name", o->key.name);
+	jn_write_key_text(w, "namespace", o->key.namespace_);
+	write_labels(w, "labels", &o->labels);
+	write_labels(w, "annotations", &o->annotations);
+	if (version) {
+		(void)snprintf(digits, sizeof(digits), "%llu", (unsigned long long)version);
+		jn_write_key_text(w, "resourceVersion", digits);
+	}
+	jn_write_close(w, '}');
+	jn_write_key(w, "spec");
+	jn_write_open(w, '{');
+	if (o->key.kind == JN_KIND_LOCAL_SERVICE)
+		write_service(w, &o->service);
+	else
+		write_policy(w, &o->policy);
+	jn_write_close(w, '}');
+	if (status)
+		write_status(w, o, status);
+	jn_write_close(w, '}');
+}
+
+void jn_object_encode_declared(const struct jn_object *o, struct jn_buffer *out)
+{
+	struct jn_writer w = jn_writer_to(out);
+
+	write_object(&w, o, 0, NULL);
+}
+
+void jn_object_encode(const struct jn_object *o, const struct jn_object_status *status,
+		      struct jn_buffer *out)
+{
+	struct jn_writer w = jn_writer_to(out);
+
+	write_object(&w, o, o->version, status);
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The reader behind the tables of fields. It knows types, ranges and unknown fields; what values
+ * mean together is the kinds' business.
+ */
+#include "proto/field.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/buffer.h"
+#include "proto/path.h"
+
+void jn_decoder_push_key(struct jn_decoder *d, const char *key)
+{
+	d->steps[d->depth++] = (struct jn_step){ .key = key };
+}
+
+void jn_decoder_push_index(struct jn_decoder *d, size_t index)
+{
+	d->steps[d->depth++] = (struct jn_step){ .index = index };
+}
+
+void jn_decoder_pop(struct jn_decoder *d)
+{
+	d->depth--;
+}
+
+/* --- faults --------------------------------------------------------------------------------------- */
+
+bool jn_decoder_counts_only(struct jn_decoder *d)
+{
+	if (d->err->fault_count < JN_MAX_FAULTS)
+		return false;
+	jn_error_cause(d->err, JN_ERROR_INVALID, "", "", "%s", "");
+	return true;
+}
+
+static void build_path(const struct jn_decoder *d, struct jn_buffer *path)
+{
+	jn_buffer_add_text(path, d->options->prefix ? d->options->prefix : "");
+	if (!d->depth && path->size && path->data[path->size - 1] == '.')
+		path->size--; /* the document itself */
+	for (unsigned i = 0; i < d->depth; i++) {
+		if (d->steps[i].key)
+			jn_path_add_key(path, d->steps[i].key, strlen(d->steps[i].key));
+		else
+			jn_path_add_index(path, d->steps[i].index);
+	}
+}
+
+static void report(struct jn_decoder *d, const char *reason, const char *format, va_list args)
+	__attribute__((format(printf, 3, 0)));
+
+static void report(struct jn_decoder *d, const char *reason, const char *format, va_list args)
+{
+	JN_AUTO(jn_buffer_done) struct jn_buffer path = { 0 };
+	char sentence[512];
+
+	if (jn_decoder_counts_only(d))
+		return;
+	build_path(d, &path);
+	(void)vsnprintf(sentence, sizeof(sentence), format, args); /* parts are bounded; cut at worst */
+	jn_error_cause(d->err, JN_ERROR_INVALID, reason, jn_buffer_text(&path), "%s", sentence);
+}
+
+void jn_decoder_fault(struct jn_decoder *d, const char *reason, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	report(d, reason, format, args);
+	va_end(args);
+}
+
+void jn_decoder_fault_in(struct jn_decoder *d, const char *key, const char *reason,
+			 const char *format, ...)
+{
+	va_list args;
+
+	jn_decoder_push_key(d, key);
+	va_start(args, format);
+	report(d, reason, format, args);
+	va_end(args);
+	jn_decoder_pop(d);
+}
+
+bool jn_decoder_expect(struct jn_decoder *d, const struct jn_json *value, enum jn_json_type type,
+		       const char *expected)
+{
+	if (jn_json_type(value) == type)
+		return true;
+	jn_decoder_fault(d, JN_CAUSE_TYPE, "is %s; give %s",
+			 jn_json_type_name(jn_json_type(value)), expected);
+	return false;
+}
+
+void *jn_decoder_items(struct jn_decoder *d, const struct jn_json *value, size_t item_size,
+		       size_t max, const char *limit)
+{
+	size_t count = jn_json_count(value);
+	void *items;
+
+	if (!count)
+		return NULL;
+	if (count > max) {
+		jn_decoder_fault(d, JN_CAUSE_LIMIT, "has %zu entries; the limit of %s is %zu: "
+						    "give fewer, or split the object",
+				 count, limit, max);
+		return NULL;
+	}
+	items = calloc(count, item_size);
+	if (!items)
+		d->is_out_of_memory = true;
+	return items;
+}
+
+/* --- values --------------------------------------------------------------------------------------- */
+
+bool jn_is_dns_label(const char *text)
+{
+	size_t size = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+	return size && size <= JN_MAX_NAME && !text[size] && text[0] != '-' && text[size - 1] != '-';
+}
+
+/* What to give for this field. */
+static void describe(const struct jn_field *field, struct jn_buffer *out)
+{
+	switch (field->type) {
+	case JN_FIELD_LABEL:
+		jn_buffer_add_text(out, JN_DNS_LABEL);
+		return;
+	case JN_FIELD_INTEGER:
+		jn_buffer_printf(out, "an integer %u..%u", field->min, field->max);
+		return;
+	case JN_FIELD_BOOL:
+		jn_buffer_add_text(out, "true or false");
+		return;
+	case JN_FIELD_WORD:
+		jn_buffer_add_text(out, field->words[1].word ? "one of " : "");
+		for (const struct jn_word *w = field->words; w->word; w++)
+			jn_buffer_printf(out, "%s%s", w == field->words ? "" : ", ", w->word);
+		return;
+	default:
+		jn_buffer_add_text(out, field->expected ? field->expected : "an object");
+	}
+}
+
+static void fault_of(struct jn_decoder *d, const struct jn_field *field, const char *reason,
+		     const char *what)
+{
+	JN_AUTO(jn_buffer_done) struct jn_buffer expected = { 0 };
+
+	if (jn_decoder_counts_only(d))
+		return;
+	describe(field, &expected);
+	jn_decoder_fault(d, reason, "%s; give %s", what, jn_buffer_text(&expected));
+}
+
+static void read_label(struct jn_decoder *d, const struct jn_field *field, const char *text,
+		       char *target)
+{
+	char what[96];
+
+	if (jn_is_dns_label(text)) {
+		memcpy(target, text, strlen(text) + 1);
+		return;
+	}
+	(void)snprintf(what, sizeof(what), "is \"%.64s\"", text);
+	fault_of(d, field, JN_CAUSE_INVALID, what);
+}
+
+static void read_integer(struct jn_decoder *d, const struct jn_field *field,
+			 const struct jn_json *value, void *target)
+{
+	int64_t number = jn_json_integer(value);
+	uint16_t kept = (uint16_t)number;
+	char what[32];
+
+	if (number >= field->min && number <= field->max) {
+		memcpy(target, &kept, sizeof(kept));
+		return;
+	}
+	(void)snprintf(what, sizeof(what), "is %" PRId64, number);
+	fault_of(d, field, JN_CAUSE_INVALID, what);
+}
+
+static void fault_of_word(struct jn_decoder *d, const struct jn_field *field, const char *text)
+{
+	JN_AUTO(jn_buffer_done) struct jn_buffer expected = { 0 };
+	struct jn_likely likely = { .text = text };
+
+	if (jn_decoder_counts_only(d))
+		return;
+	for (const struct jn_word *w = field->words; w->word; w++)
+		jn_likely_add(&likely, w->word);
+	describe(field, &expected);
+	if (likely.word)
+		jn_buffer_printf(&expected, " (likely %s)", likely.word);
+	jn_decoder_fault(d, JN_CAUSE_NOT_SUPPORTED, "is \"%.64s\"; give %s", text,
+			 jn_buffer_text(&expected));
+}
+
+static void read_word(struct jn_decoder *d, const struct jn_field *field, const char *text,
+		      void *target)
+{
+	const struct jn_word *w = field->words;
+	uint16_t two;
+	uint8_t one;
+
+	while (w->word && strcmp(w->word, text) != 0)
+		w++;
+	if (!w->word) {
+		fault_of_word(d, field, text);
+		return;
+	}
+	one = (uint8_t)w->value;
+	two = (uint16_t)w->value;
+	memcpy(target, field->size == sizeof(one) ? (void *)&one : (void *)&two, field->size);
+}
+
+static enum jn_json_type json_type_of(enum jn_field_type type)
+{
+	switch (type) {
+	case JN_FIELD_INTEGER:
+		return JN_JSON_INTEGER;
+	case JN_FIELD_BOOL:
+		return JN_JSON_BOOL;
+	case JN_FIELD_LIST:
+		return JN_JSON_LIST;
+	case JN_FIELD_OBJECT:
+		return JN_JSON_OBJECT;
+	default:
+		return JN_JSON_TEXT;
+	}
+}
+
+static void read_value(struct jn_decoder *d, const struct jn_field *field,
+		       const struct jn_json *value, void *target)
+{
+	void *place = (char *)target + field->offset;
+	bool is_true;
+	char what[64];
+
+	if (jn_json_type(value) != json_type_of(field->type)) {
+		(void)snprintf(what, sizeof(what), "is %s",
+			       jn_json_type_name(jn_json_type(value)));
+		fault_of(d, field, JN_CAUSE_TYPE, what);
+		return;
+	}
+	switch (field->type) {
+	case JN_FIELD_LABEL:
+		read_label(d, field, jn_json_text(value), place);
+		return;
+	case JN_FIELD_INTEGER:
+		read_integer(d, field, value, place);
+		return;
+	case JN_FIELD_BOOL:
+		is_true = jn_json_bool(value);
+		memcpy(place, &is_true, sizeof(is_true));
+		return;
+	case JN_FIELD_WORD:
+		read_word(d, field, jn_json_text(value), place);
+		return;
+	default:
+		if (field->fields)
+			jn_fields_read(d, value, field->fields, target);
+		else
+			field->read(d, value, target);
+	}
+}
+
+/* --- objects -------------------------------------------------------------------------------------- */
+
+static bool is_known(const struct jn_fields *fields, const char *key)
+{
+	for (size_t i = 0; i < fields->count; i++) {
+		if (!strcmp(fields->items[i].name, key))
+			return true;
+	}
+	return false;
+}
+
+static void report_unknown(struct jn_decoder *d, const struct jn_fields *fields, const char *key)
+{
+	JN_AUTO(jn_buffer_done) struct jn_buffer known = { 0 };
+	struct jn_likely likely = { .text = key };
+
+	if (jn_decoder_counts_only(d))
+		return;
+	for (size_t i = 0; i < fields->count; i++) {
+		if (fields->items[i].type == JN_FIELD_IGNORED)
+			continue;
+		jn_likely_add(&likely, fields->items[i].name);
+		jn_buffer_printf(&known, "%s%s", known.size ? ", " : "", fields->items[i].name);
+	}
+	if (likely.word)
+		jn_decoder_fault_in(d, key, JN_CAUSE_UNKNOWN,
+				    "is unknown; likely %s is meant: write that, or remove it",
+				    likely.word);
+	else
+		jn_decoder_fault_in(d, key, JN_CAUSE_UNKNOWN,
+				    "is unknown; remove it (known here: %s)",
+				    jn_buffer_text(&known));
+}
+
+void jn_fields_read(struct jn_decoder *d, const struct jn_json *object,
+		    const struct jn_fields *fields, void *target)
+{
+	const struct jn_json *value;
+	const char *key;
+	size_t found = 0;
+	void *at = NULL;
+
+	for (size_t i = 0; i < fields->count; i++) {
+		const struct jn_field *field = &fields->items[i];
+
+		value = jn_json_get(object, field->name);
+		found += value != NULL;
+		if (field->type == JN_FIELD_IGNORED || field->type == JN_FIELD_DONE)
+			continue;
+		jn_decoder_push_key(d, field->name);
+		if (value && jn_json_type(value) != JN_JSON_NULL)
+			read_value(d, field, value, target);
+		else if (field->is_required)
+			fault_of(d, field, JN_CAUSE_REQUIRED, "is missing");
+		jn_decoder_pop(d);
+	}
+	if (found == jn_json_count(object))
+		return;
+	while (jn_json_next(object, &at, &key, &value)) {
+		if (!is_known(fields, key))
+			report_unknown(d, fields, key);
+	}
+}

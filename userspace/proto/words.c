@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The words of enumerations, for reading and writing.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+
+#include "proto/field.h"
+
+const struct jn_word jn_protocol_words[] = {
+	{ "TCP", IPPROTO_TCP },
+	{ "UDP", IPPROTO_UDP },
+	{ NULL, 0 },
+};
+
+const struct jn_word jn_algorithm_words[] = {
+	{ "Random", JN_ALGORITHM_RANDOM },
+	{ "RoundRobin", JN_ALGORITHM_ROUND_ROBIN },
+	{ NULL, 0 },
+};
+
+const struct jn_word jn_errno_words[] = {
+	{ "ECONNREFUSED", ECONNREFUSED },
+	{ "EHOSTUNREACH", EHOSTUNREACH },
+	{ "ENETUNREACH", ENETUNREACH },
+	{ "EPERM", EPERM },
+	{ NULL, 0 },
+};
+
+const char *jn_word_of(const struct jn_word *words, unsigned value)
+{
+	while (words->word && words->value != value)
+		words++;
+	return words->word ? words->word : "";
+}
