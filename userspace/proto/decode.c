@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/spelling.h"
 #include "base/vec.h"
 #include "proto/field.h"
 #include "proto/json.h"
@@ -195,14 +196,14 @@ static const struct jn_fields object_fields = JN_FIELDS(object_items);
 
 static void fault_of_kind(struct jn_decoder *d, const char *kind)
 {
-	struct jn_likely likely = { .text = kind };
+	const char *names[JN_KIND_MAX], *likely;
 
 	for (unsigned i = 0; i < JN_KIND_MAX; i++)
-		jn_likely_add(&likely, jn_kind_names((enum jn_kind)i)->kind);
+		names[i] = jn_kind_names((enum jn_kind)i)->kind;
+	likely = jn_spelling_nearest(kind, names, JN_KIND_MAX);
 	jn_decoder_fault_in(d, "kind", JN_CAUSE_NOT_SUPPORTED,
 			    "is \"%.64s\"; give " KNOWN_KINDS "%s%s%s", kind,
-			    likely.word ? " (likely " : "", likely.word ? likely.word : "",
-			    likely.word ? ")" : "");
+			    likely ? " (likely " : "", likely ? likely : "", likely ? ")" : "");
 }
 
 /* The text of a field, or NULL, with a fault where it is missing and needed, or not a text. */

@@ -9,6 +9,7 @@
 #include <junctor/decide/address.h>
 
 #include "base/auto.h"
+#include "base/spelling.h"
 #include "proto/address.h"
 #include "proto/field.h"
 #include "proto/service_check.h"
@@ -198,15 +199,16 @@ static int find_port(const struct jn_local_service *s, const char *name)
 static void fault_of_port_name(struct jn_decoder *d, const struct jn_local_service *s,
 			       const char *name)
 {
-	struct jn_likely likely = { .text = name };
+	const char *names[JN_MAX_PORTS], *likely;
 
 	if (jn_decoder_counts_only(d))
 		return;
 	for (unsigned i = 0; i < s->port_count; i++)
-		jn_likely_add(&likely, s->ports[i].name);
+		names[i] = s->ports[i].name;
+	likely = jn_spelling_nearest(name, names, *names[0] ? s->port_count : 0);
 	jn_decoder_fault(d, JN_CAUSE_INVALID, "is not the name of a port of this service; %s%s",
-			 likely.word ? "likely it is " : "give one of spec.ports[].name",
-			 likely.word ? likely.word : "");
+			 likely ? "likely it is " : "give one of spec.ports[].name",
+			 likely ? likely : "");
 }
 
 /* One entry of backends[].ports; false where it is faulty. */
@@ -268,10 +270,10 @@ static void read_overrides(struct jn_decoder *d, const struct jn_json *object, v
 static const struct jn_field backend_items[] = {
 	{ .name = "address", .type = JN_FIELD_TEXT, .is_required = true, .read = read_backend_address,
 	  .expected = "ip, ip:port or [ip6]:port as text" },
-	{ .name = "ports", .type = JN_FIELD_OBJECT, .read = read_overrides,
-	  .expected = "an object {port name: number}" },
 	{ .name = "weight", .type = JN_FIELD_INTEGER, .max = JN_MAX_WEIGHT,
 	  JN_FIELD_AT(struct backend_reading, backend.weight) },
+	{ .name = "ports", .type = JN_FIELD_OBJECT, .read = read_overrides,
+	  .expected = "an object {port name: number}" },
 	{ .name = "ready", .type = JN_FIELD_BOOL, JN_FIELD_AT(struct backend_reading, backend.is_ready) },
 	{ .name = "terminating", .type = JN_FIELD_BOOL,
 	  JN_FIELD_AT(struct backend_reading, backend.is_terminating) },

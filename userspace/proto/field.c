@@ -12,7 +12,10 @@
 
 #include "base/auto.h"
 #include "base/buffer.h"
+#include "base/spelling.h"
 #include "proto/path.h"
+
+#define MAX_NAMES 16 /* of a table, to guess the likely one from */
 
 void jn_decoder_push_key(struct jn_decoder *d, const char *key)
 {
@@ -192,17 +195,18 @@ static void read_integer(struct jn_decoder *d, const struct jn_field *field,
 static void fault_of_word(struct jn_decoder *d, const struct jn_field *field, const char *text)
 {
 	JN_AUTO(jn_buffer_done) struct jn_buffer expected = { 0 };
-	struct jn_likely likely = { .text = text };
+	const char *names[MAX_NAMES], *likely;
+	size_t count = 0;
 
 	if (jn_decoder_counts_only(d))
 		return;
-	for (const struct jn_word *w = field->words; w->word; w++)
-		jn_likely_add(&likely, w->word);
+	for (const struct jn_word *w = field->words; w->word && count < MAX_NAMES; w++)
+		names[count++] = w->word;
+	likely = jn_spelling_nearest(text, names, count);
 	describe(field, &expected);
-	if (likely.word)
-		jn_buffer_printf(&expected, " (likely %s)", likely.word);
-	jn_decoder_fault(d, JN_CAUSE_NOT_SUPPORTED, "is \"%.64s\"; give %s", text,
-			 jn_buffer_text(&expected));
+	jn_decoder_fault(d, JN_CAUSE_NOT_SUPPORTED, "is \"%.64s\"; give %s%s%s%s", text,
+			 jn_buffer_text(&expected), likely ? " (likely " : "", likely ? likely : "",
+			 likely ? ")" : "");
 }
 
 static void read_word(struct jn_decoder *d, const struct jn_field *field, const char *text,
@@ -288,20 +292,22 @@ static bool is_known(const struct jn_fields *fields, const char *key)
 static void report_unknown(struct jn_decoder *d, const struct jn_fields *fields, const char *key)
 {
 	JN_AUTO(jn_buffer_done) struct jn_buffer known = { 0 };
-	struct jn_likely likely = { .text = key };
+	const char *names[MAX_NAMES], *likely;
+	size_t count = 0;
 
 	if (jn_decoder_counts_only(d))
 		return;
-	for (size_t i = 0; i < fields->count; i++) {
+	for (size_t i = 0; i < fields->count && count < MAX_NAMES; i++) {
 		if (fields->items[i].type == JN_FIELD_IGNORED)
 			continue;
-		jn_likely_add(&likely, fields->items[i].name);
+		names[count++] = fields->items[i].name;
 		jn_buffer_printf(&known, "%s%s", known.size ? ", " : "", fields->items[i].name);
 	}
-	if (likely.word)
+	likely = jn_spelling_nearest(key, names, count);
+	if (likely)
 		jn_decoder_fault_in(d, key, JN_CAUSE_UNKNOWN,
 				    "is unknown; likely %s is meant: write that, or remove it",
-				    likely.word);
+				    likely);
 	else
 		jn_decoder_fault_in(d, key, JN_CAUSE_UNKNOWN,
 				    "is unknown; remove it (known here: %s)",
@@ -311,15 +317,15 @@ static void report_unknown(struct jn_decoder *d, const struct jn_fields *fields,
 void jn_fields_read(struct jn_decoder *d, const struct jn_json *object,
 		    const struct jn_fields *fields, void *target)
 {
+	size_t count = jn_json_count(object), found = 0;
 	const struct jn_json *value;
 	const char *key;
-	size_t found = 0;
 	void *at = NULL;
 
 	for (size_t i = 0; i < fields->count; i++) {
 		const struct jn_field *field = &fields->items[i];
 
-		value = jn_json_get(object, field->name);
+		value = found < count ? jn_json_get(object, field->name) : NULL;
 		found += value != NULL;
 		if (field->type == JN_FIELD_IGNORED || field->type == JN_FIELD_DONE)
 			continue;
@@ -330,7 +336,7 @@ void jn_fields_read(struct jn_decoder *d, const struct jn_json *object,
 			fault_of(d, field, JN_CAUSE_REQUIRED, "is missing");
 		jn_decoder_pop(d);
 	}
-	if (found == jn_json_count(object))
+	if (found == count)
 		return;
 	while (jn_json_next(object, &at, &key, &value)) {
 		if (!is_known(fields, key))

@@ -122,14 +122,6 @@ void *jn_decoder_items(struct jn_decoder *d, const struct jn_json *value, size_t
 #define JN_DNS_LABEL "a DNS label (a-z, 0-9 and '-' inside, 1 to 63 bytes)"
 bool jn_is_dns_label(const char *text);
 
-/* likely.c: the word that is likely meant by `text`; pass the known words one by one. */
-struct jn_likely {
-	const char *text;
-	const char *word; /* the best so far; NULL: none is near */
-	unsigned distance;
-};
-void jn_likely_add(struct jn_likely *likely, const char *word);
-
 /* decode_service.c, decode_policy.c: what stands in spec. target is the struct of the kind. */
 void jn_service_read(struct jn_decoder *d, const struct jn_json *spec, void *target);
 void jn_policy_read(struct jn_decoder *d, const struct jn_json *spec, void *target);
