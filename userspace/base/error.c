@@ -83,21 +83,19 @@ void jn_error_cause(struct jn_error *err, enum jn_error_kind kind, const char *r
 	err->causes[err->cause_count++] = cause;
 }
 
-/* "spec.ports[0].port: …; and 3 more faults" */
+/* "spec.ports[0].port: …", and before it how many more there are: the end is the remedy. */
 static char *text_of_causes(const struct jn_error *err)
 {
 	const struct jn_cause *first = &err->causes[0];
-	unsigned more = err->fault_count - 1;
+	const char *colon = *first->field ? ": " : "";
 	char *text;
 	int size;
 
-	if (more)
-		size = asprintf(&text, "%s%s%s (and %u more fault%s)", first->field,
-				*first->field ? ": " : "", first->message, more,
-				more == 1 ? "" : "s");
+	if (err->fault_count == 1)
+		size = asprintf(&text, "%s%s%s", first->field, colon, first->message);
 	else
-		size = asprintf(&text, "%s%s%s", first->field, *first->field ? ": " : "",
-				first->message);
+		size = asprintf(&text, "%u faults, the first: %s%s%s", err->fault_count,
+				first->field, colon, first->message);
 	return size < 0 ? NULL : text;
 }
 

@@ -73,8 +73,8 @@ static inline bool jn_error_is_set(const struct jn_error *err)
 }
 
 /*
- * The sentence to show: the message, or the first cause ("spec.ports[0].port: …") and how many
- * more there are. Valid until the error changes. Never NULL.
+ * The sentence to show: the message, or the first cause ("spec.ports[0].port: …"), after their
+ * number where there are several. Valid until the error changes. Never NULL.
  */
 const char *jn_error_text(struct jn_error *err);
 

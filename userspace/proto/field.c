@@ -67,7 +67,8 @@ static void report(struct jn_decoder *d, const char *reason, const char *format,
 		return;
 	build_path(d, &path);
 	(void)vsnprintf(sentence, sizeof(sentence), format, args); /* parts are bounded; cut at worst */
-	jn_error_cause(d->err, JN_ERROR_INVALID, reason, jn_buffer_text(&path), "%s", sentence);
+	jn_error_cause(d->err, JN_ERROR_INVALID, reason, jn_buffer_text(&path), "%s%s",
+		       path.size ? "" : "the document ", sentence);
 }
 
 void jn_decoder_fault(struct jn_decoder *d, const char *reason, const char *format, ...)

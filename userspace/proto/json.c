@@ -120,6 +120,10 @@ static int refuse_for(struct jn_error *err, const char *text, size_t size,
 	case json_error_numeric_overflow:
 		return refuse(err, text, position, JN_CAUSE_INVALID,
 			      "this number does not fit in 64 bits; give a smaller one");
+	case json_error_null_character:
+	case json_error_null_byte_in_key:
+		return refuse(err, text, position, JN_CAUSE_INVALID,
+			      "this text holds a NUL character; remove it");
 	default:
 		jn_buffer_printf(&what, "not JSON: %s; correct the text there", error->text);
 		return refuse(err, text, position, JN_CAUSE_INVALID, jn_buffer_text(&what));
