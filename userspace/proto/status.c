@@ -20,6 +20,7 @@ static const struct {
 	[JN_ERROR_EXISTS] = { 409, "AlreadyExists" },
 	[JN_ERROR_CONFLICT] = { 409, "Conflict" },
 	[JN_ERROR_TOO_LARGE] = { 413, "RequestEntityTooLarge" },
+	[JN_ERROR_HEAD_TOO_LARGE] = { 431, "RequestHeaderFieldsTooLarge" },
 	[JN_ERROR_INVALID] = { 422, "Invalid" },
 	[JN_ERROR_BUSY] = { 429, "TooManyRequests" },
 	[JN_ERROR_UNAVAILABLE] = { 503, "ServiceUnavailable" },

@@ -8,7 +8,10 @@
 #include "base/buffer.h"
 #include "base/error.h"
 
-/* The HTTP status code of an error: 400, 403, 404, 405, 408, 409, 413, 422, 429, 503, 507, 500. */
+/*
+ * The HTTP status code of an error: 400, 403, 404, 405, 408, 409, 413, 422, 429, 431, 503, 507,
+ * 500.
+ */
 int jn_status_code(enum jn_error_kind kind);
 
 /* kind and name (may be NULL) go into details. */
