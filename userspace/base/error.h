@@ -22,6 +22,7 @@ enum jn_error_kind {
 	JN_ERROR_EXISTS,       /* POST of an object that exists */
 	JN_ERROR_CONFLICT,     /* another owner, a stale resourceVersion, a VIP taken */
 	JN_ERROR_TOO_LARGE,    /* more bytes than the limit */
+	JN_ERROR_HEAD_TOO_LARGE, /* of a request: URL and headers */
 	JN_ERROR_INVALID,      /* unknown field, wrong type, range, limit reached */
 	JN_ERROR_BUSY,	       /* too many clients */
 	JN_ERROR_UNAVAILABLE,  /* the kernel refused; nothing was applied */

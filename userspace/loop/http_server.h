@@ -22,16 +22,15 @@ struct jn_loop;
 struct jn_http_server;
 struct jn_exchange; /* one request and its answer */
 
-#define JN_MAX_PEER_GROUPS 64
-
+/* Who connected: credentials as they were at connect(), told by the kernel. */
 struct jn_peer {
-	uint32_t uid, gid, pid;			/* SO_PEERCRED */
-	uint32_t groups[JN_MAX_PEER_GROUPS];	/* SO_PEERGROUPS: supplementary ones */
+	uint32_t uid, gid, pid; /* SO_PEERCRED */
+	uint32_t *groups;	/* SO_PEERGROUPS: the supplementary ones; the connection owns them */
 	unsigned group_count;
 };
 
 struct jn_http_limits {
-	unsigned clients;	   /* connections at once; the last is kept for admins */
+	unsigned clients;	   /* connections at once; the last place is kept for admins */
 	unsigned clients_per_uid;  /* for all but uid 0 */
 	size_t head_bytes;
 	unsigned head_timeout_ms;
@@ -41,10 +40,11 @@ struct jn_http_limits {
 };
 
 /*
- * The handlers. `begin` is called when a head is complete, then `body` for each piece, then `end`.
- * As soon as an answer was started (jn_exchange_answer or _stream), the rest of the request is read
- * and dropped up to a bound, or the connection is closed after the answer. `gone` is the last call
- * of every exchange that began, answered or not: the handler frees what it put into *state.
+ * The handlers. `begin` is called when a head is complete, then `body` for each piece, then `end`;
+ * none of the three any more once an answer was started (jn_exchange_answer or _stream). An answer
+ * before the end of the request is the connection's last: what still comes is dropped. `gone` is
+ * the last call of every exchange that began, answered or not, maybe from inside jn_http_server_close:
+ * the handler frees what it put into *state.
  */
 struct jn_http_handlers {
 	void *arg;
@@ -94,17 +94,24 @@ struct jn_header {
 	const char *name, *value;
 };
 
-/* A whole answer; takes the bytes of `body` (emptied). headers: count of them beyond our own. */
-void jn_exchange_answer(struct jn_exchange *x, int status, const char *content_type,
-			const struct jn_header *headers, size_t header_count,
+struct jn_answer_head {
+	int status;		  /* HTTP status code */
+	const char *content_type;
+	const struct jn_header *headers; /* beyond our own; copied */
+	size_t header_count;
+};
+
+/* A whole answer; takes the bytes of `body` (emptied). A body that failed is answered as 500. */
+void jn_exchange_answer(struct jn_exchange *x, const struct jn_answer_head *head,
 			struct jn_buffer *body);
 
 /*
  * A long answer (chunked). produce is called whenever the client has taken what there was: it adds
- * some more bytes to `out` (about 64 KiB at most) and returns true when that was the last.
+ * some more bytes to `out` (about 64 KiB at most) and returns true when that was the last. Where
+ * `out` failed the connection is cut, so that the client sees that something is missing.
  */
 typedef bool (*jn_produce_fn)(void *arg, void *state, struct jn_buffer *out);
-void jn_exchange_stream(struct jn_exchange *x, int status, const char *content_type,
+void jn_exchange_stream(struct jn_exchange *x, const struct jn_answer_head *head,
 			jn_produce_fn produce);
 
 #endif
