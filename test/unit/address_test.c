@@ -210,8 +210,8 @@ static void test_random_text_is_judged_as_inet_pton_does(void **state)
 		bool is_taken;
 
 		random_addr(&addr);
-		(void)snprintf(text, sizeof(text), "%s%s", random_below(50) ? "" : "::ffff:",
-			       jn_addr_format(&addr, shown));
+		(void)snprintf(text, sizeof(text), "%s%s",
+			       random_below(50) ? "" : "::ffff:", jn_addr_format(&addr, shown));
 		mutate(text, sizeof(text));
 		is_taken = reference_takes(text, &expected);
 		assert_int_equal(jn_addr_parse(text, &addr, &why), is_taken ? 0 : -EINVAL);
@@ -278,13 +278,34 @@ static void check_questions(const struct jn_addr *addr)
 static void test_questions_about_addresses(void **state)
 {
 	static const char *const edges[] = {
-		"0.0.0.0",	   "0.0.0.1",	      "0.255.255.255", "1.0.0.0",
-		"126.255.255.255", "127.0.0.0",	      "127.0.0.1",     "127.255.255.255",
-		"128.0.0.0",	   "169.254.0.1",     "223.255.255.255", "224.0.0.0",
-		"239.255.255.255", "240.0.0.0",	      "255.255.255.254", "255.255.255.255",
-		"::",		   "::1",	      "::2",	       "1::1",
-		"fe7f:ffff::",	   "fe80::",	      "febf:ffff::1",  "fec0::",
-		"feff::1",	   "ff00::",	      "ff02::1",       "fd00::1",
+		"0.0.0.0",
+		"0.0.0.1",
+		"0.255.255.255",
+		"1.0.0.0",
+		"126.255.255.255",
+		"127.0.0.0",
+		"127.0.0.1",
+		"127.255.255.255",
+		"128.0.0.0",
+		"169.254.0.1",
+		"223.255.255.255",
+		"224.0.0.0",
+		"239.255.255.255",
+		"240.0.0.0",
+		"255.255.255.254",
+		"255.255.255.255",
+		"::",
+		"::1",
+		"::2",
+		"1::1",
+		"fe7f:ffff::",
+		"fe80::",
+		"febf:ffff::1",
+		"fec0::",
+		"feff::1",
+		"ff00::",
+		"ff02::1",
+		"fd00::1",
 	};
 	struct jn_addr addr;
 	const char *why;

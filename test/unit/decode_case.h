@@ -25,15 +25,14 @@
 	"{" VERSION "'kind':'LocalService','metadata':{" metadata "},'spec':{" spec "}}"
 #define SERVICE(spec) SERVICE_WITH("'name':'web'", spec)
 #define METADATA(metadata) SERVICE_WITH(metadata, VIP PORT)
-#define POLICY(spec)                                                                               \
-	"{" VERSION "'kind':'TrafficPolicy','metadata':{'name':'p'},'spec':{" spec "}}"
+#define POLICY(spec) "{" VERSION "'kind':'TrafficPolicy','metadata':{'name':'p'},'spec':{" spec "}}"
 #define VIP "'addresses':['10.0.0.1'],"
 #define PORT "'ports':[{'port':80}]"
 #define TWO_PORTS "'ports':[{'name':'a','port':80},{'name':'b','port':81}]"
 #define TARGET "'targetRef':{'kind':'LocalService','name':'web'}"
 
 static inline int decode_with(const char *quoted, const struct jn_decode_options *options,
-		       struct jn_object_list *out, struct jn_error *err)
+			      struct jn_object_list *out, struct jn_error *err)
 {
 	JN_AUTO(jn_free_mem) char *text = strdup(quoted);
 
@@ -64,8 +63,7 @@ static inline void check_fault_with(const struct fault *c, const struct jn_decod
 	assert_int_equal(list.count, 0);
 	assert_int_equal(err.kind, JN_ERROR_INVALID);
 	if (err.fault_count != 1 || strcmp(err.causes[0].field, c->field) ||
-	    strcmp(err.causes[0].reason, c->reason) ||
-	    !strstr(err.causes[0].message, c->message))
+	    strcmp(err.causes[0].reason, c->reason) || !strstr(err.causes[0].message, c->message))
 		fail_msg("%s -> %u faults, %s %s: %s", c->text, err.fault_count,
 			 err.causes[0].reason, err.causes[0].field, err.causes[0].message);
 	assert_non_null(strstr(err.causes[0].message, "; ") ?: strstr(err.causes[0].message, ": "));
@@ -76,7 +74,8 @@ static inline void check_fault_with(const struct fault *c, const struct jn_decod
 	check_fault_with(&(cases)[i], &any)
 
 /* The only object of this document; the caller drops it. */
-static inline struct jn_object *decode_one(const char *quoted, const struct jn_decode_options *options)
+static inline struct jn_object *decode_one(const char *quoted,
+					   const struct jn_decode_options *options)
 {
 	JN_AUTO(jn_object_list_done) struct jn_object_list list = { 0 };
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };

@@ -8,8 +8,10 @@
 static void test_addresses(void **state)
 {
 	static const struct fault cases[] = {
-		{ SERVICE(PORT), "spec.addresses", JN_CAUSE_REQUIRED, "give a list of IP addresses" },
-		{ SERVICE(PORT ",'addresses':[]"), "spec.addresses", JN_CAUSE_REQUIRED, "is empty" },
+		{ SERVICE(PORT), "spec.addresses", JN_CAUSE_REQUIRED,
+		  "give a list of IP addresses" },
+		{ SERVICE(PORT ",'addresses':[]"), "spec.addresses", JN_CAUSE_REQUIRED,
+		  "is empty" },
 		{ SERVICE(PORT ",'addresses':'10.0.0.1'"), "spec.addresses", JN_CAUSE_TYPE,
 		  "is a text; give a list" },
 		{ SERVICE(PORT ",'addresses':[1]"), "spec.addresses[0]", JN_CAUSE_TYPE,
@@ -49,11 +51,14 @@ static void test_addresses(void **state)
 static void test_ports(void **state)
 {
 	static const struct fault cases[] = {
-		{ SERVICE("'addresses':['::1']"), "spec.ports", JN_CAUSE_REQUIRED, "list of ports" },
+		{ SERVICE("'addresses':['::1']"), "spec.ports", JN_CAUSE_REQUIRED,
+		  "list of ports" },
 		{ SERVICE(VIP "'ports':[]"), "spec.ports", JN_CAUSE_REQUIRED, "at least one port" },
-		{ SERVICE(VIP "'ports':{}"), "spec.ports", JN_CAUSE_TYPE, "is an object; give a list" },
+		{ SERVICE(VIP "'ports':{}"), "spec.ports", JN_CAUSE_TYPE,
+		  "is an object; give a list" },
 		{ SERVICE(VIP "'ports':[80]"), "spec.ports[0]", JN_CAUSE_TYPE, "give an object" },
-		{ SERVICE(VIP "'ports':[{}]"), "spec.ports[0].port", JN_CAUSE_REQUIRED, "1..65535" },
+		{ SERVICE(VIP "'ports':[{}]"), "spec.ports[0].port", JN_CAUSE_REQUIRED,
+		  "1..65535" },
 		{ SERVICE(VIP "'ports':[{'port':null}]"), "spec.ports[0].port", JN_CAUSE_REQUIRED,
 		  "1..65535" },
 		{ SERVICE(VIP "'ports':[{'port':0}]"), "spec.ports[0].port", JN_CAUSE_INVALID,
@@ -74,8 +79,8 @@ static void test_ports(void **state)
 		  "is true or false; give an integer" },
 		{ SERVICE(VIP "'ports':[{'port':1,'targetPort':0}]"), "spec.ports[0].targetPort",
 		  JN_CAUSE_INVALID, "is 0" },
-		{ SERVICE(VIP "'ports':[{'port':1,'targetPort':'http'}]"), "spec.ports[0].targetPort",
-		  JN_CAUSE_TYPE, "is a text; give an integer" },
+		{ SERVICE(VIP "'ports':[{'port':1,'targetPort':'http'}]"),
+		  "spec.ports[0].targetPort", JN_CAUSE_TYPE, "is a text; give an integer" },
 		{ SERVICE(VIP "'ports':[{'port':1,'protocol':'tcp'}]"), "spec.ports[0].protocol",
 		  JN_CAUSE_NOT_SUPPORTED, "one of TCP, UDP (likely TCP)" },
 		{ SERVICE(VIP "'ports':[{'port':1,'protocol':'SCTP'}]"), "spec.ports[0].protocol",
@@ -83,8 +88,7 @@ static void test_ports(void **state)
 		{ SERVICE(VIP "'ports':[{'port':1,'name':'HTTP'}]"), "spec.ports[0].name",
 		  JN_CAUSE_INVALID, "DNS label" },
 		{ SERVICE(VIP "'ports':[{'port':1,'appProtocol':'http'}]"),
-		  "spec.ports[0].appProtocol", JN_CAUSE_UNKNOWN,
-		  "write that, or remove it" },
+		  "spec.ports[0].appProtocol", JN_CAUSE_UNKNOWN, "write that, or remove it" },
 		{ SERVICE(VIP "'ports':[{'port':1,'target_port':2}]"), "spec.ports[0].target_port",
 		  JN_CAUSE_UNKNOWN, "likely targetPort is meant" },
 		{ SERVICE(VIP "'ports':[{'name':'a','port':1},{'port':2}]"), "spec.ports[1].name",
@@ -140,25 +144,38 @@ static void test_backends(void **state)
 		  JN_CAUSE_TYPE, "0..1000" },
 		{ BACKENDS("{'address':'10.1.0.1','ready':'yes'}"), "spec.backends[0].ready",
 		  JN_CAUSE_TYPE, "is a text; give true or false" },
-		{ BACKENDS("{'address':'10.1.0.1','terminating':1}"), "spec.backends[0].terminating",
-		  JN_CAUSE_TYPE, "is an integer; give true or false" },
+		{ BACKENDS("{'address':'10.1.0.1','terminating':1}"),
+		  "spec.backends[0].terminating", JN_CAUSE_TYPE,
+		  "is an integer; give true or false" },
 		{ BACKENDS("{'address':'10.1.0.1','zone':'a'}"), "spec.backends[0].zone",
 		  JN_CAUSE_UNKNOWN, "remove it" },
 		{ BACKENDS("{'address':'10.1.0.1','wieght':1}"), "spec.backends[0].wieght",
 		  JN_CAUSE_UNKNOWN, "likely weight is meant" },
-		{ BACKENDS("{'address':'10.1.0.1:80'},{'address':'10.1.0.2'},{'address':'10.1.0.1'}"),
+		{ BACKENDS("{'address':'10.1.0.1:80'},{'address':'10.1.0.2'},{'address':'10.1.0.1'"
+			   "}"),
 		  "spec.backends[2].address", JN_CAUSE_DUPLICATE, "as backends[0]" },
 		{ BACKENDS_OF_TWO("{'address':'10.1.0.1:80'}"), "spec.backends[0].address",
 		  JN_CAUSE_INVALID, "the service has 2 of them; give the address alone" },
 		{ BACKENDS_OF_TWO("{'address':'10.1.0.1','ports':{'a':1}},"
 				  "{'address':'10.1.0.1','ports':{'a':2}}"),
-		  "spec.backends[1].address", JN_CAUSE_DUPLICATE, "as backends[0]" }, /* on port b */
+		  "spec.backends[1].address", JN_CAUSE_DUPLICATE,
+		  "as backends[0]" }, /* on port b */
+	};
+
+	(void)state;
+	CHECK_FAULTS(cases);
+}
+
+static void test_ports_of_backends(void **state)
+{
+	static const struct fault cases[] = {
 		{ BACKENDS_OF_TWO("{'address':'10.1.0.1','ports':[]}"), "spec.backends[0].ports",
 		  JN_CAUSE_TYPE, "{port name: number}" },
 		{ BACKENDS_OF_TWO("{'address':'10.1.0.1','ports':{'c':1}}"),
 		  "spec.backends[0].ports.c", JN_CAUSE_INVALID, "is not the name of a port" },
-		{ SERVICE(VIP "'ports':[{'name':'http','port':1}],'backends':[{'address':'10.1.0.1',"
-			      "'ports':{'htpt':1}}]"),
+		{ SERVICE(VIP
+			  "'ports':[{'name':'http','port':1}],'backends':[{'address':'10.1.0.1',"
+			  "'ports':{'htpt':1}}]"),
 		  "spec.backends[0].ports.htpt", JN_CAUSE_INVALID, "likely it is http" },
 		{ BACKENDS_OF_TWO("{'address':'10.1.0.1','ports':{'a':0}}"),
 		  "spec.backends[0].ports.a", JN_CAUSE_INVALID, "is 0; give an integer 1..65535" },
@@ -223,9 +240,8 @@ static void test_policies(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_addresses),
-		cmocka_unit_test(test_ports),
-		cmocka_unit_test(test_backends),
+		cmocka_unit_test(test_addresses), cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_backends),  cmocka_unit_test(test_ports_of_backends),
 		cmocka_unit_test(test_policies),
 	};
 

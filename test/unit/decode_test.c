@@ -25,8 +25,8 @@ static void test_documents(void **state)
 		  JN_CAUSE_REQUIRED, "is missing; give an object" },
 		{ "{" VERSION "'kind':'LocalService','metadata':{'name':'web'}}", "spec",
 		  JN_CAUSE_REQUIRED, "is missing; give an object" },
-		{ "{" VERSION "'kind':'LocalService','metadata':{'name':'web'},'spec':null}", "spec",
-		  JN_CAUSE_REQUIRED, "is missing; give an object" },
+		{ "{" VERSION "'kind':'LocalService','metadata':{'name':'web'},'spec':null}",
+		  "spec", JN_CAUSE_REQUIRED, "is missing; give an object" },
 		{ "{" VERSION "'kind':'LocalService','metadata':{'name':'web'},'spec':[]}", "spec",
 		  JN_CAUSE_TYPE, "is a list; give an object" },
 		{ "{" VERSION "'kind':'LocalService','metadata':{'name':'web'},'spec':{" VIP PORT
@@ -41,18 +41,22 @@ static void test_documents(void **state)
 static void test_metadata(void **state)
 {
 	static const struct fault cases[] = {
-		{ METADATA(""), "metadata.name", JN_CAUSE_REQUIRED, "is missing; give a DNS label" },
+		{ METADATA(""), "metadata.name", JN_CAUSE_REQUIRED,
+		  "is missing; give a DNS label" },
 		{ METADATA("'name':''"), "metadata.name", JN_CAUSE_INVALID, "DNS label" },
 		{ METADATA("'name':'Web'"), "metadata.name", JN_CAUSE_INVALID, "is \"Web\"" },
 		{ METADATA("'name':'-a'"), "metadata.name", JN_CAUSE_INVALID, "DNS label" },
 		{ METADATA("'name':'a-'"), "metadata.name", JN_CAUSE_INVALID, "DNS label" },
 		{ METADATA("'name':'a.b'"), "metadata.name", JN_CAUSE_INVALID, "DNS label" },
 		{ METADATA("'name':'a/../b'"), "metadata.name", JN_CAUSE_INVALID, "DNS label" },
-		{ METADATA("'name':'caf\xc3\xa9'"), "metadata.name", JN_CAUSE_INVALID, "DNS label" },
+		{ METADATA("'name':'caf\xc3\xa9'"), "metadata.name", JN_CAUSE_INVALID,
+		  "DNS label" },
 		{ METADATA("'name':'a\\nb'"), "metadata.name", JN_CAUSE_INVALID, "DNS label" },
-		{ METADATA("'name':'0123456789012345678901234567890123456789012345678901234567890123'"),
+		{ METADATA("'name':'"
+			   "0123456789012345678901234567890123456789012345678901234567890123'"),
 		  "metadata.name", JN_CAUSE_INVALID, "1 to 63 bytes" },
-		{ METADATA("'name':7"), "metadata.name", JN_CAUSE_TYPE, "is an integer; give a DNS" },
+		{ METADATA("'name':7"), "metadata.name", JN_CAUSE_TYPE,
+		  "is an integer; give a DNS" },
 		{ METADATA("'name':'web','namespace':'A'"), "metadata.namespace", JN_CAUSE_INVALID,
 		  "DNS label" },
 		{ METADATA("'name':'web','namespace':''"), "metadata.namespace", JN_CAUSE_INVALID,
@@ -71,8 +75,8 @@ static void test_metadata(void **state)
 		  JN_CAUSE_INVALID, "is not a key" },
 		{ METADATA("'name':'web','labels':{'/x':'x'}"), "metadata.labels[/x]",
 		  JN_CAUSE_INVALID, "is not a key" },
-		{ METADATA("'name':'web','annotations':{'a/b/c':'x'}"), "metadata.annotations[a/b/c]",
-		  JN_CAUSE_INVALID, "is not a key" },
+		{ METADATA("'name':'web','annotations':{'a/b/c':'x'}"),
+		  "metadata.annotations[a/b/c]", JN_CAUSE_INVALID, "is not a key" },
 		{ METADATA("'name':'web','resourceVersion':5"), "metadata.resourceVersion",
 		  JN_CAUSE_TYPE, "is an integer; give a text of digits" },
 		{ METADATA("'name':'web','resourceVersion':''"), "metadata.resourceVersion",
@@ -100,7 +104,8 @@ static void test_lists(void **state)
 	static const struct fault cases[] = {
 		{ "{'apiVersion':'v1','kind':'List'}", "items", JN_CAUSE_REQUIRED,
 		  "give a list of objects" },
-		{ "{'apiVersion':'v1','kind':'List','items':{}}", "items", JN_CAUSE_TYPE, "a list" },
+		{ "{'apiVersion':'v1','kind':'List','items':{}}", "items", JN_CAUSE_TYPE,
+		  "a list" },
 		{ "{'apiVersion':'v2','kind':'List','items':[]}", "apiVersion",
 		  JN_CAUSE_NOT_SUPPORTED, "is \"v2\"; give v1" },
 		{ "{'apiVersion':'v1','kind':'LocalServiceList','items':[]}", "apiVersion",
@@ -131,16 +136,19 @@ static void test_what_the_path_of_a_request_says(void **state)
 	const struct jn_decode_options bad = { .namespace_ = "a/b", .kind = -1 };
 	static const struct fault cases[] = {
 		{ METADATA("'name':'web','namespace':'test'"), "lines[3].metadata.namespace",
-		  JN_CAUSE_INVALID, "is \"test\", but the request's path says \"prod\"; give that" },
+		  JN_CAUSE_INVALID,
+		  "is \"test\", but the request's path says \"prod\"; give that" },
 		{ METADATA("'name':'wob'"), "lines[3].metadata.name", JN_CAUSE_INVALID,
 		  "is \"wob\", but the request's path says \"web\"; give that" },
 		{ POLICY(TARGET), "lines[3].kind", JN_CAUSE_INVALID,
 		  "is TrafficPolicy, but the request's path says LocalService; give that" },
-		{ LIST("List", ""), "lines[3].kind", JN_CAUSE_INVALID, "send the list to /v1/apply" },
+		{ LIST("List", ""), "lines[3].kind", JN_CAUSE_INVALID,
+		  "send the list to /v1/apply" },
 		{ "[]", "lines[3]", JN_CAUSE_TYPE, "is a list; give an object" },
 	};
 	static const struct fault bad_path = { SERVICE(VIP PORT), "metadata.namespace",
-					       JN_CAUSE_INVALID, "path has namespace \"a/b\"; use" };
+					       JN_CAUSE_INVALID,
+					       "path has namespace \"a/b\"; use" };
 
 	(void)state;
 	for (unsigned i = 0; i < JN_COUNT(cases); i++)
@@ -174,8 +182,8 @@ static void test_all_faults_are_reported_at_once(void **state)
 				     "'backends':[{'address':'2001:db8::1','weight':-1},"
 				     "{'address':'10.0.0.1','ports':{'a':1}}]") "," POLICY(""));
 	static const char *const fields[] = {
-		"items[0].spec.addresses[0]",	    "items[0].spec.ports[0].port",
-		"items[0].spec.ports[0].prot",	    "items[0].spec.backends[0].weight",
+		"items[0].spec.addresses[0]",  "items[0].spec.ports[0].port",
+		"items[0].spec.ports[0].prot", "items[0].spec.backends[0].weight",
 		"items[1].spec.targetRef",
 	}; /* what hangs on a faulty address or port is not judged */
 	JN_AUTO(jn_object_list_done) struct jn_object_list list = { 0 };
@@ -209,15 +217,16 @@ static void test_many_faults_are_counted_and_twenty_listed(void **state)
 	assert_true(!strncmp(jn_error_text(&err), "100000 faults, the first: spec.x0: ", 35));
 }
 
+#define RICH_SERVICE                                                                               \
+	SERVICE_WITH("'name':'web','labels':{'a/b':'c'},'resourceVersion':'7'", VIP TWO_PORTS      \
+		     ",'backends':[{'address':'10.1.0.1','ports':{'a':8},'weight':3,"              \
+		     "'ready':false,'terminating':true}]")
+#define RICH_POLICY POLICY(TARGET ",'algorithm':'RoundRobin','noBackendErrno':'EPERM'")
+
 /* Documents with bytes changed, cut or doubled: an answer, and nothing else touched. */
 static void test_broken_documents_are_survived(void **state)
 {
-	static const char base[] =
-		"{'apiVersion':'junctor.dev/v1alpha1','kind':'List','items':[" SERVICE_WITH(
-			"'name':'web','labels':{'a/b':'c'},'resourceVersion':'7'",
-			VIP TWO_PORTS ",'backends':[{'address':'10.1.0.1','ports':{'a':8},"
-				      "'weight':3,'ready':false,'terminating':true}]") ","
-		POLICY(TARGET ",'algorithm':'RoundRobin','noBackendErrno':'EPERM'") "]}";
+	static const char base[] = LIST("List", RICH_SERVICE "," RICH_POLICY);
 	static const char bytes[] = "'{}[],:0-.etn \\a\xc3\x01";
 	unsigned taken = 0;
 

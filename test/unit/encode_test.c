@@ -92,7 +92,8 @@ static void random_ports(struct jn_local_service *s)
 			port->name[0] = (char)('a' + (int)i);
 		}
 		port->port = (uint16_t)(1 + i * 13000 + random_below(13000));
-		port->target_port = random_below(2) ? port->port : (uint16_t)(1 + random_below(65535));
+		port->target_port =
+			random_below(2) ? port->port : (uint16_t)(1 + random_below(65535));
 		port->proto = random_below(2) ? IPPROTO_TCP : IPPROTO_UDP;
 	}
 }
@@ -111,9 +112,9 @@ static void random_backend(const struct jn_local_service *s, struct jn_backend *
 	b->overrides = calloc(s->port_count, sizeof(*b->overrides));
 	for (unsigned i = 0; i < s->port_count; i++) {
 		if (random_below(2))
-			b->overrides[b->override_count++] = (struct jn_port_override){
-				(uint8_t)i, (uint16_t)(1 + random_below(65535))
-			};
+			b->overrides[b->override_count++] =
+				(struct jn_port_override){ (uint8_t)i,
+							   (uint16_t)(1 + random_below(65535)) };
 	}
 }
 
@@ -181,7 +182,9 @@ static void test_random_objects_come_back_as_they_were(void **state)
 static void test_equality_sees_every_field(void **state)
 {
 	static const char *const texts[] = {
-		SERVICE(VIP PORT), METADATA("'name':'wob'"), METADATA("'name':'web','namespace':'a'"),
+		SERVICE(VIP PORT),
+		METADATA("'name':'wob'"),
+		METADATA("'name':'web','namespace':'a'"),
 		METADATA("'name':'web','labels':{'a':'b'}"),
 		METADATA("'name':'web','labels':{'a':'c'}"),
 		METADATA("'name':'web','labels':{'b':'b'}"),
@@ -202,9 +205,11 @@ static void test_equality_sees_every_field(void **state)
 		SERVICE(VIP TWO_PORTS ",'backends':[{'address':'10.1.0.1','ports':{'a':1}}]"),
 		SERVICE(VIP TWO_PORTS ",'backends':[{'address':'10.1.0.1','ports':{'a':2}}]"),
 		SERVICE(VIP TWO_PORTS ",'backends':[{'address':'10.1.0.1','ports':{'b':1}}]"),
-		POLICY(TARGET), POLICY("'targetRef':{'kind':'LocalService','name':'wob'}"),
+		POLICY(TARGET),
+		POLICY("'targetRef':{'kind':'LocalService','name':'wob'}"),
 		POLICY("'targetRef':{'kind':'LocalService','name':'web','port':'a'}"),
-		POLICY(TARGET ",'algorithm':'RoundRobin'"), POLICY(TARGET ",'noBackendErrno':'EPERM'"),
+		POLICY(TARGET ",'algorithm':'RoundRobin'"),
+		POLICY(TARGET ",'noBackendErrno':'EPERM'"),
 	};
 
 	(void)state;

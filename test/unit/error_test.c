@@ -21,7 +21,7 @@
 #include "base/error.h"
 #include "base/log.h"
 
-/* --- errors --------------------------------------------------------------------------------------- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 static void test_the_first_error_is_kept(void **state)
 {
@@ -43,14 +43,14 @@ static void test_causes_are_listed_up_to_the_limit_and_counted_past_it(void **st
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 
 	(void)state;
-	jn_error_cause(&err, JN_ERROR_INVALID, "FieldValueInvalid", "spec.port", "is %d; give 1", 0);
+	jn_error_cause(&err, JN_ERROR_INVALID, "FieldValueInvalid", "spec.port", "is %d; give 1",
+		       0);
 	assert_string_equal(jn_error_text(&err), "spec.port: is 0; give 1");
 	for (int i = 1; i < JN_MAX_FAULTS + 5; i++)
 		jn_error_cause(&err, JN_ERROR_INVALID, "FieldUnknown", "", "fault %d", i);
 	assert_int_equal(err.cause_count, JN_MAX_FAULTS);
 	assert_int_equal(err.fault_count, JN_MAX_FAULTS + 5);
-	assert_string_equal(jn_error_text(&err),
-			    "25 faults, the first: spec.port: is 0; give 1");
+	assert_string_equal(jn_error_text(&err), "25 faults, the first: spec.port: is 0; give 1");
 	assert_string_equal(err.causes[0].reason, "FieldValueInvalid");
 	assert_string_equal(err.causes[0].field, "spec.port");
 	assert_string_equal(err.causes[JN_MAX_FAULTS - 1].message, "fault 19");
@@ -104,7 +104,7 @@ static void test_moving_leaves_nothing_behind(void **state)
 	assert_string_equal(jn_error_text(&to), "a: is moved");
 }
 
-/* --- log ------------------------------------------------------------------------------------------ */
+/* --- log -------------------------------------------------------------------------------------- */
 
 /* stderr while a test looks at it: a pipe. */
 struct capture {

@@ -37,9 +37,9 @@ static void test_values_and_their_types(void **state)
 	JN_AUTO(jn_json_free) struct jn_json *json =
 		read_well(" {\"a\":null,\"b\":true,\"c\":false,\"d\":-7,\"e\":80.0,\"f\":\"x\","
 			  "\"g\":[1],\"h\":{},\"i\":9223372036854775807,\"j\":1e2} \r\n\t");
-	static const enum jn_json_type types[] = { JN_JSON_NULL, JN_JSON_BOOL, JN_JSON_BOOL,
-						   JN_JSON_INTEGER, JN_JSON_REAL, JN_JSON_TEXT,
-						   JN_JSON_LIST, JN_JSON_OBJECT, JN_JSON_INTEGER,
+	static const enum jn_json_type types[] = { JN_JSON_NULL,    JN_JSON_BOOL,   JN_JSON_BOOL,
+						   JN_JSON_INTEGER, JN_JSON_REAL,   JN_JSON_TEXT,
+						   JN_JSON_LIST,    JN_JSON_OBJECT, JN_JSON_INTEGER,
 						   JN_JSON_REAL };
 	const struct jn_json *value;
 	const char *key;
@@ -240,14 +240,22 @@ static void test_what_is_complete_by_itself(void **state)
 		const char *text;
 		bool is_complete;
 	} cases[] = {
-		{ "{}", true },		      { " [1,{}]\r\n", true },
-		{ "{\"a\":\"}\"}", true },    { "{\"a\":\"\\\"}\"}", true },
-		{ "", false },		      { "  ", false },
-		{ "{", false },		      { "{\"a\":", false },
-		{ "{\"a\":\"}", false },      { "{}{}", false },
-		{ "{} x", false },	      { "}", false },
-		{ "\"\\", false },	      { "[\"\\", false },
-		{ "{\"a\":[1]", false },      { "5", false },
+		{ "{}", true },
+		{ " [1,{}]\r\n", true },
+		{ "{\"a\":\"}\"}", true },
+		{ "{\"a\":\"\\\"}\"}", true },
+		{ "", false },
+		{ "  ", false },
+		{ "{", false },
+		{ "{\"a\":", false },
+		{ "{\"a\":\"}", false },
+		{ "{}{}", false },
+		{ "{} x", false },
+		{ "}", false },
+		{ "\"\\", false },
+		{ "[\"\\", false },
+		{ "{\"a\":[1]", false },
+		{ "5", false },
 	};
 
 	(void)state;

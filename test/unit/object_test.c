@@ -22,11 +22,13 @@ static void test_a_service_with_everything(void **state)
 	JN_AUTO(jn_object_unref) struct jn_object *o = decode_one(
 		SERVICE_WITH(
 			"'name':'web','namespace':'prod','labels':{'b':'2','a/x':''},"
-			"'annotations':{'note':'caf\xc3\xa9'},'resourceVersion':'18446744073709551615'",
+			"'annotations':{'note':'caf\xc3\xa9'},'resourceVersion':'"
+			"18446744073709551615'",
 			"'addresses':['127.96.0.10','fd00::10'],"
 			"'ports':[{'name':'http','port':80,'protocol':'TCP','targetPort':8080},"
 			"{'name':'dns','port':53,'protocol':'UDP'}],"
-			"'backends':[{'address':'10.1.0.1','ports':{'dns':5353,'http':81},'weight':1000,"
+			"'backends':[{'address':'10.1.0.1','ports':{'dns':5353,'http':81},'weight':"
+			"1000,"
 			"'ready':false,'terminating':true},{'address':'2001:db8::1','weight':0}]"),
 		&any);
 	const struct jn_local_service *s = &o->service;
@@ -83,11 +85,12 @@ static void test_defaults_are_what_they_are_said_to_be(void **state)
 static void test_null_is_not_given(void **state)
 {
 	(void)state;
-	check_same(SERVICE(VIP PORT ",'backends':[{'address':'10.1.0.1'}]"),
-		   SERVICE_WITH("'name':'web','namespace':null,'labels':null,'resourceVersion':null",
-				VIP "'ports':[{'name':null,'port':80,'protocol':null}],"
-				    "'backends':[{'address':'10.1.0.1','ports':null,'weight':null,"
-				    "'ready':null}]"));
+	check_same(
+		SERVICE(VIP PORT ",'backends':[{'address':'10.1.0.1'}]"),
+		SERVICE_WITH("'name':'web','namespace':null,'labels':null,'resourceVersion':null",
+			     VIP "'ports':[{'name':null,'port':80,'protocol':null}],"
+				 "'backends':[{'address':'10.1.0.1','ports':null,'weight':null,"
+				 "'ready':null}]"));
 }
 
 static void test_what_the_server_sets_is_ignored(void **state)
@@ -103,10 +106,10 @@ static void test_what_the_server_sets_is_ignored(void **state)
 
 static void test_a_policy_with_everything(void **state)
 {
-	JN_AUTO(jn_object_unref) struct jn_object *o = decode_one(
-		POLICY("'targetRef':{'kind':'LocalService','name':'web','port':'http'},"
-		       "'algorithm':'RoundRobin','noBackendErrno':'EPERM'"),
-		&any);
+	JN_AUTO(jn_object_unref) struct jn_object *o =
+		decode_one(POLICY("'targetRef':{'kind':'LocalService','name':'web','port':'http'},"
+				  "'algorithm':'RoundRobin','noBackendErrno':'EPERM'"),
+			   &any);
 
 	(void)state;
 	assert_int_equal(o->key.kind, JN_KIND_TRAFFIC_POLICY);
@@ -130,14 +133,16 @@ static void test_equal_addresses_may_serve_different_ports(void **state)
 static void test_lists_of_objects(void **state)
 {
 	static const char *const cases[] = {
-		"{'apiVersion':'v1','kind':'List','metadata':{},'items':[" SERVICE(VIP PORT) ","
-		POLICY(TARGET) "]}",
+		"{'apiVersion':'v1','kind':'List','metadata':{},'items':[" SERVICE(
+			VIP PORT) "," POLICY(TARGET) "]}",
 		"{" VERSION "'kind':'List','items':[" SERVICE(VIP PORT) "," POLICY(TARGET) "]}",
 		/* items may leave out what their list says */
-		"{" VERSION "'kind':'LocalServiceList','items':[{'metadata':{'name':'a'},'spec':{"
-		VIP PORT "}}," SERVICE(VIP PORT) "]}",
-		"{" VERSION "'kind':'TrafficPolicyList','metadata':{'resourceVersion':'5'},'items':["
-		POLICY(TARGET) ",{'metadata':{'name':'q'},'spec':{" TARGET "}}]}",
+		"{" VERSION
+		"'kind':'LocalServiceList','items':[{'metadata':{'name':'a'},'spec':{" VIP PORT
+		"}}," SERVICE(VIP PORT) "]}",
+		"{" VERSION
+		"'kind':'TrafficPolicyList','metadata':{'resourceVersion':'5'},'items':[" POLICY(
+			TARGET) ",{'metadata':{'name':'q'},'spec':{" TARGET "}}]}",
 	};
 	JN_AUTO(jn_object_list_done) struct jn_object_list list = { 0 };
 
@@ -161,7 +166,8 @@ static void test_the_path_of_a_request_gives_the_namespace(void **state)
 						   .name = "web",
 						   .kind = JN_KIND_LOCAL_SERVICE };
 	const struct jn_decode_options open = { .namespace_ = "prod", .kind = -1 };
-	JN_AUTO(jn_object_unref) struct jn_object *unnamed = decode_one(SERVICE(VIP PORT), &options);
+	JN_AUTO(jn_object_unref) struct jn_object *unnamed =
+		decode_one(SERVICE(VIP PORT), &options);
 	JN_AUTO(jn_object_unref) struct jn_object *same =
 		decode_one(METADATA("'name':'web','namespace':'prod'"), &options);
 	JN_AUTO(jn_object_unref) struct jn_object *other =
@@ -190,9 +196,9 @@ static void test_kinds_have_names(void **state)
 	assert_int_equal(jn_kind_by_plural("LocalService", &kind), -ENOENT);
 }
 
-/* --- limits --------------------------------------------------------------------------------------- */
+/* --- limits ----------------------------------------------------------------------------------- */
 
-/* A service with this many of each; what is over a limit is a fault at `field`, else there is none. */
+/* A service with this many of each. field: where a limit is passed, or NULL. */
 struct sizes {
 	unsigned addresses, ports, backends, labels, label_bytes;
 	const char *field;
@@ -200,7 +206,8 @@ struct sizes {
 
 static void put_service(struct jn_buffer *b, const struct sizes *n)
 {
-	jn_buffer_add_text(b, "{" VERSION "'kind':'LocalService','metadata':{'name':'web','labels':{");
+	jn_buffer_add_text(b,
+			   "{" VERSION "'kind':'LocalService','metadata':{'name':'web','labels':{");
 	for (unsigned i = 0; i < n->labels; i++)
 		jn_buffer_printf(b, "%s'l%u':'%0*u'", i ? "," : "", i, (int)n->label_bytes, i);
 	jn_buffer_add_text(b, "}},'spec':{'addresses':[");
@@ -211,7 +218,8 @@ static void put_service(struct jn_buffer *b, const struct sizes *n)
 		jn_buffer_printf(b, "%s{'name':'p%u','port':%u}", i ? "," : "", i, i + 1);
 	jn_buffer_add_text(b, "],'backends':[");
 	for (unsigned i = 0; i < n->backends; i++)
-		jn_buffer_printf(b, "%s{'address':'10.1.%u.%u'}", i ? "," : "", i / 250, i % 250 + 1);
+		jn_buffer_printf(b, "%s{'address':'10.1.%u.%u'}", i ? "," : "", i / 250,
+				 i % 250 + 1);
 	jn_buffer_add_text(b, "]}}");
 }
 
@@ -254,8 +262,8 @@ static void test_a_duplicate_among_many_is_found(void **state)
 		JN_AUTO(jn_object_list_done) struct jn_object_list list = { 0 };
 		JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 		JN_AUTO(jn_buffer_done) struct jn_buffer b = { 0 };
-		unsigned first = random_below(count - 1), copy = first + 1 +
-								 random_below(count - 1 - first);
+		unsigned first = random_below(count - 1),
+			 copy = first + 1 + random_below(count - 1 - first);
 		char field[64];
 
 		jn_buffer_add_text(&b, "{" VERSION "'kind':'LocalService','metadata':{'name':'w'},"

@@ -23,13 +23,13 @@ static void test_codes_are_those_of_the_contract(void **state)
 		enum jn_error_kind kind;
 		int code;
 	} cases[] = {
-		{ JN_ERROR_BAD_REQUEST, 400 }, { JN_ERROR_FORBIDDEN, 403 },
-		{ JN_ERROR_NOT_FOUND, 404 },   { JN_ERROR_METHOD, 405 },
-		{ JN_ERROR_TIMEOUT, 408 },     { JN_ERROR_EXISTS, 409 },
-		{ JN_ERROR_CONFLICT, 409 },    { JN_ERROR_TOO_LARGE, 413 },
-		{ JN_ERROR_INVALID, 422 },     { JN_ERROR_BUSY, 429 },
-		{ JN_ERROR_UNAVAILABLE, 503 }, { JN_ERROR_DISK_FULL, 507 },
-		{ JN_ERROR_INTERNAL, 500 },
+		{ JN_ERROR_BAD_REQUEST, 400 },	  { JN_ERROR_FORBIDDEN, 403 },
+		{ JN_ERROR_NOT_FOUND, 404 },	  { JN_ERROR_METHOD, 405 },
+		{ JN_ERROR_TIMEOUT, 408 },	  { JN_ERROR_EXISTS, 409 },
+		{ JN_ERROR_CONFLICT, 409 },	  { JN_ERROR_TOO_LARGE, 413 },
+		{ JN_ERROR_HEAD_TOO_LARGE, 431 }, { JN_ERROR_INVALID, 422 },
+		{ JN_ERROR_BUSY, 429 },		  { JN_ERROR_UNAVAILABLE, 503 },
+		{ JN_ERROR_DISK_FULL, 507 },	  { JN_ERROR_INTERNAL, 500 },
 	};
 
 	(void)state;
@@ -57,8 +57,10 @@ static void test_a_status_with_causes(void **state)
 	assert_string_equal(
 		jn_buffer_text(&b),
 		"{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\",\"code\":422,"
-		"\"reason\":\"Invalid\",\"message\":\"2 faults, the first: spec.ports[0].port: is 0; "
-		"give an integer 1..65535\",\"details\":{\"kind\":\"LocalService\",\"name\":\"web\","
+		"\"reason\":\"Invalid\",\"message\":\"2 faults, the first: spec.ports[0].port: is "
+		"0; "
+		"give an integer "
+		"1..65535\",\"details\":{\"kind\":\"LocalService\",\"name\":\"web\","
 		"\"causes\":[{\"reason\":\"FieldValueInvalid\",\"field\":\"spec.ports[0].port\","
 		"\"message\":\"is 0; give an integer 1..65535\"},{\"reason\":\"FieldUnknown\","
 		"\"message\":\"the \\\"x\\\" is odd; fix it\"}]}}");

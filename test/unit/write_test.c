@@ -96,7 +96,8 @@ static void test_escapes(void **state)
 		{ "a\"b\\c/d", "[\"a\\\"b\\\\c/d\"]" },
 		{ "\b\f\n\r\t", "[\"\\b\\f\\n\\r\\t\"]" },
 		{ "\x01\x1f\x7f", "[\"\\u0001\\u001f\x7f\"]" },
-		{ "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "[\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"]" },
+		{ "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80",
+		  "[\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"]" },
 		{ "cut \xe2\x82", "[\"cut \xef\xbf\xbd\xef\xbf\xbd\"]" },
 		{ "\xed\xa0\x80", "[\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"]" }, /* a surrogate */
 		{ "\xc0\xaf", "[\"\xef\xbf\xbd\xef\xbf\xbd\"]" },		  /* overlong */
@@ -166,13 +167,14 @@ static void test_any_bytes_give_valid_json(void **state)
 	(void)state;
 	for (unsigned round = 0; round < 50000; round++) {
 		/* Bytes that start, continue and break sequences, more often than chance has it. */
-		static const char edges[] = "\xc0\xc1\xc2\xdf\xe0\xed\xef\xf0\xf4\xf5\x80\x8f\x90\xbf";
+		static const char edges[] =
+			"\xc0\xc1\xc2\xdf\xe0\xed\xef\xf0\xf4\xf5\x80\x8f\x90\xbf";
 		size_t count = random_below(12);
 		char text[16], back[64];
 
 		for (size_t i = 0; i < count; i++)
-			text[i] = random_below(2) ? edges[random_below(sizeof(edges) - 1)] :
-						    (char)(1 + random_below(255));
+			text[i] = random_below(2) ? edges[random_below(sizeof(edges) - 1)]
+						  : (char)(1 + random_below(255));
 		text[count] = '\0';
 		write_and_read(text, back, sizeof(back));
 	}

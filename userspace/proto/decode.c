@@ -18,7 +18,7 @@
 #define KNOWN_KINDS "LocalService or TrafficPolicy"
 #define MAX_LABEL_KEY_PREFIX 253 /* Kubernetes: a DNS name before the slash */
 
-/* --- metadata ------------------------------------------------------------------------------------- */
+/* --- metadata --------------------------------------------------------------------------------- */
 
 static bool is_alnum(char c)
 {
@@ -123,12 +123,24 @@ static void read_version(struct jn_decoder *d, const struct jn_json *value, void
 }
 
 static const struct jn_field metadata_items[] = {
-	{ .name = "name", .type = JN_FIELD_LABEL, .is_required = true, JN_FIELD_AT(struct jn_object, key.name) },
-	{ .name = "namespace", .type = JN_FIELD_LABEL, JN_FIELD_AT(struct jn_object, key.namespace_) },
-	{ .name = "labels", .type = JN_FIELD_OBJECT, .read = read_labels, .expected = "an object {key: text}" },
-	{ .name = "annotations", .type = JN_FIELD_OBJECT, .read = read_annotations,
+	{ .name = "name",
+	  .type = JN_FIELD_LABEL,
+	  .is_required = true,
+	  JN_FIELD_AT(struct jn_object, key.name) },
+	{ .name = "namespace",
+	  .type = JN_FIELD_LABEL,
+	  JN_FIELD_AT(struct jn_object, key.namespace_) },
+	{ .name = "labels",
+	  .type = JN_FIELD_OBJECT,
+	  .read = read_labels,
 	  .expected = "an object {key: text}" },
-	{ .name = "resourceVersion", .type = JN_FIELD_TEXT, .read = read_version,
+	{ .name = "annotations",
+	  .type = JN_FIELD_OBJECT,
+	  .read = read_annotations,
+	  .expected = "an object {key: text}" },
+	{ .name = "resourceVersion",
+	  .type = JN_FIELD_TEXT,
+	  .read = read_version,
 	  .expected = "a text of digits, or leave it out" },
 	{ .name = "uid", .type = JN_FIELD_IGNORED },
 	{ .name = "creationTimestamp", .type = JN_FIELD_IGNORED },
@@ -143,8 +155,8 @@ static const struct jn_fields metadata_fields = JN_FIELDS(metadata_items);
 /* What the path of the request says about name and namespace. */
 static void check_place(struct jn_decoder *d, struct jn_object *o)
 {
-	const char *namespace_ = d->options->namespace_ ? d->options->namespace_ :
-							  DEFAULT_NAMESPACE;
+	const char *namespace_ =
+		d->options->namespace_ ? d->options->namespace_ : DEFAULT_NAMESPACE;
 
 	if (!*o->key.namespace_ && !jn_is_dns_label(namespace_))
 		jn_decoder_fault_in(d, "namespace", JN_CAUSE_INVALID,
@@ -172,7 +184,7 @@ static void read_metadata(struct jn_decoder *d, const struct jn_json *value, voi
 		check_place(d, target);
 }
 
-/* --- one object ----------------------------------------------------------------------------------- */
+/* --- one object ------------------------------------------------------------------------------- */
 
 static void read_spec(struct jn_decoder *d, const struct jn_json *value, void *target)
 {
@@ -187,7 +199,10 @@ static void read_spec(struct jn_decoder *d, const struct jn_json *value, void *t
 static const struct jn_field object_items[] = {
 	{ .name = "apiVersion", .type = JN_FIELD_DONE },
 	{ .name = "kind", .type = JN_FIELD_DONE },
-	{ .name = "metadata", .type = JN_FIELD_OBJECT, .is_required = true, .read = read_metadata,
+	{ .name = "metadata",
+	  .type = JN_FIELD_OBJECT,
+	  .is_required = true,
+	  .read = read_metadata,
 	  .expected = "an object {\"name\": …}" },
 	{ .name = "spec", .type = JN_FIELD_OBJECT, .is_required = true, .read = read_spec },
 	{ .name = "status", .type = JN_FIELD_IGNORED },
@@ -269,7 +284,7 @@ static void read_object(struct jn_decoder *d, const struct jn_json *json, int li
 	jn_fields_read(d, json, &object_fields, object);
 }
 
-/* --- lists ---------------------------------------------------------------------------------------- */
+/* --- lists ------------------------------------------------------------------------------------ */
 
 struct list_reading {
 	int kind; /* of the items, or -1: they say it themselves */
@@ -291,7 +306,10 @@ static const struct jn_field list_items[] = {
 	{ .name = "apiVersion", .type = JN_FIELD_DONE },
 	{ .name = "kind", .type = JN_FIELD_DONE },
 	{ .name = "metadata", .type = JN_FIELD_IGNORED },
-	{ .name = "items", .type = JN_FIELD_LIST, .is_required = true, .read = read_items,
+	{ .name = "items",
+	  .type = JN_FIELD_LIST,
+	  .is_required = true,
+	  .read = read_items,
 	  .expected = "a list of objects" },
 };
 static const struct jn_fields list_fields = JN_FIELDS(list_items);
@@ -321,8 +339,9 @@ static void read_list(struct jn_decoder *d, const struct jn_json *json, int kind
 	const char *version;
 
 	if (d->options->kind >= 0) {
-		jn_decoder_fault_in(d, "kind", JN_CAUSE_INVALID,
-				    "is a list; give one object here, or send the list to /v1/apply");
+		jn_decoder_fault_in(
+			d, "kind", JN_CAUSE_INVALID,
+			"is a list; give one object here, or send the list to /v1/apply");
 		return;
 	}
 	version = text_of(d, json, "apiVersion", kind >= 0 ? JN_API_VERSION : "v1");
@@ -334,7 +353,7 @@ static void read_list(struct jn_decoder *d, const struct jn_json *json, int kind
 	jn_fields_read(d, json, &list_fields, &reading);
 }
 
-/* --- the door ------------------------------------------------------------------------------------- */
+/* --- the door --------------------------------------------------------------------------------- */
 
 /* As found by the parser, with the prefix of the document before the paths. */
 static int parse(const char *text, size_t size, const char *prefix, struct jn_json **out,
@@ -343,6 +362,8 @@ static int parse(const char *text, size_t size, const char *prefix, struct jn_js
 	JN_AUTO(jn_error_done) struct jn_error found = { 0 };
 	int rc = jn_json_parse(text, size, out, &found);
 
+	if (rc && !found.cause_count)
+		return -ENOMEM; /* for the document, or for what is wrong with it */
 	for (unsigned i = 0; i < found.cause_count; i++) {
 		JN_AUTO(jn_buffer_done) struct jn_buffer path = { 0 };
 		const struct jn_cause *cause = &found.causes[i];

@@ -8,21 +8,32 @@
 #include "base/auto.h"
 #include "proto/field.h"
 
-static const struct jn_word target_kinds[] = { { "LocalService", JN_KIND_LOCAL_SERVICE }, { NULL, 0 } };
+static const struct jn_word target_kinds[] = { { "LocalService", JN_KIND_LOCAL_SERVICE },
+					       { NULL, 0 } };
 
 static const struct jn_field target_ref_items[] = {
 	{ .name = "kind", .type = JN_FIELD_WORD, .is_required = true, .words = target_kinds },
-	{ .name = "name", .type = JN_FIELD_LABEL, .is_required = true, JN_FIELD_AT(struct jn_traffic_policy, target) },
+	{ .name = "name",
+	  .type = JN_FIELD_LABEL,
+	  .is_required = true,
+	  JN_FIELD_AT(struct jn_traffic_policy, target) },
 	{ .name = "port", .type = JN_FIELD_LABEL, JN_FIELD_AT(struct jn_traffic_policy, port) },
 };
 static const struct jn_fields target_ref_fields = JN_FIELDS(target_ref_items);
 
 static const struct jn_field spec_items[] = {
-	{ .name = "targetRef", .type = JN_FIELD_OBJECT, .is_required = true, .fields = &target_ref_fields,
+	{ .name = "targetRef",
+	  .type = JN_FIELD_OBJECT,
+	  .is_required = true,
+	  .fields = &target_ref_fields,
 	  .expected = "an object {\"kind\": \"LocalService\", \"name\": …}" },
-	{ .name = "algorithm", .type = JN_FIELD_WORD, .words = jn_algorithm_words,
+	{ .name = "algorithm",
+	  .type = JN_FIELD_WORD,
+	  .words = jn_algorithm_words,
 	  JN_FIELD_AT(struct jn_traffic_policy, algorithm) },
-	{ .name = "noBackendErrno", .type = JN_FIELD_WORD, .words = jn_errno_words,
+	{ .name = "noBackendErrno",
+	  .type = JN_FIELD_WORD,
+	  .words = jn_errno_words,
 	  JN_FIELD_AT(struct jn_traffic_policy, no_endpoint_errno) },
 };
 static const struct jn_fields spec_fields = JN_FIELDS(spec_items);

@@ -29,7 +29,7 @@ struct backend_reading {
 	const struct reading *of;
 };
 
-/* --- addresses ------------------------------------------------------------------------------------ */
+/* --- addresses -------------------------------------------------------------------------------- */
 
 /* Is this an address that a connection can be made to? */
 static bool check_usable(struct jn_decoder *d, const char *text, const struct jn_addr *addr)
@@ -91,15 +91,24 @@ static void read_addresses(struct jn_decoder *d, const struct jn_json *list, voi
 	}
 }
 
-/* --- ports ---------------------------------------------------------------------------------------- */
+/* --- ports ------------------------------------------------------------------------------------ */
 
 static const struct jn_field port_items[] = {
 	{ .name = "name", .type = JN_FIELD_LABEL, JN_FIELD_AT(struct jn_port, name) },
-	{ .name = "port", .type = JN_FIELD_INTEGER, .is_required = true, .min = 1, .max = UINT16_MAX,
+	{ .name = "port",
+	  .type = JN_FIELD_INTEGER,
+	  .is_required = true,
+	  .min = 1,
+	  .max = UINT16_MAX,
 	  JN_FIELD_AT(struct jn_port, port) },
-	{ .name = "protocol", .type = JN_FIELD_WORD, .words = jn_protocol_words,
+	{ .name = "protocol",
+	  .type = JN_FIELD_WORD,
+	  .words = jn_protocol_words,
 	  JN_FIELD_AT(struct jn_port, proto) },
-	{ .name = "targetPort", .type = JN_FIELD_INTEGER, .min = 1, .max = UINT16_MAX,
+	{ .name = "targetPort",
+	  .type = JN_FIELD_INTEGER,
+	  .min = 1,
+	  .max = UINT16_MAX,
 	  JN_FIELD_AT(struct jn_port, target_port) },
 };
 static const struct jn_fields port_fields = JN_FIELDS(port_items);
@@ -149,8 +158,8 @@ static void read_ports(struct jn_decoder *d, const struct jn_json *list, void *t
 
 	if (!jn_json_count(list))
 		jn_decoder_fault(d, JN_CAUSE_REQUIRED, "is empty; give at least one port");
-	s->ports = jn_decoder_items(d, list, sizeof(*s->ports), JN_MAX_PORTS,
-				    "ports of one object");
+	s->ports =
+		jn_decoder_items(d, list, sizeof(*s->ports), JN_MAX_PORTS, "ports of one object");
 	if (!s->ports)
 		return;
 	s->port_count = (unsigned)jn_json_count(list);
@@ -161,7 +170,7 @@ static void read_ports(struct jn_decoder *d, const struct jn_json *list, void *t
 	}
 }
 
-/* --- backends ------------------------------------------------------------------------------------- */
+/* --- backends --------------------------------------------------------------------------------- */
 
 static void read_backend_address(struct jn_decoder *d, const struct jn_json *value, void *target)
 {
@@ -268,14 +277,24 @@ static void read_overrides(struct jn_decoder *d, const struct jn_json *object, v
 }
 
 static const struct jn_field backend_items[] = {
-	{ .name = "address", .type = JN_FIELD_TEXT, .is_required = true, .read = read_backend_address,
+	{ .name = "address",
+	  .type = JN_FIELD_TEXT,
+	  .is_required = true,
+	  .read = read_backend_address,
 	  .expected = "ip, ip:port or [ip6]:port as text" },
-	{ .name = "weight", .type = JN_FIELD_INTEGER, .max = JN_MAX_WEIGHT,
+	{ .name = "weight",
+	  .type = JN_FIELD_INTEGER,
+	  .max = JN_MAX_WEIGHT,
 	  JN_FIELD_AT(struct backend_reading, backend.weight) },
-	{ .name = "ports", .type = JN_FIELD_OBJECT, .read = read_overrides,
+	{ .name = "ports",
+	  .type = JN_FIELD_OBJECT,
+	  .read = read_overrides,
 	  .expected = "an object {port name: number}" },
-	{ .name = "ready", .type = JN_FIELD_BOOL, JN_FIELD_AT(struct backend_reading, backend.is_ready) },
-	{ .name = "terminating", .type = JN_FIELD_BOOL,
+	{ .name = "ready",
+	  .type = JN_FIELD_BOOL,
+	  JN_FIELD_AT(struct backend_reading, backend.is_ready) },
+	{ .name = "terminating",
+	  .type = JN_FIELD_BOOL,
 	  JN_FIELD_AT(struct backend_reading, backend.is_terminating) },
 };
 static const struct jn_fields backend_fields = JN_FIELDS(backend_items);
@@ -302,30 +321,41 @@ static void read_backends(struct jn_decoder *d, const struct jn_json *list, void
 	}
 }
 
-/* --- the whole ------------------------------------------------------------------------------------ */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static void read_known_addresses(struct jn_decoder *d, const struct jn_json *list, void *target)
 {
 	unsigned faults = d->err->fault_count;
+	struct reading *r = target;
 
 	read_addresses(d, list, target);
-	((struct reading *)target)->knows_addresses = d->err->fault_count == faults;
+	r->knows_addresses = r->service->addresses && d->err->fault_count == faults;
 }
 
 static void read_known_ports(struct jn_decoder *d, const struct jn_json *list, void *target)
 {
 	unsigned faults = d->err->fault_count;
+	struct reading *r = target;
 
 	read_ports(d, list, target);
-	((struct reading *)target)->knows_ports = d->err->fault_count == faults;
+	r->knows_ports = r->service->ports && d->err->fault_count == faults;
 }
 
 static const struct jn_field spec_items[] = {
-	{ .name = "addresses", .type = JN_FIELD_LIST, .is_required = true, .read = read_known_addresses,
+	{ .name = "addresses",
+	  .type = JN_FIELD_LIST,
+	  .is_required = true,
+	  .read = read_known_addresses,
 	  .expected = "a list of IP addresses" },
-	{ .name = "ports", .type = JN_FIELD_LIST, .is_required = true, .read = read_known_ports,
+	{ .name = "ports",
+	  .type = JN_FIELD_LIST,
+	  .is_required = true,
+	  .read = read_known_ports,
 	  .expected = "a list of ports" },
-	{ .name = "backends", .type = JN_FIELD_LIST, .read = read_backends, .expected = "a list of backends" },
+	{ .name = "backends",
+	  .type = JN_FIELD_LIST,
+	  .read = read_backends,
+	  .expected = "a list of backends" },
 };
 static const struct jn_fields spec_fields = JN_FIELDS(spec_items);
 

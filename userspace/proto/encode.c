@@ -67,8 +67,8 @@ static void write_backend(struct jn_writer *w, const struct jn_local_service *s,
 
 	jn_write_open(w, '{');
 	jn_write_key_text(w, "address",
-			  b->port ? jn_endpoint_format(&b->addr, b->port, text) :
-				    jn_addr_format(&b->addr, text));
+			  b->port ? jn_endpoint_format(&b->addr, b->port, text)
+				  : jn_addr_format(&b->addr, text));
 	if (b->override_count)
 		write_overrides(w, s, b);
 	jn_write_key_unsigned(w, "weight", b->weight);

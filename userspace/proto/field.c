@@ -32,7 +32,7 @@ void jn_decoder_pop(struct jn_decoder *d)
 	d->depth--;
 }
 
-/* --- faults --------------------------------------------------------------------------------------- */
+/* --- faults ----------------------------------------------------------------------------------- */
 
 bool jn_decoder_counts_only(struct jn_decoder *d)
 {
@@ -66,7 +66,7 @@ static void report(struct jn_decoder *d, const char *reason, const char *format,
 	if (jn_decoder_counts_only(d))
 		return;
 	build_path(d, &path);
-	(void)vsnprintf(sentence, sizeof(sentence), format, args); /* parts are bounded; cut at worst */
+	(void)vsnprintf(sentence, sizeof(sentence), format, args); /* cut at worst */
 	jn_error_cause(d->err, JN_ERROR_INVALID, reason, jn_buffer_text(&path), "%s%s",
 		       path.size ? "" : "the document ", sentence);
 }
@@ -97,8 +97,8 @@ bool jn_decoder_expect(struct jn_decoder *d, const struct jn_json *value, enum j
 {
 	if (jn_json_type(value) == type)
 		return true;
-	jn_decoder_fault(d, JN_CAUSE_TYPE, "is %s; give %s",
-			 jn_json_type_name(jn_json_type(value)), expected);
+	jn_decoder_fault(d, JN_CAUSE_TYPE, "is %s; give %s", jn_json_type_name(jn_json_type(value)),
+			 expected);
 	return false;
 }
 
@@ -111,8 +111,9 @@ void *jn_decoder_items(struct jn_decoder *d, const struct jn_json *value, size_t
 	if (!count)
 		return NULL;
 	if (count > max) {
-		jn_decoder_fault(d, JN_CAUSE_LIMIT, "has %zu entries; the limit of %s is %zu: "
-						    "give fewer, or split the object",
+		jn_decoder_fault(d, JN_CAUSE_LIMIT,
+				 "has %zu entries; the limit of %s is %zu: "
+				 "give fewer, or split the object",
 				 count, limit, max);
 		return NULL;
 	}
@@ -122,13 +123,14 @@ void *jn_decoder_items(struct jn_decoder *d, const struct jn_json *value, size_t
 	return items;
 }
 
-/* --- values --------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 bool jn_is_dns_label(const char *text)
 {
 	size_t size = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-");
 
-	return size && size <= JN_MAX_NAME && !text[size] && text[0] != '-' && text[size - 1] != '-';
+	return size && size <= JN_MAX_NAME && !text[size] && text[0] != '-' &&
+	       text[size - 1] != '-';
 }
 
 /* What to give for this field. */
@@ -252,8 +254,7 @@ static void read_value(struct jn_decoder *d, const struct jn_field *field,
 	char what[64];
 
 	if (jn_json_type(value) != json_type_of(field->type)) {
-		(void)snprintf(what, sizeof(what), "is %s",
-			       jn_json_type_name(jn_json_type(value)));
+		(void)snprintf(what, sizeof(what), "is %s", jn_json_type_name(jn_json_type(value)));
 		fault_of(d, field, JN_CAUSE_TYPE, what);
 		return;
 	}
@@ -279,7 +280,7 @@ static void read_value(struct jn_decoder *d, const struct jn_field *field,
 	}
 }
 
-/* --- objects -------------------------------------------------------------------------------------- */
+/* --- objects ---------------------------------------------------------------------------------- */
 
 static bool is_known(const struct jn_fields *fields, const char *key)
 {

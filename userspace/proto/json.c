@@ -18,8 +18,8 @@
 
 #define STRING_OF(number) #number
 #define TOO_DEEP_FOR(limit)                                                                        \
-	"objects and lists are nested deeper than the limit of " STRING_OF(limit)                  \
-	" levels; make the document flatter"
+	"objects and lists are nested deeper than the limit of " STRING_OF(                        \
+		limit) " levels; make the document flatter"
 #define TOO_DEEP TOO_DEEP_FOR(JN_MAX_JSON_DEPTH)
 
 static const json_t *inner(const struct jn_json *value)
@@ -112,6 +112,7 @@ static int refuse_for(struct jn_error *err, const char *text, size_t size,
 	if (position > size)
 		position = size;
 	switch (json_error_code(error)) {
+	case json_error_unknown: /* jansson gives no code when an allocation failed */
 	case json_error_out_of_memory:
 		return -ENOMEM;
 	case json_error_duplicate_key:

@@ -25,7 +25,7 @@ enum jn_json_type {
 	JN_JSON_OBJECT
 };
 
-/* The caller owns *out (jn_json_free). On failure err is JN_ERROR_BAD_REQUEST with path and place. */
+/* The caller owns *out. On failure err is JN_ERROR_BAD_REQUEST with path and place, or -ENOMEM. */
 int jn_json_parse(const char *text, size_t size, struct jn_json **out, struct jn_error *err);
 void jn_json_free(struct jn_json **json);
 
@@ -42,9 +42,9 @@ const struct jn_json *jn_json_get(const struct jn_json *object, const char *key)
 size_t jn_json_count(const struct jn_json *list_or_object);
 const struct jn_json *jn_json_at(const struct jn_json *list, size_t index);
 
-const char *jn_json_text(const struct jn_json *value);	/* NULL where it is not a text */
-int64_t jn_json_integer(const struct jn_json *value);	/* 0 where it is not an integer */
-bool jn_json_bool(const struct jn_json *value);		/* false where it is not true */
+const char *jn_json_text(const struct jn_json *value); /* NULL where it is not a text */
+int64_t jn_json_integer(const struct jn_json *value);  /* 0 where it is not an integer */
+bool jn_json_bool(const struct jn_json *value);	       /* false where it is not true */
 
 /* Walk an object: start with *at = NULL; false at the end. */
 bool jn_json_next(const struct jn_json *object, void **at, const char **key,

@@ -53,7 +53,7 @@ uint16_t jn_backend_port(const struct jn_local_service *s, const struct jn_backe
 	return b->port ? b->port : s->ports[port_index].target_port;
 }
 
-/* --- references ----------------------------------------------------------------------------------- */
+/* --- references ------------------------------------------------------------------------------- */
 
 static void labels_done(struct jn_labels *labels)
 {
@@ -100,7 +100,7 @@ void jn_object_list_done(struct jn_object_list *list)
 	*list = (struct jn_object_list){ 0 };
 }
 
-/* --- equality: field by field, as structs have pads ----------------------------------------------- */
+/* --- equality: field by field, as structs have pads ------------------------------------------- */
 
 static bool labels_equal(const struct jn_labels *a, const struct jn_labels *b)
 {

@@ -134,8 +134,8 @@ struct jn_decode_options {
 };
 
 /*
- * Decode one document: an object, or (only with kind -1) a List of them. The objects are appended to
- * `out`; on an error nothing is. Returns 0; -EINVAL with err listing every fault found
+ * Decode one document: an object, or (only with kind -1) a List of them. The objects are appended
+ * to `out`; on an error nothing is. Returns 0; -EINVAL with err listing every fault found
  * (JN_ERROR_BAD_REQUEST: not JSON, duplicate key, too deep; JN_ERROR_INVALID: the rest); -ENOMEM.
  * How long a text may be (JN_MAX_OBJECT_BYTES) is for whoever receives it.
  */

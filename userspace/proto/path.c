@@ -49,7 +49,7 @@ struct frame {
 	size_t key_size;
 };
 
-/* Where the text that starts at `at`, behind its quote, ends: at its closing quote or at the end. */
+/* Where a text ends: at its closing quote, or at the end. `at` is behind its opening quote. */
 static size_t end_of_text(const char *text, size_t at, size_t end)
 {
 	while (at < end && text[at] != '"')

@@ -83,9 +83,8 @@ static void check_port(struct jn_decoder *d, const struct jn_local_service *s, u
 		const struct jn_backend *b = &s->backends[i];
 
 		if (!is_faulty(b))
-			endpoints[count++] = (struct endpoint){
-				&b->addr, jn_backend_port(s, b, port_index), i
-			};
+			endpoints[count++] =
+				(struct endpoint){ &b->addr, jn_backend_port(s, b, port_index), i };
 	}
 	qsort(endpoints, count, sizeof(*endpoints), compare);
 	for (unsigned i = 1; i < count; i++) {

@@ -79,7 +79,7 @@ static bool is_plain(unsigned char c)
 static size_t write_special(struct jn_buffer *out, const unsigned char *p, size_t left)
 {
 	static const char escapes[0x80] = { ['"'] = '"',  ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f',
-					['\n'] = 'n', ['\r'] = 'r',  ['\t'] = 't' };
+					    ['\n'] = 'n', ['\r'] = 'r',	 ['\t'] = 't' };
 	size_t size = *p < 0x80 ? 1 : utf8_size(p, left);
 
 	if (!size) {
