@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Fixtures of the scenarios. Run as root: /usr/bin/python3 -m pytest test/scenario
+
+  BUILD=dir   where junctord, junctor and test/tools/ were built (build/)
+  SOAK=1      the full doses of what is small here
+
+What a scenario borrows from the machine (namespaces, cgroups, mounts, processes) is owned by a
+Machine and given back however the scenario ends.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "bench")]
+
+from lib.node import Node  # noqa: E402
+from machine import Machine  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: more than twenty seconds; runs with SOAK=1 only")
+
+
+def pytest_collection_modifyitems(items):
+    if os.environ.get("SOAK"):
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="slow: set SOAK=1"))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """A failure shows what junctord said."""
+    report = (yield).get_result()
+    if not report.failed:
+        return
+    for value in item.funcargs.values():
+        if isinstance(value, Node) and value.junctord.log_path.exists():
+            report.sections.append(("junctord", value.junctord.log()[-4000:]))
+
+
+def open_machine():
+    return Machine(tempfile.gettempdir())
+
+
+@pytest.fixture
+def machine():
+    with open_machine() as borrowed:
+        yield borrowed
+
+
+@pytest.fixture(scope="module")
+def module_machine():
+    with open_machine() as borrowed:
+        yield borrowed
+
+
+@pytest.fixture
+def bare_node(machine):
+    """A host without a junctord."""
+    return Node(machine, "node")
+
+
+@pytest.fixture
+def own_node(bare_node):
+    """A host with a junctord that this test alone has."""
+    bare_node.junctord.start()
+    return bare_node
+
+
+@pytest.fixture(scope="module")
+def node(module_machine):
+    """A host with a junctord that all tests of a file share."""
+    host = Node(module_machine, "shared")
+    host.junctord.start()
+    return host
