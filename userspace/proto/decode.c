@@ -396,7 +396,8 @@ int jn_object_decode(const char *text, size_t size, const struct jn_decode_optio
 	rc = parse(text, size, options->prefix, &json, err);
 	if (rc)
 		return rc;
-	if (is_list(json, &kind))
+	out->is_list = is_list(json, &kind);
+	if (out->is_list)
 		read_list(&d, json, kind);
 	else
 		read_object(&d, json, -1);

@@ -121,6 +121,7 @@ bool jn_object_equal(const struct jn_object *a, const struct jn_object *b);
 struct jn_object_list {
 	struct jn_object **items;
 	size_t count, capacity;
+	bool is_list; /* the document decoded last was a List: paths start "items[…]." */
 };
 void jn_object_list_done(struct jn_object_list *list);
 

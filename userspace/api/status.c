@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * How junctord is: /v1/status for people and scripts, /livez (and /healthz) and /readyz for probes.
+ */
+#include "api/internal.h"
+#include "base/auto.h"
+#include "datapath/datapath.h"
+#include "proto/write.h"
+
+#define MAX_HOOKS 16
+
+static bool is_synced(const struct jn_engine *engine)
+{
+	return jn_engine_installed(engine) == jn_engine_generation(engine);
+}
+
+/* The only source yet: the control socket itself, which is read back before it is opened. */
+static void write_sources(struct jn_writer *w)
+{
+	jn_write_key(w, "sources");
+	jn_write_open(w, '[');
+	jn_write_open(w, '{');
+	jn_write_key_text(w, "name", "api");
+	jn_write_key_bool(w, "synced", true);
+	jn_write_key_unsigned(w, "stalenessSeconds", 0);
+	jn_write_close(w, '}');
+	jn_write_close(w, ']');
+}
+
+static void write_limit(struct jn_writer *w, const char *name, uint64_t used, uint64_t max)
+{
+	jn_write_key(w, name);
+	jn_write_open(w, '{');
+	jn_write_key_unsigned(w, "used", used);
+	jn_write_key_unsigned(w, "max", max);
+	jn_write_close(w, '}');
+}
+
+static void write_limits(struct jn_writer *w, const struct jn_api *api)
+{
+	struct jn_usage usage[JN_USAGE_COUNT];
+
+	jn_engine_usage(api->options.engine, usage);
+	jn_write_key(w, "limits");
+	jn_write_open(w, '{');
+	for (unsigned i = 0; i < JN_USAGE_COUNT; i++)
+		write_limit(w, usage[i].name, usage[i].used, usage[i].max);
+	write_limit(w, "clients", jn_http_server_clients(api->server), JN_MAX_CLIENTS);
+	jn_write_close(w, '}');
+}
+
+static void write_hooks(struct jn_writer *w, struct jn_datapath *datapath)
+{
+	struct jn_hook_status hooks[MAX_HOOKS];
+	size_t count = jn_datapath_hooks(datapath, hooks, MAX_HOOKS);
+
+	jn_write_key(w, "hooks");
+	jn_write_open(w, '[');
+	for (size_t i = 0; i < count; i++) {
+		jn_write_open(w, '{');
+		jn_write_key_text(w, "name", hooks[i].name);
+		jn_write_key_bool(w, "attached", hooks[i].is_attached);
+		jn_write_close(w, '}');
+	}
+	jn_write_close(w, ']');
+}
+
+static void write_degraded(struct jn_writer *w, const struct jn_engine *engine)
+{
+	size_t count;
+	const char *const *sentences = jn_engine_degraded(engine, &count);
+
+	jn_write_key(w, "degraded");
+	jn_write_open(w, '[');
+	for (size_t i = 0; i < count; i++)
+		jn_write_text(w, sentences[i]);
+	jn_write_close(w, ']');
+}
+
+static void begin_status(struct jn_call *call)
+{
+	const struct jn_api *api = call->api;
+	const struct jn_engine *engine = api->options.engine;
+	JN_AUTO(jn_buffer_done) struct jn_buffer body = { 0 };
+	struct jn_writer w = jn_writer_to(&body);
+
+	jn_write_open(&w, '{');
+	jn_write_key_text(&w, "version", api->options.version);
+	jn_write_key_unsigned(&w, "generation", jn_engine_generation(engine));
+	jn_write_key_unsigned(&w, "installedGeneration", jn_engine_installed(engine));
+	jn_write_key_bool(&w, "synced", is_synced(engine));
+	write_sources(&w);
+	write_limits(&w, api);
+	write_hooks(&w, api->options.datapath);
+	write_degraded(&w, engine);
+	jn_write_close(&w, '}');
+	jn_answer_json(call, 200, &body);
+}
+
+static void begin_live(struct jn_call *call)
+{
+	jn_answer_text(call, 200, "ok\n"); /* whoever answers turns the loop */
+}
+
+static bool are_hooks_attached(struct jn_datapath *datapath)
+{
+	struct jn_hook_status hooks[MAX_HOOKS];
+	size_t count = jn_datapath_hooks(datapath, hooks, MAX_HOOKS);
+
+	for (size_t i = 0; i < count; i++) {
+		if (!hooks[i].is_attached)
+			return false;
+	}
+	return true;
+}
+
+static void begin_ready(struct jn_call *call)
+{
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+
+	if (!is_synced(call->api->options.engine))
+		(void)jn_error_set(&err, -1, JN_ERROR_UNAVAILABLE,
+				   "the kernel does not hold generation %llu yet; wait with /v1/wait, "
+				   "see /v1/status",
+				   (unsigned long long)jn_engine_generation(
+					   call->api->options.engine));
+	else if (!are_hooks_attached(call->api->options.datapath))
+		(void)jn_error_set(&err, -1, JN_ERROR_UNAVAILABLE,
+				   "a hook is not attached; see hooks in /v1/status, and restart "
+				   "junctord to attach it again");
+	if (jn_error_is_set(&err))
+		jn_answer_error(call, &err);
+	else
+		jn_answer_text(call, 200, "ok\n");
+}
+
+const struct jn_verb jn_verb_status = { .role = JN_ROLE_READ, .begin = begin_status };
+const struct jn_verb jn_verb_live = { .role = JN_ROLE_READ, .begin = begin_live };
+const struct jn_verb jn_verb_ready = { .role = JN_ROLE_READ, .begin = begin_ready };
