@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What of junctor the kernel holds: ids of pinned objects, programs attached to a cgroup.
+
+Asks bpf() itself for pins, because bpftool wants to know beforehand what kind a pin is; bpftool for
+the rest. Neighbours on the machine have BPF objects, too: only what hangs on our pins and our cgroup
+is looked at.
+"""
+
+import ctypes
+import json
+import os
+from pathlib import Path
+
+import kernelstats
+from kernelstats import SYS_BPF
+from machine import run
+
+BPF_OBJ_GET = 7
+KINDS = {"anon_inode:bpf-map": ("map", "map_id"), "anon_inode:bpf-prog": ("prog", "prog_id"),
+         "anon_inode:bpf_link": ("link", "link_id")}
+
+
+def obj_get(path):
+    """A file descriptor of a pinned object."""
+    name = ctypes.create_string_buffer(os.fsencode(path))
+    attributes = (ctypes.c_uint64 * 16)(ctypes.addressof(name))
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd = libc.syscall(SYS_BPF[os.uname().machine], BPF_OBJ_GET, attributes, 128)
+    if fd < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(path))
+    return fd
+
+
+def identity(path):
+    """("map", 17) of one pin."""
+    fd = obj_get(path)
+    try:
+        kind, field = KINDS[os.readlink(f"/proc/self/fd/{fd}")]
+        lines = Path(f"/proc/self/fdinfo/{fd}").read_text(encoding="ascii").splitlines()
+        return kind, int(dict(line.split(":", 1) for line in lines)[field])
+    finally:
+        os.close(fd)
+
+
+def pinned(folder):
+    """{path below the folder: ("map", id)}"""
+    return {str(path.relative_to(folder)): identity(path)
+            for path in sorted(Path(folder).rglob("*")) if path.is_file()}
+
+
+def attached(cgroup):
+    """{program id: attach type} of one cgroup's own programs, whoever attached them."""
+    return kernelstats.attached(cgroup)
+
+
+def existing(kind):
+    """Every id of a kind ("map", "prog", "link") on this machine."""
+    return {one["id"] for one in json.loads(run("bpftool", "-j", kind, "show") or "[]")}
+
+
+def of_junctor(pins, cgroup):
+    """{"map": ids, "prog": ids, "link": ids} that hang on these pins and this cgroup."""
+    ids = {"map": set(), "prog": set(attached(cgroup)), "link": set()}
+    for kind, number in pinned(pins).values():
+        ids[kind].add(number)
+    for program in json.loads(run("bpftool", "-j", "prog", "show")):
+        if program["id"] in ids["prog"]:
+            ids["map"] |= set(program.get("map_ids", []))
+    return ids
+
+
+def left_of(ids):
+    """Those that still exist."""
+    return {kind: numbers & existing(kind) for kind, numbers in ids.items()
+            if numbers & existing(kind)}
