@@ -112,6 +112,8 @@ static void test_ports_behind_addresses(void **state)
 		{ "[10.0.0.1]:80", NULL },
 		{ "[fe80::1%eth0]:80", NULL },
 		{ "[::ffff:1.2.3.4]:80", NULL },
+		/* One byte more than the longest address, and a lot more. */
+		{ "[0000:0000:0000:0000:0000:0000:255.255.255.255:]:80", NULL },
 		{ "[0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000]:80", NULL },
 		{ "", NULL },
 	};

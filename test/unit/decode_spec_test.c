@@ -156,6 +156,8 @@ static void test_backends(void **state)
 		  "spec.backends[2].address", JN_CAUSE_DUPLICATE, "as backends[0]" },
 		{ BACKENDS_OF_TWO("{'address':'10.1.0.1:80'}"), "spec.backends[0].address",
 		  JN_CAUSE_INVALID, "the service has 2 of them; give the address alone" },
+		{ BACKENDS_OF_TWO("{'address':'10.1.0.1'},{'address':'10.1.0.1'}"), /* on both */
+		  "spec.backends[1].address", JN_CAUSE_DUPLICATE, "as backends[0]" },
 		{ BACKENDS_OF_TWO("{'address':'10.1.0.1','ports':{'a':1}},"
 				  "{'address':'10.1.0.1','ports':{'a':2}}"),
 		  "spec.backends[1].address", JN_CAUSE_DUPLICATE,

@@ -87,6 +87,8 @@ static void test_metadata(void **state)
 		  JN_CAUSE_INVALID, "leave it out" },
 		{ METADATA("'name':'web','resourceVersion':'18446744073709551616'"),
 		  "metadata.resourceVersion", JN_CAUSE_INVALID, "leave it out" },
+		{ METADATA("'name':'web','resourceVersion':'36893488147419103233'"),
+		  "metadata.resourceVersion", JN_CAUSE_INVALID, "leave it out" },
 		{ METADATA("'name':'web','nmespace':'a'"), "metadata.nmespace", JN_CAUSE_UNKNOWN,
 		  "likely namespace is meant" },
 		{ METADATA("'name':'web','finalizers':[]"), "metadata.finalizers", JN_CAUSE_UNKNOWN,
@@ -178,11 +180,11 @@ static void test_text_that_is_not_json_has_the_prefix_too(void **state)
 static void test_all_faults_are_reported_at_once(void **state)
 {
 	static const char text[] =
-		LIST("List", SERVICE("'addresses':['x'],'ports':[{'port':0,'prot':1}],"
+		LIST("List", SERVICE("'addresses':['10.0.0.9','x'],'ports':[{'port':0,'prot':1}],"
 				     "'backends':[{'address':'2001:db8::1','weight':-1},"
 				     "{'address':'10.0.0.1','ports':{'a':1}}]") "," POLICY(""));
 	static const char *const fields[] = {
-		"items[0].spec.addresses[0]",  "items[0].spec.ports[0].port",
+		"items[0].spec.addresses[1]",  "items[0].spec.ports[0].port",
 		"items[0].spec.ports[0].prot", "items[0].spec.backends[0].weight",
 		"items[1].spec.targetRef",
 	}; /* what hangs on a faulty address or port is not judged */

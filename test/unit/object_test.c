@@ -78,6 +78,10 @@ static void test_defaults_are_what_they_are_said_to_be(void **state)
 				    "'backends':[{'address':'10.1.0.1:8080','weight':1,'ports':{},"
 				    "'ready':true,'terminating':false}]"));
 	check_same(SERVICE(VIP PORT), SERVICE(VIP PORT ",'backends':[]"));
+	check_same(
+		SERVICE(VIP TWO_PORTS ",'backends':[{'address':'10.1.0.1','ports':{'a':1,'b':2}}]"),
+		SERVICE(VIP TWO_PORTS
+			",'backends':[{'address':'10.1.0.1','ports':{'b':2,'a':1}}]"));
 	check_same(POLICY(TARGET),
 		   POLICY(TARGET ",'algorithm':'Random','noBackendErrno':'ECONNREFUSED'"));
 }
@@ -117,6 +121,18 @@ static void test_a_policy_with_everything(void **state)
 	assert_string_equal(o->policy.port, "http");
 	assert_int_equal(o->policy.algorithm, JN_ALGORITHM_ROUND_ROBIN);
 	assert_int_equal(o->policy.no_endpoint_errno, EPERM);
+}
+
+static void test_one_number_may_be_a_tcp_and_a_udp_port(void **state)
+{
+	JN_AUTO(jn_object_unref) struct jn_object *o =
+		decode_one(SERVICE(VIP "'ports':[{'name':'a','port':53,'protocol':'UDP'},"
+				       "{'name':'b','port':53}]"),
+			   &any);
+
+	(void)state;
+	assert_int_equal(o->service.ports[0].proto, IPPROTO_UDP);
+	assert_int_equal(o->service.ports[1].proto, IPPROTO_TCP);
 }
 
 static void test_equal_addresses_may_serve_different_ports(void **state)
@@ -304,6 +320,7 @@ int main(void)
 		cmocka_unit_test(test_null_is_not_given),
 		cmocka_unit_test(test_what_the_server_sets_is_ignored),
 		cmocka_unit_test(test_a_policy_with_everything),
+		cmocka_unit_test(test_one_number_may_be_a_tcp_and_a_udp_port),
 		cmocka_unit_test(test_equal_addresses_may_serve_different_ports),
 		cmocka_unit_test(test_lists_of_objects),
 		cmocka_unit_test(test_the_path_of_a_request_gives_the_namespace),
