@@ -12,6 +12,8 @@ static void test_addresses(void **state)
 		  "give a list of IP addresses" },
 		{ SERVICE(PORT ",'addresses':[]"), "spec.addresses", JN_CAUSE_REQUIRED,
 		  "is empty" },
+		{ SERVICE(PORT ",'backends':[{'address':'::2'}]"), "spec.addresses",
+		  JN_CAUSE_REQUIRED, "is missing" }, /* and nothing about families */
 		{ SERVICE(PORT ",'addresses':'10.0.0.1'"), "spec.addresses", JN_CAUSE_TYPE,
 		  "is a text; give a list" },
 		{ SERVICE(PORT ",'addresses':[1]"), "spec.addresses[0]", JN_CAUSE_TYPE,

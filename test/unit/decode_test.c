@@ -87,7 +87,7 @@ static void test_metadata(void **state)
 		  JN_CAUSE_INVALID, "leave it out" },
 		{ METADATA("'name':'web','resourceVersion':'18446744073709551616'"),
 		  "metadata.resourceVersion", JN_CAUSE_INVALID, "leave it out" },
-		{ METADATA("'name':'web','resourceVersion':'36893488147419103233'"),
+		{ METADATA("'name':'web','resourceVersion':'40000000000000000000'"),
 		  "metadata.resourceVersion", JN_CAUSE_INVALID, "leave it out" },
 		{ METADATA("'name':'web','nmespace':'a'"), "metadata.nmespace", JN_CAUSE_UNKNOWN,
 		  "likely namespace is meant" },
