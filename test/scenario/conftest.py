@@ -19,10 +19,13 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "bench")]
 
 from lib.node import Node  # noqa: E402
-from machine import Machine  # noqa: E402
+from machine import Machine, find_cgroup2, leave_on_signals  # noqa: E402
+
+scratches = []  # of every Machine of this run
 
 
 def pytest_configure(config):
+    leave_on_signals()
     config.addinivalue_line("markers", "slow: more than twenty seconds; runs with SOAK=1 only")
 
 
@@ -40,13 +43,32 @@ def pytest_runtest_makereport(item):
     report = (yield).get_result()
     if not report.failed:
         return
-    for value in item.funcargs.values():
-        if isinstance(value, Node) and value.junctord.log_path.exists():
-            report.sections.append(("junctord", value.junctord.log()[-4000:]))
+    for node in {value for value in item.funcargs.values() if isinstance(value, Node)}:
+        if node.junctord.log_path.exists():
+            report.sections.append(("junctord", node.junctord.log()[-4000:]))
 
 
 def open_machine():
-    return Machine(tempfile.gettempdir())
+    borrowed = Machine(tempfile.gettempdir())
+    scratches.append(borrowed.scratch)
+    return borrowed
+
+
+def left_behind():
+    """Namespaces, cgroups, mounts and folders of this run that still exist."""
+    mine = f"jnb{os.getpid()}-"
+    named = [str(path) for folder in ("/run/netns", find_cgroup2()) if os.path.isdir(folder)
+             for path in Path(folder).iterdir() if path.name.startswith(mine)]
+    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    return named + [path for path in mounts if path.startswith(tuple(scratches) or "-")] + \
+        [path for path in scratches if os.path.exists(path)]
+
+
+def pytest_sessionfinish(session):
+    left = left_behind()
+    if left:
+        print("\nleft behind:", *left, sep="\n  ")
+        session.exitstatus = 1
 
 
 @pytest.fixture

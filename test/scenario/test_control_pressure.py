@@ -27,7 +27,7 @@ WRITERS = 64
 CHANGES_EACH = 157 if os.environ.get("SOAK") else 8
 COUNTERS = 8
 P99_SECONDS = 0.1
-HEAD_SECONDS = 5
+LIMIT_SECONDS = 5
 
 
 def open_clients(control, count):
@@ -91,9 +91,14 @@ def test_no_descriptors_left_is_no_busy_loop(own_node):
         assert used < 0.05, f"{used:.1%} of a CPU while nobody can be accepted"
         for client in clients:
             client.close()
-        begin = time.monotonic()
-        assert control.get("/v1/status", timeout=5).status == 200
-        assert time.monotonic() - begin <= 1.0
+        wait_for(lambda: is_answered(control), "a new client is served again", 1.0)
+
+
+def is_answered(control):
+    try:
+        return control.get("/v1/status", timeout=1).status == 200
+    except BlockingIOError:
+        return False  # the queue of those who left is not worked off yet
 
 
 def ask(client):
@@ -155,9 +160,9 @@ def test_slow_clients_are_closed_and_delay_nobody(own_node, begin):
     for client in clients:
         client.send(begin)
     with Prober(own_node.control) as prober:
-        closed = trickle(clients, b"GET /healthz HTTP/1.1\r\n" + b"x" * 100, HEAD_SECONDS + 4)
+        closed = trickle(clients, b"GET /healthz HTTP/1.1\r\n" + b"x" * 100, LIMIT_SECONDS + 4)
     assert len(closed) == CLIENTS - 1
-    assert all(HEAD_SECONDS - 0.6 <= after <= HEAD_SECONDS + 1.6 for after in closed.values()), \
+    assert all(LIMIT_SECONDS - 0.6 <= after <= LIMIT_SECONDS + 1.6 for after in closed.values()), \
         sorted(closed.values())
     assert len(prober.seconds) > 50
     assert prober.p99 <= P99_SECONDS, prober.p99
@@ -173,8 +178,10 @@ def test_a_client_that_reads_nothing_is_closed(own_node):
     with control.open() as greedy, Prober(control) as prober:
         greedy.sendall(b"GET /apis/junctor.dev/v1alpha1/localservices HTTP/1.1\r\nHost: j\r\n\r\n")
         begin = time.monotonic()
-        wait_for(lambda: control.counter("junctor_clients") <= 2, "it is closed", 10)
-        assert 4.4 <= time.monotonic() - begin <= 7
+        closing = select.poll()
+        closing.register(greedy, select.POLLRDHUP)
+        assert closing.poll(10000), "it is closed"
+        assert LIMIT_SECONDS - 0.6 <= time.monotonic() - begin <= LIMIT_SECONDS + 1.6
         status, body = split_answer(read_all(greedy))
         assert status == 200 and len(body) < 16 * 4 * 60000, "and sees that something is missing"
     assert prober.p99 <= P99_SECONDS, prober.p99

@@ -43,9 +43,10 @@ def identity(path):
 
 
 def pinned(folder):
-    """{path below the folder: ("map", id)}"""
+    """{path below the folder: ("map", id)}; not the kernel's own maps.debug and progs.debug."""
     return {str(path.relative_to(folder)): identity(path)
-            for path in sorted(Path(folder).rglob("*")) if path.is_file()}
+            for path in sorted(Path(folder).rglob("*"))
+            if path.is_file() and path.suffix != ".debug"}
 
 
 def attached(cgroup):

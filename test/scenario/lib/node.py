@@ -50,6 +50,7 @@ class Node:
         self.machine = machine
         self.space = machine.namespace(name)
         self.cgroup = machine.cgroup(name)
+        machine.callback(Path(f"{self.cgroup}/cgroup.kill").write_text, "1", encoding="ascii")
         self.folder = Path(machine.folder(name))
         self.pins = machine.bpffs(f"{name}/pins")
         self.state = self.folder / "state"
