@@ -156,8 +156,8 @@ kill_processes() {
 
 clean_up() {
 	local failed=0
+	disown -a # bash need not tell that each was killed
 	kill_processes || failed=1
-	wait 2>/dev/null
 	if [ -d "$dir/pins" ]; then
 		junctor cleanup --pin-dir "$dir/pins" --cgroup "$cgroup" >"$dir/out" 2>&1 || {
 			cat "$dir/out" >&2

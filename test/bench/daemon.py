@@ -88,8 +88,8 @@ class Junctord:
         return samples
 
     def programs(self):
-        """Ids of the programs that this junctord attached to its cgroup."""
-        return set(kernelstats.attached(self.cgroup))
+        """{program id: attach type} of what this junctord attached to its cgroup."""
+        return kernelstats.attached(self.cgroup)
 
     def memory(self):
         """{field: bytes} of the process."""

@@ -48,33 +48,38 @@ def effective(cgroup):
 
 
 class Counts:
-    """run_cnt and run_time_ns of some programs at one moment; subtract two of them."""
+    """{attach type: (runs, ns)} of some programs at one moment; subtract two of them."""
 
     def __init__(self, values):
         self.values = values
 
     @classmethod
-    def read(cls, ids):
-        programs = json.loads(run("bpftool", "-j", "prog", "show"))
-        return cls({p["name"]: (p.get("run_cnt", 0), p.get("run_time_ns", 0))
-                    for p in programs if p["id"] in ids})
+    def read(cls, programs):
+        """programs: what attached() returned."""
+        values = {hook: (0, 0) for hook in programs.values()}
+        for one in json.loads(run("bpftool", "-j", "prog", "show")):
+            if one["id"] in programs:
+                runs, ns = values[programs[one["id"]]]
+                values[programs[one["id"]]] = (runs + one.get("run_cnt", 0),
+                                               ns + one.get("run_time_ns", 0))
+        return cls(values)
 
     def __sub__(self, before):
-        return Counts({name: (runs - before.values[name][0], ns - before.values[name][1])
-                       for name, (runs, ns) in self.values.items()})
+        return Counts({hook: (runs - before.values[hook][0], ns - before.values[hook][1])
+                       for hook, (runs, ns) in self.values.items()})
 
-    def runs(self, name=None):
-        return sum(runs for key, (runs, _) in self.values.items() if name in (None, key))
+    def runs(self, hook):
+        return self.values[hook][0]
 
-    def ns(self, name=None):
-        return sum(ns for key, (_, ns) in self.values.items() if name in (None, key))
-
-    def ns_per_run(self, name):
-        runs, ns = self.values[name]
+    def ns_per_run(self, hook):
+        runs, ns = self.values[hook]
         return ns / runs if runs else 0.0
 
+    def ns(self):
+        return sum(ns for _, ns in self.values.values())
+
     def moved(self):
-        return {name: runs for name, (runs, _) in self.values.items() if runs}
+        return {hook: runs for hook, (runs, _) in self.values.items() if runs}
 
 
 def pinned_maps(folder):

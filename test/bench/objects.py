@@ -40,7 +40,10 @@ LOOPBACK = Plan("127.96.0.0/16", "127.128.0.0/9", "127.100.0.0/16")
 
 
 class Service:
-    """One TCP service with its endpoints (addresses; the port is TARGET_PORT)."""
+    """A service with its endpoints (addresses, which share one port)."""
+
+    protocol = "TCP"
+    target_port = TARGET_PORT
 
     def __init__(self, name, vip, endpoints, is_called=False):
         self.name = name
@@ -55,7 +58,8 @@ class Service:
             "metadata": {"name": self.name, "namespace": NAMESPACE},
             "spec": {
                 "addresses": [self.vip],
-                "ports": [{"port": SERVICE_PORT, "targetPort": TARGET_PORT}],
+                "ports": [{"port": SERVICE_PORT, "targetPort": self.target_port,
+                           "protocol": self.protocol}],
                 "backends": [{"address": address} for address in self.endpoints],
             },
         }

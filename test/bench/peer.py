@@ -30,22 +30,24 @@ class Peer:
     def ways(self):
         raise NotImplementedError
 
-    def connect(self, binary, mode="tcp", seconds=1.0, count=0):
-        """One run of the connect loop, with its proof."""
-        before = self.ways()
-        out = json.loads(self.client.run(
+    def loop(self, binary, mode="tcp", seconds=1.0, count=0):
+        """One run of the connect loop, as it says itself."""
+        return json.loads(self.client.run(
             binary, *place_arguments(self.site, self.client, self.cgroup), "--mode", mode,
             "--targets", ",".join(self.targets), "--seconds", seconds, "--count", count,
             "--cpu", CPU))
+
+    def connect(self, binary, seconds):
+        """Fresh TCP connections for some seconds, with the proof of their path."""
+        before = self.ways()
+        out = self.loop(binary, seconds=seconds)
+        out["proof"] = self.ways() - before
         made = out["ops"] + out["warm_up"]
-        taken = self.ways() - before
-        if mode.startswith("tcp") and taken < made:
-            raise Void(f"{self.name}: {made} connections, but only {taken} took its path")
+        if out["proof"] < made:
+            raise Void(f"{self.name}: {made} connections, but {out['proof']:.0f} took its path")
         out["cpu_us"] = out["cpu_ns"] / out["ops"] / 1000
-        out["wall_us"] = out["wall_ns"] / out["ops"] / 1000
         out["p50_us"] = out["p50_ns"] / 1000
         out["per_second"] = out["ops"] / out["wall_ns"] * 1e9
-        out["proof"] = taken
         return out
 
 

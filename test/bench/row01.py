@@ -48,7 +48,7 @@ def noise(bench, row, site, direct):
 
 
 def measure(bench, peer):
-    return peer.connect(bench.program("connloop"), seconds=bench.seconds)
+    return peer.connect(bench.program("connloop"), bench.seconds)
 
 
 def tabulate(row, site, peers, figures):

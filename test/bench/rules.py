@@ -11,7 +11,7 @@ the path (iptables counts by itself). Writes text only; peer.py loads it.
 import base64
 import hashlib
 
-from objects import NAMESPACE, SERVICE_PORT, TARGET_PORT
+from objects import NAMESPACE, SERVICE_PORT
 
 MASQUERADE_BIT = "0x4000"
 
@@ -122,7 +122,7 @@ class Nft:
 
     @staticmethod
     def endpoint_chain(service, address):
-        name = f"{NAMESPACE}/{service.name}/tcp/p{SERVICE_PORT}__{address}/{TARGET_PORT}"
+        name = f"{NAMESPACE}/{service.name}/tcp/p{SERVICE_PORT}__{address}/{service.target_port}"
         return f"endpoint-{short_hash(name, 8)}-{name}"
 
     def endpoint(self, service, address):
@@ -130,7 +130,7 @@ class Nft:
         yield f"add chain ip kube-proxy {chain}\n"
         yield f"flush chain ip kube-proxy {chain}\n"
         yield f"add rule ip kube-proxy {chain} ip saddr {address} jump mark-for-masquerade\n"
-        yield f"add rule ip kube-proxy {chain} meta l4proto tcp dnat to {address}:{TARGET_PORT}\n"
+        yield f"add rule ip kube-proxy {chain} meta l4proto tcp dnat to {address}:{service.target_port}\n"
 
     def service(self, service):
         """A service's own chain, as a sync writes it when the service changed."""
@@ -180,7 +180,7 @@ class Iptables:
 
     @staticmethod
     def endpoint_chain(service, address):
-        name = f"{NAMESPACE}/{service.name}:p{SERVICE_PORT}tcp{address}:{TARGET_PORT}"
+        name = f"{NAMESPACE}/{service.name}:p{SERVICE_PORT}tcp{address}:{service.target_port}"
         return f"KUBE-SEP-{short_hash(name, 16)}"
 
     def chains(self, service):
@@ -207,7 +207,7 @@ class Iptables:
             chain = self.endpoint_chain(service, address)
             yield f"-A {chain} -s {address}/32 {comment} -j KUBE-MARK-MASQ\n"
             yield (f"-A {chain} -p tcp {comment} -m tcp"
-                   f" -j DNAT --to-destination {address}:{TARGET_PORT}\n")
+                   f" -j DNAT --to-destination {address}:{service.target_port}\n")
 
     def nat(self, services, written, base):
         """A nat table: KUBE-SERVICES whole, and the chains of the services to be written."""

@@ -53,7 +53,7 @@ static void begin_apply(struct jn_call *call)
 		jn_answer_no_memory(call);
 		return;
 	}
-	a->write->is_dry_run = dry_run;
+	a->write->is_dry_run = dry_run != NULL;
 	a->is_blank = true;
 }
 
@@ -133,7 +133,7 @@ static int decode(struct jn_call *call, const char *text, size_t size, const cha
 	return rc;
 }
 
-/* Line numbers, for whoever looks into the file: "lines[16].spec…" is on line 17. */
+/* Line numbers, for whoever looks into the file: "lines[16].spec…" stands on line 17. */
 static void number_lines(struct jn_error *err)
 {
 	static const char of_one_line[] = "line 1, ";
@@ -151,7 +151,7 @@ static void number_lines(struct jn_error *err)
 			size = asprintf(&text, "line %u, %s", line + 1,
 					message + strlen(of_one_line));
 		else
-			size = asprintf(&text, "line %u: %s", line + 1, message);
+			size = asprintf(&text, "%s (line %u)", message, line + 1);
 		if (size < 0)
 			continue; /* without memory the index in the field must do */
 		free(cause->message);

@@ -38,6 +38,13 @@ static bool is_receiving(const struct jn_connection *c)
 	return c->state <= JN_CONNECTION_BODY;
 }
 
+static void stop_reading(struct jn_connection *c)
+{
+	if (c->is_reading)
+		(void)uv_read_stop((uv_stream_t *)&c->pipe); /* always 0 */
+	c->is_reading = false;
+}
+
 /* --- handlers ---------------------------------------------------------------------------------- */
 
 static void begin_exchange(struct jn_connection *c)
@@ -109,16 +116,22 @@ static void refuse(struct jn_connection *c, int rc, enum jn_error_kind kind, con
 	jn_exchange_refuse(&c->exchange, &err);
 }
 
+/* Whoever was too slow is told, and not listened to any longer. */
+static void give_up(struct jn_connection *c, const char *sentence)
+{
+	stop_reading(c);
+	c->has_ended = true;
+	refuse(c, -ETIMEDOUT, JN_ERROR_TIMEOUT, sentence);
+}
+
 static void on_deadline(struct jn_connection *c)
 {
 	switch (c->state) {
 	case JN_CONNECTION_HEAD:
-		refuse(c, -ETIMEDOUT, JN_ERROR_TIMEOUT,
-		       "the request's head did not arrive in time; send it whole and at once");
+		give_up(c, "the request's head did not arrive in time; send it whole and at once");
 		return;
 	case JN_CONNECTION_BODY:
-		refuse(c, -ETIMEDOUT, JN_ERROR_TIMEOUT,
-		       "the request's body did not arrive in time; send it faster");
+		give_up(c, "the request's body did not arrive in time; send it faster");
 		return;
 	case JN_CONNECTION_HANDLE:
 		if (jn_peer_has_hung_up(fd_of(c)))
@@ -209,13 +222,6 @@ static size_t use_input(struct jn_connection *c, const char *data, size_t size)
 			react(c, event, &err);
 	} while (event != JN_REQUEST_MORE && is_receiving(c));
 	return at;
-}
-
-static void stop_reading(struct jn_connection *c)
-{
-	if (c->is_reading)
-		(void)uv_read_stop((uv_stream_t *)&c->pipe); /* always 0 */
-	c->is_reading = false;
 }
 
 /* Bytes that belong to a later request, or to nobody. */

@@ -67,7 +67,7 @@ struct jn_connection {
 	bool has_place; /* a client; else one too many, who is told so */
 	enum jn_connection_state state;
 	bool is_reading;
-	bool has_ended; /* the peer will send nothing more */
+	bool has_ended; /* the peer will send nothing more, or nothing that is read */
 	bool is_broken; /* to be closed as soon as nobody is in the middle of it */
 	uint64_t due_ms;
 	uint64_t body_since_ms, body_bytes;
