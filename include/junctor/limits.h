@@ -10,12 +10,12 @@
 #define JUNCTOR_LIMITS_H
 
 /* Kernel tables: fixed sizes, allocated when the daemon first starts. */
-#define JN_MAX_SERVICES 65536	/* service ports; id 0 is never used */
-#define JN_MAX_SETS 131072	/* a service port needs two when its VIP families differ in backends */
-#define JN_MAX_FRONTENDS 131072 /* {address, port, protocol}; two per service on average */
-#define JN_MAX_ENDPOINTS 655360 /* {service port, address, port}; ten per service */
-#define JN_MAX_REVISIONS 262144 /* two per set: the published one and its successor */
-#define JN_MAX_SLOTS 2097152	/* eight bytes each; an equal-weight set takes one per endpoint */
+#define JN_MAX_SERVICES 65536 /* service ports; id 0 is never used */
+#define JN_MAX_SETS 131072 /* a service port needs two when its VIP families differ in backends */
+#define JN_MAX_FRONTENDS 131072	 /* {address, port, protocol}; two per service on average */
+#define JN_MAX_ENDPOINTS 655360	 /* {service port, address, port}; ten per service */
+#define JN_MAX_REVISIONS 262144	 /* two per set: the published one and its successor */
+#define JN_MAX_SLOTS 2097152	 /* eight bytes each; an equal-weight set takes one per endpoint */
 #define JN_MAX_UDP_SOCKETS 32768 /* entries of each LRU for unconnected UDP; the oldest one goes */
 
 /* Choice. */
@@ -23,30 +23,31 @@
 #define JN_MAX_SEQUENCE 4096 /* RoundRobin: turns in one cycle, unless there are more endpoints */
 
 /* Objects: what one of them may hold (see docs/control-protocol.md). */
-#define JN_MAX_NAME 63		/* bytes: a DNS label */
-#define JN_MAX_ADDRESSES 16	/* VIPs of one object */
-#define JN_MAX_PORTS 64		/* ports of one object */
-#define JN_MAX_BACKENDS 8192	/* backends of one object: a slot names its alias in 16 bits */
-#define JN_MAX_LABELS 256	/* labels, and annotations, of one object */
+#define JN_MAX_NAME 63		 /* bytes: a DNS label */
+#define JN_MAX_ADDRESSES 16	 /* VIPs of one object */
+#define JN_MAX_PORTS 64		 /* ports of one object */
+#define JN_MAX_BACKENDS 8192	 /* backends of one object: a slot names its alias in 16 bits */
+#define JN_MAX_LABELS 256	 /* labels, and annotations, of one object */
 #define JN_MAX_LABEL_BYTES 65536 /* one annotation's or label's value */
 
 /* Control socket. */
-#define JN_MAX_CLIENTS 64	/* connections at once; the last place is kept for an admin */
-#define JN_MAX_CLIENTS_PER_UID 8 /* for everybody but root */
-#define JN_MAX_OBJECT_BYTES 4194304	/* one document, or one line of JSON lines: 4 MiB */
-#define JN_MAX_STREAM_BYTES 268435456	/* JSON lines together: 256 MiB */
-#define JN_MAX_JSON_DEPTH 32	/* objects and lists inside each other */
-#define JN_HEAD_TIMEOUT_MS 5000 /* a request's head must be complete */
-#define JN_BODY_TIMEOUT_MS 5000 /* its body too, plus one second per MiB received */
-#define JN_IDLE_TIMEOUT_MS 30000 /* a keep-alive connection without a request */
-#define JN_WRITE_TIMEOUT_MS 5000 /* a client that takes nothing of its answer is closed */
-#define JN_MAX_HEAD_BYTES 16384 /* request line and headers */
-#define JN_MAX_WAIT_SECONDS 3600 /* /v1/wait?timeoutSeconds= */
+#define JN_MAX_CLIENTS 64	      /* connections at once; the last place is kept for an admin */
+#define JN_MAX_CLIENTS_PER_UID 8      /* for everybody but root */
+#define JN_MAX_OBJECT_BYTES 4194304   /* one document, or one line of JSON lines: 4 MiB */
+#define JN_MAX_STREAM_BYTES 268435456 /* JSON lines together: 256 MiB */
+#define JN_MAX_JSON_DEPTH 32	      /* objects and lists inside each other */
+#define JN_HEAD_TIMEOUT_MS 5000	      /* a request's head must be complete */
+#define JN_BODY_TIMEOUT_MS 5000	      /* its body too, plus one second per MiB received */
+#define JN_IDLE_TIMEOUT_MS 30000      /* a keep-alive connection without a request */
+#define JN_WRITE_TIMEOUT_MS 5000      /* a client that takes nothing of its answer is closed */
+#define JN_MAX_HEAD_BYTES 16384	      /* request line and headers */
+#define JN_MAX_WAIT_SECONDS 3600      /* /v1/wait?timeoutSeconds= */
 
 /* Configuration. */
 #define JN_MAX_CONFIG_BYTES 1048576 /* of the configuration file: 1 MiB, read whole */
 
 /* Reuse. */
-#define JN_QUARANTINE_MS 60000 /* a freed id rests, so a racing connect cannot reach another tenant */
+#define JN_QUARANTINE_MS                                                                           \
+	60000 /* a freed id rests, so a racing connect cannot reach another tenant */
 
 #endif

@@ -167,28 +167,54 @@ static enum mode parse_mode(const char *name)
 static void parse(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "mode", 1, NULL, 'm' },	  { "cgroup", 1, NULL, 'g' },
-		{ "client-netns", 1, NULL, 'c' }, { "server-netns", 1, NULL, 's' },
-		{ "listen", 1, NULL, 'l' },	  { "targets", 1, NULL, 't' },
-		{ "seconds", 1, NULL, 'w' },	  { "count", 1, NULL, 'n' },
-		{ "rate", 1, NULL, 'r' },	  { "cpu", 1, NULL, 'p' },
+		{ "mode", 1, NULL, 'm' },
+		{ "cgroup", 1, NULL, 'g' },
+		{ "client-netns", 1, NULL, 'c' },
+		{ "server-netns", 1, NULL, 's' },
+		{ "listen", 1, NULL, 'l' },
+		{ "targets", 1, NULL, 't' },
+		{ "seconds", 1, NULL, 'w' },
+		{ "count", 1, NULL, 'n' },
+		{ "rate", 1, NULL, 'r' },
+		{ "cpu", 1, NULL, 'p' },
 		{ 0 },
 	};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
-		case 'm': opt.mode = parse_mode(optarg); break;
-		case 'g': opt.cgroup = optarg; break;
-		case 'c': opt.client_netns = optarg; break;
-		case 's': opt.server_netns = optarg; break;
-		case 'l': opt.listen = parse_address(optarg); break;
-		case 't': parse_targets(optarg); break;
-		case 'w': opt.seconds = atof(optarg); break;
-		case 'n': opt.count = strtoull(optarg, NULL, 10); break;
-		case 'r': opt.rate = strtoull(optarg, NULL, 10); break;
-		case 'p': opt.cpu = atoi(optarg); break;
-		default: exit(2);
+		case 'm':
+			opt.mode = parse_mode(optarg);
+			break;
+		case 'g':
+			opt.cgroup = optarg;
+			break;
+		case 'c':
+			opt.client_netns = optarg;
+			break;
+		case 's':
+			opt.server_netns = optarg;
+			break;
+		case 'l':
+			opt.listen = parse_address(optarg);
+			break;
+		case 't':
+			parse_targets(optarg);
+			break;
+		case 'w':
+			opt.seconds = atof(optarg);
+			break;
+		case 'n':
+			opt.count = strtoull(optarg, NULL, 10);
+			break;
+		case 'r':
+			opt.rate = strtoull(optarg, NULL, 10);
+			break;
+		case 'p':
+			opt.cpu = atoi(optarg);
+			break;
+		default:
+			exit(2);
 		}
 	}
 	errno = EINVAL;

@@ -231,29 +231,52 @@ static void report(void)
 static void parse(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "cgroup", 1, NULL, 'g' },	  { "client-netns", 1, NULL, 'c' },
-		{ "server-netns", 1, NULL, 's' }, { "vip", 1, NULL, 'v' },
-		{ "first", 1, NULL, 'a' },	  { "second", 1, NULL, 'b' },
+		{ "cgroup", 1, NULL, 'g' },	   { "client-netns", 1, NULL, 'c' },
+		{ "server-netns", 1, NULL, 's' },  { "vip", 1, NULL, 'v' },
+		{ "first", 1, NULL, 'a' },	   { "second", 1, NULL, 'b' },
 		{ "first-request", 1, NULL, 'A' }, { "second-request", 1, NULL, 'B' },
-		{ "flips", 1, NULL, 'n' },	  { "cpu", 1, NULL, 'p' },
-		{ "socket", 1, NULL, 'u' },	  { 0 },
+		{ "flips", 1, NULL, 'n' },	   { "cpu", 1, NULL, 'p' },
+		{ "socket", 1, NULL, 'u' },	   { 0 },
 	};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
-		case 'g': opt.cgroup = optarg; break;
-		case 'c': opt.client_netns = optarg; break;
-		case 's': opt.server_netns = optarg; break;
-		case 'v': opt.vip = parse_address(optarg); break;
-		case 'a': opt.servers[0] = parse_address(optarg); break;
-		case 'b': opt.servers[1] = parse_address(optarg); break;
-		case 'A': opt.requests[0] = optarg; break;
-		case 'B': opt.requests[1] = optarg; break;
-		case 'n': opt.flips = (unsigned)atoi(optarg); break;
-		case 'p': opt.cpu = atoi(optarg); break;
-		case 'u': opt.socket = optarg; break;
-		default: exit(2);
+		case 'g':
+			opt.cgroup = optarg;
+			break;
+		case 'c':
+			opt.client_netns = optarg;
+			break;
+		case 's':
+			opt.server_netns = optarg;
+			break;
+		case 'v':
+			opt.vip = parse_address(optarg);
+			break;
+		case 'a':
+			opt.servers[0] = parse_address(optarg);
+			break;
+		case 'b':
+			opt.servers[1] = parse_address(optarg);
+			break;
+		case 'A':
+			opt.requests[0] = optarg;
+			break;
+		case 'B':
+			opt.requests[1] = optarg;
+			break;
+		case 'n':
+			opt.flips = (unsigned)atoi(optarg);
+			break;
+		case 'p':
+			opt.cpu = atoi(optarg);
+			break;
+		case 'u':
+			opt.socket = optarg;
+			break;
+		default:
+			exit(2);
 		}
 	}
 	opt.command = argv + optind;

@@ -66,14 +66,29 @@ static void parse(int argc, char **argv)
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
-		case 'g': opt.cgroup = optarg; break;
-		case 'c': opt.client_netns = optarg; break;
-		case 's': opt.server_netns = optarg; break;
-		case 'l': opt.listen = parse_address(optarg); break;
-		case 't': opt.target = parse_address(optarg); break;
-		case 'w': opt.seconds = atof(optarg); break;
-		case 'p': opt.cpu = atoi(optarg); break;
-		default: exit(2);
+		case 'g':
+			opt.cgroup = optarg;
+			break;
+		case 'c':
+			opt.client_netns = optarg;
+			break;
+		case 's':
+			opt.server_netns = optarg;
+			break;
+		case 'l':
+			opt.listen = parse_address(optarg);
+			break;
+		case 't':
+			opt.target = parse_address(optarg);
+			break;
+		case 'w':
+			opt.seconds = atof(optarg);
+			break;
+		case 'p':
+			opt.cpu = atoi(optarg);
+			break;
+		default:
+			exit(2);
 		}
 	}
 }

@@ -36,8 +36,8 @@ static void test_one_spelling_comes_back(void **state)
 		{ "2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1" },
 		{ "1:0:0:2:0:0:0:3", "1:0:0:2::3" },
 		{ "64:ff9b::1.2.3.4", "64:ff9b::102:304" },
-		{ "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
-		  "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" },
+		{ "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:"
+							     "ffff" },
 	};
 
 	(void)state;
@@ -252,8 +252,8 @@ static void test_the_longest_text_fits(void **state)
 
 	(void)state;
 	memset(&addr, 0xff, sizeof(addr));
-	assert_string_equal(jn_endpoint_format(&addr, 65535, text),
-			    "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535");
+	assert_string_equal(jn_endpoint_format(&addr, 65535, text), "[ffff:ffff:ffff:ffff:ffff:"
+								    "ffff:ffff:ffff]:65535");
 }
 
 static void check_questions(const struct jn_addr *addr)

@@ -119,7 +119,7 @@ static void test_an_array_keeps_its_items_and_zeroes_new_ones(void **state)
 	struct {
 		struct point {
 			unsigned x, y;
-		} *items;
+		} * items;
 		size_t count, capacity;
 	} points = { 0 };
 

@@ -179,7 +179,8 @@ static void refuses_bad_rules(void **state)
 	assert_refused("accessRules: [{uid: 99999999999999999999999, role: Read}]\n", 1, "at most");
 	assert_refused("accessRules: [{uid: 1, role: Admin, namespaces: [a]}]\n", 1, "everywhere");
 	assert_refused("accessRules: [{uid: 1, role: Write, namespaces: []}]\n", 1, "is empty");
-	assert_refused("accessRules: [{uid: 1, role: Write, namespaces: a}]\n", 1, "must be a list");
+	assert_refused("accessRules: [{uid: 1, role: Write, namespaces: a}]\n", 1,
+		       "must be a list");
 	assert_refused("accessRules: [{uid: 1, role: Write, namespaces: [A]}]\n", 1, "a-z");
 	assert_refused("accessRules: [{uid: 1, role: Write, namespaces: [[a]]}]\n", 1, "a-z");
 }

@@ -177,9 +177,9 @@ static void test_ports_of_backends(void **state)
 		  JN_CAUSE_TYPE, "{port name: number}" },
 		{ BACKENDS_OF_TWO("{'address':'10.1.0.1','ports':{'c':1}}"),
 		  "spec.backends[0].ports.c", JN_CAUSE_INVALID, "is not the name of a port" },
-		{ SERVICE(VIP
-			  "'ports':[{'name':'http','port':1}],'backends':[{'address':'10.1.0.1',"
-			  "'ports':{'htpt':1}}]"),
+		{ SERVICE(VIP "'ports':[{'name':'http','port':1}],'backends':[{'address':'10.1.0.1'"
+			      ","
+			      "'ports':{'htpt':1}}]"),
 		  "spec.backends[0].ports.htpt", JN_CAUSE_INVALID, "likely it is http" },
 		{ BACKENDS_OF_TWO("{'address':'10.1.0.1','ports':{'a':0}}"),
 		  "spec.backends[0].ports.a", JN_CAUSE_INVALID, "is 0; give an integer 1..65535" },

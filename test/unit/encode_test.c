@@ -12,31 +12,41 @@
 static void test_answers_have_version_and_status(void **state)
 {
 	const struct jn_object_status status = { 9, true, "TargetNotFound", 3, 1, 2, 4 };
-	JN_AUTO(jn_object_unref) struct jn_object *service = decode_one(
-		SERVICE(VIP PORT ",'backends':[{'address':'10.1.0.1','ready':false}]"), &any);
+	JN_AUTO(jn_object_unref)
+	struct jn_object *service = decode_one(SERVICE(VIP PORT ",'backends':[{'address':'10.1.0.1'"
+								",'ready':false}]"),
+					       &any);
 	JN_AUTO(jn_object_unref) struct jn_object *policy = decode_one(POLICY(TARGET), &any);
 	JN_AUTO(jn_buffer_done) struct jn_buffer b = { 0 };
 
 	(void)state;
 	service->version = 12;
 	jn_object_encode(service, &status, &b);
-	assert_string_equal(
-		jn_buffer_text(&b),
-		"{\"apiVersion\":\"junctor.dev/v1alpha1\",\"kind\":\"LocalService\",\"metadata\":{"
-		"\"name\":\"web\",\"namespace\":\"default\",\"resourceVersion\":\"12\"},\"spec\":{"
-		"\"addresses\":[\"10.0.0.1\"],\"ports\":[{\"port\":80,\"protocol\":\"TCP\","
-		"\"targetPort\":80}],\"backends\":[{\"address\":\"10.1.0.1\",\"weight\":1,"
-		"\"ready\":false}]},\"status\":{\"generation\":9,\"programmed\":true,"
-		"\"reason\":\"TargetNotFound\",\"backends\":{\"ready\":3,\"notReady\":1,"
-		"\"terminating\":2,\"noNewConnections\":4}}}");
+	assert_string_equal(jn_buffer_text(&b), "{\"apiVersion\":\"junctor.dev/"
+						"v1alpha1\",\"kind\":\"LocalService\",\"metadata\":"
+						"{"
+						"\"name\":\"web\",\"namespace\":\"default\","
+						"\"resourceVersion\":\"12\"},\"spec\":{"
+						"\"addresses\":[\"10.0.0.1\"],\"ports\":[{\"port\":"
+						"80,\"protocol\":\"TCP\","
+						"\"targetPort\":80}],\"backends\":[{\"address\":"
+						"\"10.1.0.1\",\"weight\":1,"
+						"\"ready\":false}]},\"status\":{\"generation\":9,"
+						"\"programmed\":true,"
+						"\"reason\":\"TargetNotFound\",\"backends\":{"
+						"\"ready\":3,\"notReady\":1,"
+						"\"terminating\":2,\"noNewConnections\":4}}}");
 	jn_buffer_clear(&b);
 	jn_object_encode(policy, &(struct jn_object_status){ .generation = 9 }, &b);
-	assert_string_equal(
-		jn_buffer_text(&b),
-		"{\"apiVersion\":\"junctor.dev/v1alpha1\",\"kind\":\"TrafficPolicy\",\"metadata\":{"
-		"\"name\":\"p\",\"namespace\":\"default\"},\"spec\":{\"targetRef\":{\"kind\":"
-		"\"LocalService\",\"name\":\"web\"},\"algorithm\":\"Random\",\"noBackendErrno\":"
-		"\"ECONNREFUSED\"},\"status\":{\"generation\":9,\"programmed\":false}}");
+	assert_string_equal(jn_buffer_text(&b), "{\"apiVersion\":\"junctor.dev/"
+						"v1alpha1\",\"kind\":\"TrafficPolicy\","
+						"\"metadata\":{"
+						"\"name\":\"p\",\"namespace\":\"default\"},"
+						"\"spec\":{\"targetRef\":{\"kind\":"
+						"\"LocalService\",\"name\":\"web\"},\"algorithm\":"
+						"\"Random\",\"noBackendErrno\":"
+						"\"ECONNREFUSED\"},\"status\":{\"generation\":9,"
+						"\"programmed\":false}}");
 }
 
 static void random_label(char *out, size_t most)
@@ -92,8 +102,8 @@ static void random_ports(struct jn_local_service *s)
 			port->name[0] = (char)('a' + (int)i);
 		}
 		port->port = (uint16_t)(1 + i * 13000 + random_below(13000));
-		port->target_port =
-			random_below(2) ? port->port : (uint16_t)(1 + random_below(65535));
+		port->target_port = random_below(2) ? port->port
+						    : (uint16_t)(1 + random_below(65535));
 		port->proto = random_below(2) ? IPPROTO_TCP : IPPROTO_UDP;
 	}
 }

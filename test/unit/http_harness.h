@@ -66,10 +66,9 @@ static inline bool is_admin(void *arg, const struct jn_peer *peer)
 static inline void answer(struct jn_exchange *x, int status, struct jn_buffer *body)
 {
 	static const struct jn_header extra = { "X-Test", "yes" };
-	struct jn_answer_head head = { .status = status,
-				       .content_type = "text/plain",
-				       .headers = &extra,
-				       .header_count = 1 };
+	struct jn_answer_head head = {
+		.status = status, .content_type = "text/plain", .headers = &extra, .header_count = 1
+	};
 
 	jn_exchange_answer(x, &head, body);
 }
@@ -91,7 +90,8 @@ static inline void on_begin(void *arg, struct jn_exchange *x, void **state)
 	}
 }
 
-static inline void on_body(void *arg, struct jn_exchange *x, void *state, const char *data, size_t size)
+static inline void on_body(void *arg, struct jn_exchange *x, void *state, const char *data,
+			   size_t size)
 {
 	struct state *s = state;
 

@@ -34,7 +34,8 @@ static void be_slow(void)
 	CHECK(starts_with(&heard, "HTTP/1.1 408 ") && has_text(&heard, "head"));
 	CHECK(ask("PUT /echo HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\nhalf", &heard));
 	CHECK(starts_with(&heard, "HTTP/1.1 408 ") && has_text(&heard, "body"));
-	CHECK(ask("PUT /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3;ext=", &heard));
+	CHECK(ask("PUT /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3;ext=",
+		  &heard));
 	CHECK(starts_with(&heard, "HTTP/1.1 408 "));
 	CHECK(ask("", &heard)); /* nothing at all: closed without a word */
 	CHECK(!heard.size);
@@ -357,7 +358,8 @@ static void exhaust_descriptors(void)
 	limit = set_descriptor_limit((rlim_t)fds[4] + 1);
 	for (unsigned i = 0; i < 5; i++) {
 		is_connected &= !connect(fds[i], (struct sockaddr *)&address, sizeof(address));
-		(void)say(fds[i], "GET /echo HTTP/1.1\r\n" HOST LAST); /* it may be sent away already */
+		(void)say(fds[i],
+			  "GET /echo HTTP/1.1\r\n" HOST LAST); /* it may be sent away already */
 	}
 	cpu = cpu_ms();
 	(void)usleep(500000);
@@ -380,7 +382,8 @@ static void test_no_descriptor_left(void **state)
 	(void)state;
 	if (geteuid())
 		skip();
-	everybody_is_admin = true; /* one is served with the reserve, the others when there is room */
+	everybody_is_admin =
+		true; /* one is served with the reserve, the others when there is room */
 	serve(exhaust_descriptors);
 	everybody_is_admin = false;
 }

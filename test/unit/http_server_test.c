@@ -30,8 +30,12 @@ static void ask_chunked(void)
 {
 	JN_AUTO(jn_buffer_done) struct jn_buffer heard = { 0 };
 
-	CHECK(ask("POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n" LAST
-		  "3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nTrailer: 1\r\n\r\n",
+	CHECK(ask("POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n" LAST "3\r\nabc\r"
+										       "\n2;x="
+										       "y\r\nde\r\n"
+										       "0\r\nTraile"
+										       "r: "
+										       "1\r\n\r\n",
 		  &heard));
 	CHECK(has_text(&heard, "\r\n\r\nPOST /echo - abcde"));
 }
@@ -80,7 +84,8 @@ static void ask_on_one_connection(void)
 		      "\r\nGET /echo?a=3 HTTP/1.1\r\n" HOST LAST));
 	hear_all(fd, &heard);
 	CHECK(count_of(&heard, "200 OK") == 3);
-	CHECK(strstr(jn_buffer_text(&heard), "/echo 1") < strstr(jn_buffer_text(&heard), "/later 2 hi"));
+	CHECK(strstr(jn_buffer_text(&heard), "/echo 1") < strstr(jn_buffer_text(&heard), "/later 2 "
+											 "hi"));
 	CHECK(has_text(&heard, "/echo 3"));
 }
 
@@ -158,7 +163,8 @@ static void ask_for_heads(void)
 {
 	JN_AUTO(jn_buffer_done) struct jn_buffer heard = { 0 };
 
-	CHECK(ask("HEAD /echo HTTP/1.1\r\n" HOST "\r\nHEAD /stream HTTP/1.1\r\n" HOST LAST, &heard));
+	CHECK(ask("HEAD /echo HTTP/1.1\r\n" HOST "\r\nHEAD /stream HTTP/1.1\r\n" HOST LAST,
+		  &heard));
 	CHECK(count_of(&heard, "200 OK") == 2);
 	CHECK(has_text(&heard, "Content-Length: 13\r\n"));
 	CHECK(has_text(&heard, "chunked"));
@@ -333,7 +339,8 @@ static const char *const hostile[] = {
 	"PUT /echo HTTP/1.1\r\n" HOST "Content-Length: 99999999999999999999\r\n\r\n",
 	"PUT /echo HTTP/1.1\r\n" HOST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
 	"PUT /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip, chunked\r\n\r\n",
-	"PUT /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+	"PUT /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nTransfer-Encoding: "
+				      "chunked\r\n\r\n",
 	"PUT /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
 	"PUT /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nzz\r\n",
 	"PUT /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n-1\r\n",

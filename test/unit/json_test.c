@@ -34,9 +34,11 @@ static struct jn_json *read_well(const char *text)
 
 static void test_values_and_their_types(void **state)
 {
-	JN_AUTO(jn_json_free) struct jn_json *json =
-		read_well(" {\"a\":null,\"b\":true,\"c\":false,\"d\":-7,\"e\":80.0,\"f\":\"x\","
-			  "\"g\":[1],\"h\":{},\"i\":9223372036854775807,\"j\":1e2} \r\n\t");
+	JN_AUTO(jn_json_free)
+	struct jn_json *json = read_well(" {\"a\":null,\"b\":true,\"c\":false,\"d\":-7,\"e\":80.0,"
+					 "\"f\":\"x\","
+					 "\"g\":[1],\"h\":{},\"i\":9223372036854775807,\"j\":1e2} "
+					 "\r\n\t");
 	static const enum jn_json_type types[] = { JN_JSON_NULL,    JN_JSON_BOOL,   JN_JSON_BOOL,
 						   JN_JSON_INTEGER, JN_JSON_REAL,   JN_JSON_TEXT,
 						   JN_JSON_LIST,    JN_JSON_OBJECT, JN_JSON_INTEGER,
@@ -69,8 +71,8 @@ static void test_values_and_their_types(void **state)
 
 static void test_texts_are_utf8_with_escapes(void **state)
 {
-	JN_AUTO(jn_json_free) struct jn_json *json =
-		read_well("[\"\\u00e9\\n\\\"\\/\\ud83d\\ude00\", \"\xc3\xa9\"]");
+	JN_AUTO(jn_json_free)
+	struct jn_json *json = read_well("[\"\\u00e9\\n\\\"\\/\\ud83d\\ude00\", \"\xc3\xa9\"]");
 
 	(void)state;
 	assert_string_equal(jn_json_text(jn_json_at(json, 0)), "\xc3\xa9\n\"/\xf0\x9f\x98\x80");
@@ -213,9 +215,9 @@ static void test_depth_has_its_limit(void **state)
 		assert_int_equal(jn_json_parse(b.data, b.size, &json, &err), -EINVAL);
 		assert_int_equal(err.kind, JN_ERROR_BAD_REQUEST);
 		assert_string_equal(err.causes[0].reason, JN_CAUSE_LIMIT);
-		assert_string_equal(err.causes[0].field,
-				    "k[0].k[0].k[0].k[0].k[0].k[0].k[0].k[0].k[0].k[0].k[0].k[0]."
-				    "k[0].k[0].k[0].k[0]");
+		assert_string_equal(err.causes[0].field, "k[0].k[0].k[0].k[0].k[0].k[0].k[0].k[0]."
+							 "k[0].k[0].k[0].k[0]."
+							 "k[0].k[0].k[0].k[0]");
 		assert_non_null(strstr(err.causes[0].message, "limit of 32"));
 	}
 }

@@ -285,7 +285,8 @@ static void test_families_of_a_set(void **state)
 {
 	JN_AUTO(jn_model_free) struct jn_model *m = NULL;
 	JN_AUTO(jn_desired_done) struct jn_desired desired = { 0 };
-	struct jn_object *o = new_service("a", "fd00::1", 80, "10.1.0.1:80", "[fd00:1::1]:80", NULL);
+	struct jn_object *o =
+		new_service("a", "fd00::1", 80, "10.1.0.1:80", "[fd00:1::1]:80", NULL);
 	const struct jn_desired_port *port;
 
 	(void)state;
@@ -345,8 +346,9 @@ static void test_a_published_revision_is_recognised(void **state)
 	const uint32_t ids[] = { 7, 9 };
 	struct jn_slot table[8] = { 0 };
 	struct jn_slot_list slots = { 0 };
-	struct jn_revision revision = { .number = 1, .slot_base = 5, .slot_count = 2,
-					.no_endpoint_errno = ECONNREFUSED };
+	struct jn_revision revision = {
+		.number = 1, .slot_base = 5, .slot_count = 2, .no_endpoint_errno = ECONNREFUSED
+	};
 
 	(void)state;
 	assert_int_equal(jn_model_new(&m), 0);

@@ -19,18 +19,22 @@ static void check_addr(const struct jn_addr *addr, const char *expected)
 
 static void test_a_service_with_everything(void **state)
 {
-	JN_AUTO(jn_object_unref) struct jn_object *o = decode_one(
-		SERVICE_WITH(
-			"'name':'web','namespace':'prod','labels':{'b':'2','a/x':''},"
-			"'annotations':{'note':'caf\xc3\xa9'},'resourceVersion':'"
-			"18446744073709551615'",
-			"'addresses':['127.96.0.10','fd00::10'],"
-			"'ports':[{'name':'http','port':80,'protocol':'TCP','targetPort':8080},"
-			"{'name':'dns','port':53,'protocol':'UDP'}],"
-			"'backends':[{'address':'10.1.0.1','ports':{'dns':5353,'http':81},'weight':"
-			"1000,"
-			"'ready':false,'terminating':true},{'address':'2001:db8::1','weight':0}]"),
-		&any);
+	JN_AUTO(jn_object_unref)
+	struct jn_object *o = decode_one(SERVICE_WITH("'name':'web','namespace':'prod','labels':{'"
+						      "b':'2','a/x':''},"
+						      "'annotations':{'note':'caf\xc3\xa9'},'"
+						      "resourceVersion':'"
+						      "18446744073709551615'",
+						      "'addresses':['127.96.0.10','fd00::10'],"
+						      "'ports':[{'name':'http','port':80,'protocol'"
+						      ":'TCP','targetPort':8080},"
+						      "{'name':'dns','port':53,'protocol':'UDP'}],"
+						      "'backends':[{'address':'10.1.0.1','ports':{'"
+						      "dns':5353,'http':81},'weight':"
+						      "1000,"
+						      "'ready':false,'terminating':true},{'address'"
+						      ":'2001:db8::1','weight':0}]"),
+					 &any);
 	const struct jn_local_service *s = &o->service;
 
 	(void)state;
@@ -78,23 +82,23 @@ static void test_defaults_are_what_they_are_said_to_be(void **state)
 				    "'backends':[{'address':'10.1.0.1:8080','weight':1,'ports':{},"
 				    "'ready':true,'terminating':false}]"));
 	check_same(SERVICE(VIP PORT), SERVICE(VIP PORT ",'backends':[]"));
-	check_same(
-		SERVICE(VIP TWO_PORTS ",'backends':[{'address':'10.1.0.1','ports':{'a':1,'b':2}}]"),
-		SERVICE(VIP TWO_PORTS
-			",'backends':[{'address':'10.1.0.1','ports':{'b':2,'a':1}}]"));
-	check_same(POLICY(TARGET),
-		   POLICY(TARGET ",'algorithm':'Random','noBackendErrno':'ECONNREFUSED'"));
+	check_same(SERVICE(VIP TWO_PORTS ",'backends':[{'address':'10.1.0.1','ports':{'a':1,'b':2}}"
+					 "]"),
+		   SERVICE(VIP TWO_PORTS ",'backends':[{'address':'10.1.0.1','ports':{'b':2,'a':1}}"
+					 "]"));
+	check_same(POLICY(TARGET), POLICY(TARGET ",'algorithm':'Random','noBackendErrno':'"
+						 "ECONNREFUSED'"));
 }
 
 static void test_null_is_not_given(void **state)
 {
 	(void)state;
-	check_same(
-		SERVICE(VIP PORT ",'backends':[{'address':'10.1.0.1'}]"),
-		SERVICE_WITH("'name':'web','namespace':null,'labels':null,'resourceVersion':null",
-			     VIP "'ports':[{'name':null,'port':80,'protocol':null}],"
-				 "'backends':[{'address':'10.1.0.1','ports':null,'weight':null,"
-				 "'ready':null}]"));
+	check_same(SERVICE(VIP PORT ",'backends':[{'address':'10.1.0.1'}]"),
+		   SERVICE_WITH("'name':'web','namespace':null,'labels':null,'resourceVersion':"
+				"null",
+				VIP "'ports':[{'name':null,'port':80,'protocol':null}],"
+				    "'backends':[{'address':'10.1.0.1','ports':null,'weight':null,"
+				    "'ready':null}]"));
 }
 
 static void test_what_the_server_sets_is_ignored(void **state)
@@ -110,10 +114,12 @@ static void test_what_the_server_sets_is_ignored(void **state)
 
 static void test_a_policy_with_everything(void **state)
 {
-	JN_AUTO(jn_object_unref) struct jn_object *o =
-		decode_one(POLICY("'targetRef':{'kind':'LocalService','name':'web','port':'http'},"
-				  "'algorithm':'RoundRobin','noBackendErrno':'EPERM'"),
-			   &any);
+	JN_AUTO(jn_object_unref)
+	struct jn_object *o = decode_one(POLICY("'targetRef':{'kind':'LocalService','name':'web','"
+						"port':'http'},"
+						"'algorithm':'RoundRobin','noBackendErrno':'"
+						"EPERM'"),
+					 &any);
 
 	(void)state;
 	assert_int_equal(o->key.kind, JN_KIND_TRAFFIC_POLICY);
@@ -125,10 +131,11 @@ static void test_a_policy_with_everything(void **state)
 
 static void test_one_number_may_be_a_tcp_and_a_udp_port(void **state)
 {
-	JN_AUTO(jn_object_unref) struct jn_object *o =
-		decode_one(SERVICE(VIP "'ports':[{'name':'a','port':53,'protocol':'UDP'},"
-				       "{'name':'b','port':53}]"),
-			   &any);
+	JN_AUTO(jn_object_unref)
+	struct jn_object *o = decode_one(SERVICE(VIP "'ports':[{'name':'a','port':53,'protocol':'"
+						     "UDP'},"
+						     "{'name':'b','port':53}]"),
+					 &any);
 
 	(void)state;
 	assert_int_equal(o->service.ports[0].proto, IPPROTO_UDP);
@@ -137,10 +144,12 @@ static void test_one_number_may_be_a_tcp_and_a_udp_port(void **state)
 
 static void test_equal_addresses_may_serve_different_ports(void **state)
 {
-	JN_AUTO(jn_object_unref) struct jn_object *o = decode_one(
-		SERVICE(VIP TWO_PORTS ",'backends':[{'address':'10.1.0.1','ports':{'a':1,'b':2}},"
-				      "{'address':'10.1.0.1','ports':{'a':2,'b':1}}]"),
-		&any);
+	JN_AUTO(jn_object_unref)
+	struct jn_object *o = decode_one(SERVICE(VIP TWO_PORTS ",'backends':[{'address':'10.1.0.1',"
+							       "'ports':{'a':1,'b':2}},"
+							       "{'address':'10.1.0.1','ports':{'a':"
+							       "2,'b':1}}]"),
+					 &any);
 
 	(void)state;
 	assert_int_equal(o->service.backend_count, 2);
@@ -153,12 +162,10 @@ static void test_lists_of_objects(void **state)
 			VIP PORT) "," POLICY(TARGET) "]}",
 		"{" VERSION "'kind':'List','items':[" SERVICE(VIP PORT) "," POLICY(TARGET) "]}",
 		/* items may leave out what their list says */
-		"{" VERSION
-		"'kind':'LocalServiceList','items':[{'metadata':{'name':'a'},'spec':{" VIP PORT
-		"}}," SERVICE(VIP PORT) "]}",
-		"{" VERSION
-		"'kind':'TrafficPolicyList','metadata':{'resourceVersion':'5'},'items':[" POLICY(
-			TARGET) ",{'metadata':{'name':'q'},'spec':{" TARGET "}}]}",
+		"{" VERSION "'kind':'LocalServiceList','items':[{'metadata':{'name':'a'},'spec':"
+			    "{" VIP PORT "}}," SERVICE(VIP PORT) "]}",
+		"{" VERSION "'kind':'TrafficPolicyList','metadata':{'resourceVersion':'5'},'items':"
+			    "[" POLICY(TARGET) ",{'metadata':{'name':'q'},'spec':{" TARGET "}}]}",
 	};
 	JN_AUTO(jn_object_list_done) struct jn_object_list list = { 0 };
 
@@ -182,12 +189,12 @@ static void test_the_path_of_a_request_gives_the_namespace(void **state)
 						   .name = "web",
 						   .kind = JN_KIND_LOCAL_SERVICE };
 	const struct jn_decode_options open = { .namespace_ = "prod", .kind = -1 };
-	JN_AUTO(jn_object_unref) struct jn_object *unnamed =
-		decode_one(SERVICE(VIP PORT), &options);
-	JN_AUTO(jn_object_unref) struct jn_object *same =
-		decode_one(METADATA("'name':'web','namespace':'prod'"), &options);
-	JN_AUTO(jn_object_unref) struct jn_object *other =
-		decode_one(METADATA("'name':'web','namespace':'test'"), &open);
+	JN_AUTO(jn_object_unref)
+	struct jn_object *unnamed = decode_one(SERVICE(VIP PORT), &options);
+	JN_AUTO(jn_object_unref)
+	struct jn_object *same = decode_one(METADATA("'name':'web','namespace':'prod'"), &options);
+	JN_AUTO(jn_object_unref)
+	struct jn_object *other = decode_one(METADATA("'name':'web','namespace':'test'"), &open);
 
 	(void)state;
 	assert_string_equal(unnamed->key.namespace_, "prod");
@@ -222,8 +229,8 @@ struct sizes {
 
 static void put_service(struct jn_buffer *b, const struct sizes *n)
 {
-	jn_buffer_add_text(b,
-			   "{" VERSION "'kind':'LocalService','metadata':{'name':'web','labels':{");
+	jn_buffer_add_text(b, "{" VERSION "'kind':'LocalService','metadata':{'name':'web','labels':"
+					  "{");
 	for (unsigned i = 0; i < n->labels; i++)
 		jn_buffer_printf(b, "%s'l%u':'%0*u'", i ? "," : "", i, (int)n->label_bytes, i);
 	jn_buffer_add_text(b, "}},'spec':{'addresses':[");

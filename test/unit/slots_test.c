@@ -67,7 +67,8 @@ static void test_random_gives_every_endpoint_its_share(void **state)
 		assert_int_equal(slots.count, count);
 		alias_shares(&slots, shares);
 		for (size_t i = 0; i < count; i++) {
-			double exact = (double)items[i].weight * (double)count * 65536 / (double)sum;
+			double exact =
+				(double)items[i].weight * (double)count * 65536 / (double)sum;
 
 			/* Each slot that names it rounds by less than one part. */
 			assert_true((double)shares[i] > exact - (double)count - 1);

@@ -54,16 +54,19 @@ static void test_a_status_with_causes(void **state)
 		       "is 0; give an integer 1..65535");
 	jn_error_cause(&err, JN_ERROR_INVALID, JN_CAUSE_UNKNOWN, "", "the \"x\" is odd; fix it");
 	encode(&err, "LocalService", "web", &b);
-	assert_string_equal(
-		jn_buffer_text(&b),
-		"{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\",\"code\":422,"
-		"\"reason\":\"Invalid\",\"message\":\"2 faults, the first: spec.ports[0].port: is "
-		"0; "
-		"give an integer "
-		"1..65535\",\"details\":{\"kind\":\"LocalService\",\"name\":\"web\","
-		"\"causes\":[{\"reason\":\"FieldValueInvalid\",\"field\":\"spec.ports[0].port\","
-		"\"message\":\"is 0; give an integer 1..65535\"},{\"reason\":\"FieldUnknown\","
-		"\"message\":\"the \\\"x\\\" is odd; fix it\"}]}}");
+	assert_string_equal(jn_buffer_text(&b), "{\"kind\":\"Status\",\"apiVersion\":\"v1\","
+						"\"status\":\"Failure\",\"code\":422,"
+						"\"reason\":\"Invalid\",\"message\":\"2 faults, "
+						"the first: spec.ports[0].port: is "
+						"0; "
+						"give an integer "
+						"1..65535\",\"details\":{\"kind\":\"LocalService\","
+						"\"name\":\"web\","
+						"\"causes\":[{\"reason\":\"FieldValueInvalid\","
+						"\"field\":\"spec.ports[0].port\","
+						"\"message\":\"is 0; give an integer "
+						"1..65535\"},{\"reason\":\"FieldUnknown\","
+						"\"message\":\"the \\\"x\\\" is odd; fix it\"}]}}");
 }
 
 static void test_a_status_with_a_sentence(void **state)
@@ -74,10 +77,11 @@ static void test_a_status_with_a_sentence(void **state)
 	(void)state;
 	jn_error_set(&err, -1, JN_ERROR_DISK_FULL, "the disk is full; make room");
 	encode(&err, NULL, NULL, &b);
-	assert_string_equal(jn_buffer_text(&b),
-			    "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\","
-			    "\"code\":507,\"reason\":\"InsufficientStorage\","
-			    "\"message\":\"the disk is full; make room\",\"details\":{}}");
+	assert_string_equal(jn_buffer_text(&b), "{\"kind\":\"Status\",\"apiVersion\":\"v1\","
+						"\"status\":\"Failure\","
+						"\"code\":507,\"reason\":\"InsufficientStorage\","
+						"\"message\":\"the disk is full; make "
+						"room\",\"details\":{}}");
 }
 
 /* A name may come from a request's path: any bytes. */
@@ -95,8 +99,8 @@ static void test_hostile_bytes_give_valid_json(void **state)
 	assert_int_equal(jn_json_parse(b.data, b.size, &json, &fault), 0);
 	details = jn_json_get(json, "details");
 	assert_string_equal(jn_json_text(jn_json_get(details, "name")), "\xef\xbf\xbd\"},{");
-	assert_string_equal(jn_json_text(jn_json_get(json, "message")),
-			    "no \"\xef\xbf\xbd\n\x01\" here; look elsewhere");
+	assert_string_equal(jn_json_text(jn_json_get(json, "message")), "no \"\xef\xbf\xbd\n\x01\" "
+									"here; look elsewhere");
 	assert_int_equal(jn_json_integer(jn_json_get(json, "code")), 404);
 }
 

@@ -46,9 +46,10 @@ static void test_compact_text(void **state)
 
 	(void)state;
 	write_sample(&w);
-	assert_string_equal(jn_buffer_text(&b),
-			    "{\"name\":\"web\",\"ports\":[80,18446744073709551615,{}],\"none\":[],"
-			    "\"ready\":true,\"zero\":0,\"raw\":[1,2],\"last\":false}");
+	assert_string_equal(jn_buffer_text(&b), "{\"name\":\"web\",\"ports\":[80,"
+						"18446744073709551615,{}],\"none\":[],"
+						"\"ready\":true,\"zero\":0,\"raw\":[1,2],\"last\":"
+						"false}");
 }
 
 static void test_pretty_text(void **state)
@@ -96,8 +97,8 @@ static void test_escapes(void **state)
 		{ "a\"b\\c/d", "[\"a\\\"b\\\\c/d\"]" },
 		{ "\b\f\n\r\t", "[\"\\b\\f\\n\\r\\t\"]" },
 		{ "\x01\x1f\x7f", "[\"\\u0001\\u001f\x7f\"]" },
-		{ "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80",
-		  "[\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"]" },
+		{ "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "[\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"
+							  "\"]" },
 		{ "cut \xe2\x82", "[\"cut \xef\xbf\xbd\xef\xbf\xbd\"]" },
 		{ "\xed\xa0\x80", "[\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"]" }, /* a surrogate */
 		{ "\xc0\xaf", "[\"\xef\xbf\xbd\xef\xbf\xbd\"]" },		  /* overlong */
@@ -167,8 +168,8 @@ static void test_any_bytes_give_valid_json(void **state)
 	(void)state;
 	for (unsigned round = 0; round < 50000; round++) {
 		/* Bytes that start, continue and break sequences, more often than chance has it. */
-		static const char edges[] =
-			"\xc0\xc1\xc2\xdf\xe0\xed\xef\xf0\xf4\xf5\x80\x8f\x90\xbf";
+		static const char edges[] = "\xc0\xc1\xc2\xdf\xe0\xed\xef\xf0\xf4\xf5\x80\x8f\x90"
+					    "\xbf";
 		size_t count = random_below(12);
 		char text[16], back[64];
 

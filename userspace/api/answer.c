@@ -68,9 +68,9 @@ static void answer_rest(struct jn_call *call, int status, const struct jn_write 
 				       .headers = headers,
 				       .header_count = write ? 2 : 1 };
 
-	headers[0] = generation_header(
-		write ? write->generation : jn_engine_generation(call->api->options.engine),
-		generation);
+	headers[0] = generation_header(write ? write->generation
+					     : jn_engine_generation(call->api->options.engine),
+				       generation);
 	if (write) {
 		(void)snprintf(micros, sizeof(micros), "%llu",
 			       (unsigned long long)write->programmed_us);
@@ -112,8 +112,8 @@ void jn_answer_deleted(struct jn_call *call, const struct jn_write *write)
 void jn_answer_stream(struct jn_call *call, const char *content_type, bool has_generation)
 {
 	char generation[24];
-	struct jn_header header = generation_header(
-		jn_engine_generation(call->api->options.engine), generation);
+	struct jn_header header =
+		generation_header(jn_engine_generation(call->api->options.engine), generation);
 	struct jn_answer_head head = { .status = 200,
 				       .content_type = content_type,
 				       .headers = &header,
@@ -151,7 +151,8 @@ void jn_answer_no_memory(struct jn_call *call)
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 
 	(void)jn_error_set(&err, -1, JN_ERROR_INTERNAL,
-			   "out of memory; nothing was applied: try again with less, or give junctord "
+			   "out of memory; nothing was applied: try again with less, or give "
+			   "junctord "
 			   "more memory");
 	jn_answer_error(call, &err);
 }

@@ -38,8 +38,8 @@ enum jn_role jn_call_role(const struct jn_call *call, const char *namespace_)
 	const struct jn_access *access = &call->api->options.access;
 	const struct jn_peer *peer = jn_exchange_peer(call->exchange);
 
-	return namespace_ ? jn_access_role_in(access, peer, namespace_) :
-			    jn_access_role(access, peer);
+	return namespace_ ? jn_access_role_in(access, peer, namespace_)
+			  : jn_access_role(access, peer);
 }
 
 void jn_call_take_document(struct jn_call *call, const char *data, size_t size)
@@ -58,7 +58,8 @@ static bool is_allowed(struct jn_call *call)
 {
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 	enum jn_role wanted = call->verb->role;
-	bool is_in_namespace = call->has_kind && (call->has_namespace || call->verb != &jn_verb_list);
+	bool is_in_namespace = call->has_kind &&
+			       (call->has_namespace || call->verb != &jn_verb_list);
 	enum jn_role role = jn_call_role(call, is_in_namespace ? call->namespace_ : NULL);
 
 	if (role >= wanted)
@@ -139,8 +140,12 @@ static bool has_role(struct jn_call *call)
 	if (jn_call_role(call, NULL) != JN_ROLE_NONE)
 		return true;
 	(void)jn_error_set(&err, -EACCES, JN_ERROR_FORBIDDEN,
-			   "uid %u has no role here; join group " JN_CONTROL_GROUP
-			   " to read, or let root add it to accessRules in junctord's configuration",
+			   "uid %u has no role here; join group " JN_CONTROL_GROUP " to read, or "
+										   "let root add "
+										   "it to "
+										   "accessRules in "
+										   "junctord's "
+										   "configuration",
 			   call->uid);
 	jn_audit(call, "refused: no role");
 	jn_answer_error(call, &err);

@@ -25,11 +25,11 @@ enum shape { SHAPE_UNKNOWN, SHAPE_ONE_LINE, SHAPE_LINES, SHAPE_DOCUMENT };
 struct apply {
 	struct jn_write *write;
 	enum shape shape;
-	uint64_t size;		/* of the body so far */
-	struct jn_buffer text;	/* the document, or the line that is not over yet */
-	size_t line, first;	/* counted from 0: the one being read; the one kept by ONE_LINE */
-	bool is_blank;		/* nothing but white space in this line so far */
-	struct jn_error err;	/* what is wrong with it */
+	uint64_t size;	       /* of the body so far */
+	struct jn_buffer text; /* the document, or the line that is not over yet */
+	size_t line, first;    /* counted from 0: the one being read; the one kept by ONE_LINE */
+	bool is_blank;	       /* nothing but white space in this line so far */
+	struct jn_error err;   /* what is wrong with it */
 	struct jn_error forbidden; /* what this client may not do; stronger than err */
 };
 
@@ -238,9 +238,9 @@ static int take_piece(struct jn_call *call, const char *data, size_t size)
 	if (a->text.size <= JN_MAX_OBJECT_BYTES)
 		return 0;
 	jn_answer_too_large(call,
-			    a->shape == SHAPE_LINES ?
-				    "a line" :
-				    "the document, which is not JSON lines (one object a line),",
+			    a->shape == SHAPE_LINES ? "a line"
+						    : "the document, which is not JSON lines (one "
+						      "object a line),",
 			    JN_MAX_OBJECT_BYTES);
 	return -E2BIG;
 }

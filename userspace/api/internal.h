@@ -35,9 +35,9 @@ struct jn_api {
 
 /* What a path does for a method. Functions that are NULL have nothing to do. */
 struct jn_verb {
-	enum jn_role role;		/* that it takes; in the namespace of the path, if any */
-	const char *const *parameters;	/* of the query, up to a NULL; NULL: none */
-	uint64_t body_limit;		/* in bytes; 0: a body is dropped */
+	enum jn_role role;	       /* that it takes; in the namespace of the path, if any */
+	const char *const *parameters; /* of the query, up to a NULL; NULL: none */
+	uint64_t body_limit;	       /* in bytes; 0: a body is dropped */
 	void (*begin)(struct jn_call *call);
 	void (*body)(struct jn_call *call, const char *data, size_t size);
 	void (*end)(struct jn_call *call);
@@ -104,10 +104,10 @@ void jn_audit(const struct jn_call *call, const char *format, ...)
 
 /* --- the verbs --------------------------------------------------------------------------------- */
 extern const struct jn_verb jn_verb_get, jn_verb_list, jn_verb_create, jn_verb_replace,
-	jn_verb_delete;						 /* object_verbs.c, list.c */
-extern const struct jn_verb jn_verb_apply;			 /* apply.c */
+	jn_verb_delete;			   /* object_verbs.c, list.c */
+extern const struct jn_verb jn_verb_apply; /* apply.c */
 extern const struct jn_verb jn_verb_status, jn_verb_live, jn_verb_ready; /* status.c */
-extern const struct jn_verb jn_verb_wait;			 /* wait.c */
-extern const struct jn_verb jn_verb_metrics;			 /* metrics.c */
+extern const struct jn_verb jn_verb_wait;				 /* wait.c */
+extern const struct jn_verb jn_verb_metrics;				 /* metrics.c */
 
 #endif

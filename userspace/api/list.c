@@ -40,9 +40,9 @@ static void begin_list(struct jn_call *call)
 	struct listing *listing = calloc(1, sizeof(*listing));
 
 	call->data = listing;
-	if (!listing || jn_engine_list(engine, call->kind,
-				       call->has_namespace ? call->namespace_ : NULL,
-				       &listing->objects)) {
+	if (!listing ||
+	    jn_engine_list(engine, call->kind, call->has_namespace ? call->namespace_ : NULL,
+			   &listing->objects)) {
 		jn_answer_no_memory(call);
 		return;
 	}

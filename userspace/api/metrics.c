@@ -80,7 +80,8 @@ static void write_hooks(struct jn_buffer *out, struct jn_datapath *datapath)
 	struct jn_hook_status hooks[MAX_HOOKS];
 	size_t count = jn_datapath_hooks(datapath, hooks, MAX_HOOKS);
 
-	start_family(out, "junctor_hook_attached", "gauge", "1 where the hook is attached, else 0.");
+	start_family(out, "junctor_hook_attached", "gauge",
+		     "1 where the hook is attached, else 0.");
 	for (size_t i = 0; i < count; i++)
 		write_labelled(out, "junctor_hook_attached", "hook", hooks[i].name,
 			       hooks[i].is_attached);
@@ -98,7 +99,8 @@ static void write_reasons(struct jn_buffer *out, struct jn_datapath *datapath)
 	if (jn_datapath_read_reasons(datapath, counts))
 		return; /* a metric that is missing says more than one that is wrong */
 	start_family(out, "junctor_decisions_total", "counter",
-		     "Decisions at the hooks by how they ended; calls to no service are not counted.");
+		     "Decisions at the hooks by how they ended; calls to no service are not "
+		     "counted.");
 	for (unsigned i = 0; i < JN_REASON_MAX; i++) {
 		if (i != JN_REASON_NOT_A_SERVICE)
 			write_labelled(out, "junctor_decisions_total", "reason", names[i],

@@ -52,7 +52,8 @@ static void answer_written(struct jn_call *call, const struct jn_write *write)
 	if (item->verb != JN_WRITE_DELETE)
 		object = jn_engine_find(call->api->options.engine, &item->key);
 	if (object)
-		jn_answer_object(call, item->result == JN_RESULT_CREATED ? 201 : 200, object, write);
+		jn_answer_object(call, item->result == JN_RESULT_CREATED ? 201 : 200, object,
+				 write);
 	else
 		jn_answer_deleted(call, write);
 }

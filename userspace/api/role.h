@@ -17,13 +17,8 @@
 
 #define JN_CONTROL_GROUP "junctor"
 
-enum jn_role {
-	JN_ROLE_NONE,
-	JN_ROLE_READ,
-	JN_ROLE_WRITE,
-	JN_ROLE_ADMIN
-};
-const char *jn_role_name(enum jn_role role); /* "Read", … */
+enum jn_role { JN_ROLE_NONE, JN_ROLE_READ, JN_ROLE_WRITE, JN_ROLE_ADMIN };
+const char *jn_role_name(enum jn_role role);		/* "Read", … */
 int jn_role_parse(const char *text, enum jn_role *out); /* "Read", "Write", "Admin"; -EINVAL */
 
 struct jn_access_rule {

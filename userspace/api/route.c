@@ -51,8 +51,8 @@ static const struct path one_object = {
 /* curl --unix-socket S http://v1/status asks host "v1" for "/status". */
 static bool is_path_word(const char *host)
 {
-	static const char *const words[] = { "v1",     "apis",	"metrics",   "healthz",
-					     "livez",  "readyz", "namespaces" };
+	static const char *const words[] = { "v1",    "apis",	"metrics",   "healthz",
+					     "livez", "readyz", "namespaces" };
 
 	for (size_t i = 0; host && i < JN_COUNT(words); i++) {
 		if (!strcmp(words[i], host))
@@ -76,11 +76,15 @@ static int no_such_path(const struct jn_call *call, struct jn_error *err)
 	nearest = jn_spelling_nearest(call->path, names, JN_COUNT(paths));
 	if (nearest)
 		return jn_error_set(err, -ENOENT, JN_ERROR_NOT_FOUND,
-				    "there is no path %.200s; did you mean %s?", call->path, nearest);
+				    "there is no path %.200s; did you mean %s?", call->path,
+				    nearest);
 	return jn_error_set(err, -ENOENT, JN_ERROR_NOT_FOUND,
 			    "there is no path %.200s; there are /v1/apply, /v1/status, /v1/wait, "
-			    "/metrics, /healthz, /livez, /readyz and " OBJECTS
-			    "[namespaces/{namespace}/]{localservices,trafficpolicies}[/{name}]",
+			    "/metrics, /healthz, /livez, /readyz and " OBJECTS "[namespaces/"
+									       "{namespace}/"
+									       "]{localservices,"
+									       "trafficpolicies}[/"
+									       "{name}]",
 			    call->path);
 }
 

@@ -120,7 +120,8 @@ static void begin_ready(struct jn_call *call)
 
 	if (!is_synced(call->api->options.engine))
 		(void)jn_error_set(&err, -1, JN_ERROR_UNAVAILABLE,
-				   "the kernel does not hold generation %llu yet; wait with /v1/wait, "
+				   "the kernel does not hold generation %llu yet; wait with "
+				   "/v1/wait, "
 				   "see /v1/status",
 				   (unsigned long long)jn_engine_generation(
 					   call->api->options.engine));

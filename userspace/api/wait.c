@@ -81,7 +81,8 @@ static void answer_timeout(struct jn_call *call)
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 
 	(void)jn_error_set(&err, -ETIMEDOUT, JN_ERROR_TIMEOUT,
-			   "generation %llu was not installed within %llu s, installed is %llu; wait "
+			   "generation %llu was not installed within %llu s, installed is %llu; "
+			   "wait "
 			   "longer with timeoutSeconds, or see /v1/status",
 			   (unsigned long long)w->generation, (unsigned long long)w->seconds,
 			   (unsigned long long)jn_engine_installed(engine));
@@ -109,7 +110,8 @@ static void begin_wait(struct jn_call *call)
 		jn_answer_no_memory(call);
 		return;
 	}
-	w->generation = jn_engine_generation(engine); /* where none is given: all that is declared */
+	w->generation =
+		jn_engine_generation(engine); /* where none is given: all that is declared */
 	w->seconds = DEFAULT_SECONDS;
 	read_number(call, "generation", UINT64_MAX, &w->generation, &err);
 	read_number(call, "timeoutSeconds", JN_MAX_WAIT_SECONDS, &w->seconds, &err);

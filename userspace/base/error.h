@@ -14,20 +14,20 @@
 
 enum jn_error_kind {
 	JN_ERROR_NONE,
-	JN_ERROR_BAD_REQUEST,  /* not JSON, a duplicate key, too deep */
-	JN_ERROR_FORBIDDEN,    /* the role does not allow it */
-	JN_ERROR_NOT_FOUND,    /* no such object or path */
-	JN_ERROR_METHOD,       /* the path does not take this verb */
-	JN_ERROR_TIMEOUT,      /* waited in vain */
-	JN_ERROR_EXISTS,       /* POST of an object that exists */
-	JN_ERROR_CONFLICT,     /* another owner, a stale resourceVersion, a VIP taken */
-	JN_ERROR_TOO_LARGE,    /* more bytes than the limit */
+	JN_ERROR_BAD_REQUEST,	 /* not JSON, a duplicate key, too deep */
+	JN_ERROR_FORBIDDEN,	 /* the role does not allow it */
+	JN_ERROR_NOT_FOUND,	 /* no such object or path */
+	JN_ERROR_METHOD,	 /* the path does not take this verb */
+	JN_ERROR_TIMEOUT,	 /* waited in vain */
+	JN_ERROR_EXISTS,	 /* POST of an object that exists */
+	JN_ERROR_CONFLICT,	 /* another owner, a stale resourceVersion, a VIP taken */
+	JN_ERROR_TOO_LARGE,	 /* more bytes than the limit */
 	JN_ERROR_HEAD_TOO_LARGE, /* of a request: URL and headers */
-	JN_ERROR_INVALID,      /* unknown field, wrong type, range, limit reached */
-	JN_ERROR_BUSY,	       /* too many clients */
-	JN_ERROR_UNAVAILABLE,  /* the kernel refused; nothing was applied */
-	JN_ERROR_DISK_FULL,    /* the state could not be made durable; nothing was applied */
-	JN_ERROR_INTERNAL,     /* out of memory and the like */
+	JN_ERROR_INVALID,	 /* unknown field, wrong type, range, limit reached */
+	JN_ERROR_BUSY,		 /* too many clients */
+	JN_ERROR_UNAVAILABLE,	 /* the kernel refused; nothing was applied */
+	JN_ERROR_DISK_FULL,	 /* the state could not be made durable; nothing was applied */
+	JN_ERROR_INTERNAL,	 /* out of memory and the like */
 	JN_ERROR_MAX
 };
 

@@ -89,6 +89,6 @@ void jn_log(enum jn_log_level level, const char *area, const char *format, ...)
 		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
 			line[i] = ' ';
 	}
-	line[size++] = '\n'; /* over the closing 0 */
+	line[size++] = '\n';			 /* over the closing 0 */
 	(void)!write(STDERR_FILENO, line, size); /* nowhere left to complain */
 }

@@ -7,13 +7,7 @@
 #ifndef JUNCTOR_BASE_LOG_H
 #define JUNCTOR_BASE_LOG_H
 
-enum jn_log_level {
-	JN_LOG_ERROR,
-	JN_LOG_WARNING,
-	JN_LOG_INFO,
-	JN_LOG_DEBUG,
-	JN_LOG_MAX
-};
+enum jn_log_level { JN_LOG_ERROR, JN_LOG_WARNING, JN_LOG_INFO, JN_LOG_DEBUG, JN_LOG_MAX };
 
 void jn_log_set_level(enum jn_log_level level);
 enum jn_log_level jn_log_get_level(void);

@@ -236,16 +236,12 @@ static int read_namespaces(struct reader *r, const struct key *key, void *out)
 	if (rc)
 		return rc;
 	if (!rule->namespace_count)
-		return fault(r, key->name, "is empty and would allow nothing; leave it out for all");
+		return fault(r, key->name,
+			     "is empty and would allow nothing; leave it out for all");
 	return 0;
 }
 
-enum rule_key {
-	RULE_UID,
-	RULE_GID,
-	RULE_ROLE,
-	RULE_NAMESPACES
-};
+enum rule_key { RULE_UID, RULE_GID, RULE_ROLE, RULE_NAMESPACES };
 
 static const struct key rule_keys[] = {
 	[RULE_UID] = { "uid", read_id, 0 },

@@ -32,11 +32,7 @@
 
 #define AREA "daemon"
 
-enum exit_code {
-	EXIT_OK = 0,
-	EXIT_FAILED = 1,
-	EXIT_USAGE = 2
-};
+enum exit_code { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct daemon {
 	const struct jn_settings *settings;

@@ -129,8 +129,8 @@ static int refuse_flag(int argc_index, char **argv, int code, struct jn_error *e
 
 	if (code == ':')
 		return refuse(err, text, "needs a value");
-	return refuse(err, text, is_letter || !optopt ? "is not a flag of junctord"
-						       : "takes no value");
+	return refuse(err, text,
+		      is_letter || !optopt ? "is not a flag of junctord" : "takes no value");
 }
 
 int jn_options_parse(int argc, char **argv, struct jn_options *out, struct jn_error *err)

@@ -233,7 +233,8 @@ static int attach_revision(struct adoption *a, uint64_t word, struct jn_error *e
 		return 0;
 	if (a->revisions[index])
 		return jn_error_set(err, -EUCLEAN, JN_ERROR_UNAVAILABLE,
-				    "the pinned tables are damaged: two sets share revision %u; run "
+				    "the pinned tables are damaged: two sets share revision %u; "
+				    "run "
 				    "junctor cleanup and start junctord again",
 				    index);
 	a->revisions[index] = 1;

@@ -57,12 +57,7 @@ enum jn_write_verb {
 	JN_WRITE_DELETE	 /* JN_ERROR_NOT_FOUND when it is not */
 };
 
-enum jn_result {
-	JN_RESULT_UNCHANGED,
-	JN_RESULT_CREATED,
-	JN_RESULT_CONFIGURED,
-	JN_RESULT_DELETED
-};
+enum jn_result { JN_RESULT_UNCHANGED, JN_RESULT_CREATED, JN_RESULT_CONFIGURED, JN_RESULT_DELETED };
 const char *jn_result_name(enum jn_result result); /* "created", … */
 
 struct jn_write_item {
@@ -78,7 +73,8 @@ struct jn_write {
 		struct jn_write_item *items;
 		size_t count, capacity;
 	} items;
-	const char *list_word; /* "items", "lines": fault paths start items[position].; NULL: one object */
+	const char *
+		list_word; /* "items", "lines": fault paths start items[position].; NULL: one object */
 	bool is_dry_run;
 	uint64_t received_ns; /* clock when the request was complete */
 	/* for the audit line */
@@ -112,8 +108,8 @@ int jn_engine_list(struct jn_engine *engine, enum jn_kind kind, const char *name
 void jn_engine_object_status(struct jn_engine *engine, const struct jn_object *object,
 			     struct jn_object_status *out);
 
-uint64_t jn_engine_generation(const struct jn_engine *engine);	    /* acknowledged */
-uint64_t jn_engine_installed(const struct jn_engine *engine);	    /* the kernel serves it */
+uint64_t jn_engine_generation(const struct jn_engine *engine); /* acknowledged */
+uint64_t jn_engine_installed(const struct jn_engine *engine);  /* the kernel serves it */
 
 /* fn(arg) once `generation` is installed: true if it already is (fn is then not called). */
 bool jn_engine_wait(struct jn_engine *engine, uint64_t generation, void (*fn)(void *arg),

@@ -15,12 +15,12 @@
 struct jn_ids {
 	const char *name; /* of the limit, for people */
 	uint32_t capacity;
-	uint32_t next;	/* the first one that was never used */
+	uint32_t next;	  /* the first one that was never used */
 	uint64_t rest_ms; /* how long a freed id is not given out again */
 	struct jn_freed {
 		uint32_t id;
 		uint64_t freed_ms;
-	} *freed; /* a ring, oldest first */
+	} * freed; /* a ring, oldest first */
 	size_t freed_at, freed_count, freed_capacity;
 	uint32_t used;
 };
@@ -44,12 +44,12 @@ struct jn_ranges {
 	uint32_t used; /* slots, not ranges */
 	struct jn_extent {
 		uint32_t base, count;
-	} *large; /* what is not in a list by size: sorted by nothing */
+	} * large; /* what is not in a list by size: sorted by nothing */
 	size_t large_count, large_capacity;
 	struct jn_bases {
 		uint32_t *items;
 		size_t count, capacity;
-	} *by_size; /* [1 .. JN_MAX_BACKENDS]: freed ranges of exactly that many slots */
+	} * by_size; /* [1 .. JN_MAX_BACKENDS]: freed ranges of exactly that many slots */
 };
 
 int jn_ranges_init(struct jn_ranges *ranges, uint32_t capacity);

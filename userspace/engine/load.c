@@ -118,8 +118,7 @@ static void declare_stored(struct loading *l)
 		return;
 	for (size_t i = 0; i < l->objects.count; i++) {
 		struct jn_change change = { 0 };
-		struct jn_changes one =
-			one_change(l->e->model, l->objects.items[i].after, &change);
+		struct jn_changes one = one_change(l->e->model, l->objects.items[i].after, &change);
 		const struct jn_object_key *key = &l->objects.items[i].after->key;
 
 		if (!declare(l->e, &one))
@@ -291,10 +290,11 @@ static int settle_doubt(struct loading *l, struct jn_error *err)
 	int rc;
 
 	if (l->store_generation < l->tables_generation && !l->is_damaged)
-		(void)jn_notes_say(&e->notes,
-				   "StateBehind: the stored state is older than the kernel tables; "
-				   "what the tables serve was kept: compare junctor get with your "
-				   "files");
+		(void)jn_notes_say(&e->notes, "StateBehind: the stored state is older than the "
+					      "kernel tables; "
+					      "what the tables serve was kept: compare junctor get "
+					      "with your "
+					      "files");
 	rc = recover_all(l, generation, &rows, &recovered);
 	if (!rc)
 		rc = jn_rows_close(&rows);

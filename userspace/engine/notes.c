@@ -80,7 +80,8 @@ static char *note_text(const struct jn_note *note)
 
 	if (note->is_recovered)
 		length = asprintf(&text,
-				  "StateDamaged: %s %s/%s was rebuilt from the kernel tables, because "
+				  "StateDamaged: %s %s/%s was rebuilt from the kernel tables, "
+				  "because "
 				  "its stored row was damaged or missing; declare it again",
 				  kind, note->key.namespace_, note->key.name);
 	else if (note->key.name[0])
@@ -106,8 +107,8 @@ void jn_notes_render(struct jn_notes *notes)
 		notes->text_count += notes->texts[notes->text_count] != NULL;
 	}
 	for (size_t i = 0; i < notes->sentence_count; i++) {
-		notes->texts[notes->text_count] =
-			notes->sentences[i] ? strdup(notes->sentences[i]) : NULL;
+		notes->texts[notes->text_count] = notes->sentences[i] ? strdup(notes->sentences[i])
+								      : NULL;
 		notes->text_count += notes->texts[notes->text_count] != NULL;
 	}
 }

@@ -22,8 +22,8 @@ static int limit_reached(struct jn_error *err, const struct jn_service_plan *ser
 	jn_error_cause(err, JN_ERROR_INVALID, "LimitReached", "",
 		       "%s/%s: the limit %s (%llu) is reached; delete what is not needed (ids that "
 		       "were just freed can be used again after %u s)",
-		       service->key.namespace_, service->key.name, limit,
-		       (unsigned long long)max, JN_QUARANTINE_MS / 1000);
+		       service->key.namespace_, service->key.name, limit, (unsigned long long)max,
+		       JN_QUARANTINE_MS / 1000);
 	return -EINVAL;
 }
 
@@ -160,9 +160,9 @@ static int plan_port(struct jn_install *in, const struct jn_service_plan *servic
 	if (rc || !plan->desired)
 		return rc;
 	plan->netns_cookie = plan->desired->is_bound ? in->netns_cookie : 0;
-	plan->rewrites_frontends = plan->installed && (plan->installed->is_uneven ||
-						       plan->installed->netns_cookie !=
-							       plan->netns_cookie);
+	plan->rewrites_frontends =
+		plan->installed &&
+		(plan->installed->is_uneven || plan->installed->netns_cookie != plan->netns_cookie);
 	return 0;
 }
 
@@ -283,8 +283,8 @@ static int plan_service(struct jn_transaction *t, const struct jn_object_key *ke
 			struct jn_error *err)
 {
 	const struct jn_object *object = jn_model_find_staged(t->in->model, key);
-	struct jn_service_plan *service = jn_vec_add_raw((void **)&t->services, &t->count,
-							 &t->capacity, sizeof(*service));
+	struct jn_service_plan *service =
+		jn_vec_add_raw((void **)&t->services, &t->count, &t->capacity, sizeof(*service));
 	int rc = 0;
 
 	if (!service)
@@ -320,7 +320,8 @@ static void take_back_service(struct jn_transaction *t, const struct jn_port_pla
 	if (!plan->service || plan->installed)
 		return;
 	if (t->is_hidden)
-		(void)jn_datapath_del_names(t->in->datapath, &plan->service, 1); /* found at start */
+		(void)jn_datapath_del_names(t->in->datapath, &plan->service,
+					    1); /* found at start */
 	jn_ids_free(&t->in->services, plan->service, 0);
 }
 

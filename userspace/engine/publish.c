@@ -106,9 +106,9 @@ static int hide_names(struct jn_transaction *t, struct jn_error *err)
 				continue;
 			service = jn_vec_add(&services);
 			name = jn_vec_add(&names);
-			rc = service && name ? jn_datapath_zero_stats(t->in->datapath,
-								      plan->service)
-					     : -ENOMEM;
+			rc = service && name
+				     ? jn_datapath_zero_stats(t->in->datapath, plan->service)
+				     : -ENOMEM;
 			if (rc)
 				break;
 			*service = plan->service;
@@ -122,7 +122,8 @@ static int hide_names(struct jn_transaction *t, struct jn_error *err)
 	free(names.items);
 	if (rc)
 		(void)jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
-				   "the kernel refused an entry of table jn_names (%s); nothing was "
+				   "the kernel refused an entry of table jn_names (%s); nothing "
+				   "was "
 				   "applied: free kernel memory and try again",
 				   strerror(-rc));
 	return rc;
@@ -307,8 +308,7 @@ void jn_garbage_collect(struct jn_install *in, struct jn_garbage *garbage)
 		jn_ranges_free(&in->slots, garbage->slots.items[i].base,
 			       garbage->slots.items[i].count);
 	/* A name that stays behind is found, and removed, at the next start. */
-	(void)jn_datapath_del_names(in->datapath, garbage->services.items,
-				    garbage->services.count);
+	(void)jn_datapath_del_names(in->datapath, garbage->services.items, garbage->services.count);
 	for (size_t i = 0; i < garbage->services.count; i++)
 		jn_ids_free(&in->services, garbage->services.items[i], now);
 	jn_garbage_done(garbage);

@@ -62,12 +62,12 @@ struct jn_set_plan {
 	bool is_published_anew; /* a fresh revision is prepared below */
 	uint32_t revision, number, slot_base;
 	struct jn_slot_list slots;
-	bool has_slots;	/* a range was taken */
+	bool has_slots; /* a range was taken */
 };
 
 /* One service port: from what is installed to what is desired. */
 struct jn_port_plan {
-	const struct jn_desired_port *desired; /* NULL: it goes */
+	const struct jn_desired_port *desired;	   /* NULL: it goes */
 	const struct jn_installed_port *installed; /* NULL: it is new */
 	uint32_t service;
 	uint64_t netns_cookie;

@@ -313,8 +313,7 @@ static void commit_done(void *arg)
 
 	finish_commit(e);
 	/* The log is folded in when nobody waits for the disk. */
-	if (!e->queue.count &&
-	    !e->executor.submit(e->executor.context, tidy_work, tidy_done, e)) {
+	if (!e->queue.count && !e->executor.submit(e->executor.context, tidy_work, tidy_done, e)) {
 		e->is_store_busy = true;
 		return;
 	}
@@ -386,7 +385,8 @@ void jn_engine_write(struct jn_engine *engine, struct jn_write *write)
 
 	if (!place) {
 		(void)jn_error_set(&err, -ESHUTDOWN, JN_ERROR_UNAVAILABLE,
-				   "junctord is stopping or out of memory; nothing was applied: try "
+				   "junctord is stopping or out of memory; nothing was applied: "
+				   "try "
 				   "again in a moment");
 		write->done(write->arg, write, &err);
 		jn_write_free(&write);

@@ -26,11 +26,11 @@
 #include "loop/http_request.h"
 #include "loop/http_server.h"
 
-#define JN_INPUT_BYTES 65536	/* read at once; and kept of pipelined requests */
-#define JN_TICK_MS 1000		/* how often a connection that waits is looked at */
-#define JN_LINGER_MS 2000	/* how long input is still dropped after the last answer */
+#define JN_INPUT_BYTES 65536	  /* read at once; and kept of pipelined requests */
+#define JN_TICK_MS 1000		  /* how often a connection that waits is looked at */
+#define JN_LINGER_MS 2000	  /* how long input is still dropped after the last answer */
 #define JN_MAX_REFUSED_CLIENTS 32 /* beyond the limit, that are being told so */
-#define JN_ACCEPT_PAUSE_MS 100	/* without file descriptors, unless a connection ends sooner */
+#define JN_ACCEPT_PAUSE_MS 100	  /* without file descriptors, unless a connection ends sooner */
 
 enum jn_connection_state {
 	JN_CONNECTION_AWAIT,
@@ -44,7 +44,7 @@ enum jn_connection_state {
 
 struct jn_exchange {
 	struct jn_request request;
-	void *state; /* the handler's */
+	void *state;	  /* the handler's */
 	bool has_begun;	  /* the handler knows of it, and of its end it must be told */
 	bool is_answered; /* no more calls of the handler but produce and gone */
 	bool is_last;	  /* the connection ends with this answer */

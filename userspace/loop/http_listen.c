@@ -45,7 +45,8 @@ static int make_folder_of(const char *path, gid_t group, struct jn_error *err)
 		rc = make_folder(folder, FOLDER_MODE, group);
 	if (rc)
 		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
-				    "the folder of the control socket %s cannot be made (%s); make it "
+				    "the folder of the control socket %s cannot be made (%s); make "
+				    "it "
 				    "yourself, or choose another place with --socket",
 				    path, strerror(-rc));
 	return 0;
@@ -54,7 +55,8 @@ static int make_folder_of(const char *path, gid_t group, struct jn_error *err)
 /* Remove a socket file that nobody listens at. */
 static int remove_stale(const struct sockaddr_un *address, struct jn_error *err)
 {
-	JN_AUTO(jn_close_fd) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	JN_AUTO(jn_close_fd)
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct stat st;
 
 	if (fd < 0)
@@ -63,13 +65,15 @@ static int remove_stale(const struct sockaddr_un *address, struct jn_error *err)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return jn_error_set(err, -EEXIST, JN_ERROR_UNAVAILABLE,
-				    "%s is in the way and is no socket; remove it, or choose another "
+				    "%s is in the way and is no socket; remove it, or choose "
+				    "another "
 				    "place with --socket",
 				    address->sun_path);
 	if (!connect(fd, (const struct sockaddr *)address, sizeof(*address)) ||
 	    errno != ECONNREFUSED)
 		return jn_error_set(err, -EADDRINUSE, JN_ERROR_UNAVAILABLE,
-				    "another process listens at %s; stop it, or choose another place "
+				    "another process listens at %s; stop it, or choose another "
+				    "place "
 				    "with --socket",
 				    address->sun_path);
 	return unlink(address->sun_path) && errno != ENOENT ? -errno : 0;
@@ -130,7 +134,8 @@ int jn_http_listen(struct jn_http_server *s, const char *group, struct jn_error 
 
 	if (!size || size >= sizeof(address.sun_path))
 		return jn_error_set(err, -ENAMETOOLONG, JN_ERROR_INVALID,
-				    "the path of the control socket has %zu bytes; give one of 1 to "
+				    "the path of the control socket has %zu bytes; give one of 1 "
+				    "to "
 				    "%zu with --socket",
 				    size, sizeof(address.sun_path) - 1);
 	memcpy(address.sun_path, s->path, size);
@@ -140,7 +145,8 @@ int jn_http_listen(struct jn_http_server *s, const char *group, struct jn_error 
 	if (rc) {
 		jn_http_unlisten(s);
 		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
-				    "the control socket %s cannot be opened (%s); check the folder, or "
+				    "the control socket %s cannot be opened (%s); check the "
+				    "folder, or "
 				    "choose another place with --socket",
 				    s->path, strerror(-rc));
 	}

@@ -28,7 +28,8 @@ static int on_target(llhttp_t *parser, const char *at, size_t size)
 
 	if (!r->target)
 		r->target = r->head + (at - r->head);
-	r->target_size += size; /* a further piece follows the one before: the memory does not move */
+	r->target_size +=
+		size; /* a further piece follows the one before: the memory does not move */
 	return 0;
 }
 
@@ -208,7 +209,8 @@ static enum jn_request_event bad(struct jn_request *r)
 {
 	/* The first sentence stays: this one is for faults that only llhttp saw. */
 	(void)jn_error_set(r->err, -EINVAL, JN_ERROR_BAD_REQUEST,
-			   "not an HTTP/1.1 request (%s); talk to this socket with curl, or see how "
+			   "not an HTTP/1.1 request (%s); talk to this socket with curl, or see "
+			   "how "
 			   "it does",
 			   llhttp_get_error_reason(&r->parser));
 	return JN_REQUEST_BAD;
@@ -266,7 +268,8 @@ static enum jn_request_event feed_head(struct jn_request *r, const char *data, s
 	if (r->head_size + r->skipped < r->head_limit)
 		return JN_REQUEST_MORE;
 	(void)jn_error_set(r->err, -EINVAL, JN_ERROR_HEAD_TOO_LARGE,
-			   "the request's head is larger than the limit of %zu bytes; send fewer or "
+			   "the request's head is larger than the limit of %zu bytes; send fewer "
+			   "or "
 			   "shorter headers",
 			   r->head_limit);
 	return JN_REQUEST_BAD;
@@ -297,8 +300,8 @@ enum jn_request_event jn_request_feed(struct jn_request *r, const char *data, si
 
 	*used = 0;
 	r->err = err;
-	event = r->is_head_complete ? feed_body(r, data, size, used) :
-				      feed_head(r, data, size, used);
+	event = r->is_head_complete ? feed_body(r, data, size, used)
+				    : feed_head(r, data, size, used);
 	r->err = NULL;
 	return event;
 }

@@ -42,7 +42,8 @@ static bool has_place_for(const struct jn_http_server *s, const struct jn_peer *
 
 	if (s->clients >= limits->clients || (s->clients + 1 == limits->clients && !is_admin)) {
 		(void)jn_error_set(err, -EBUSY, JN_ERROR_BUSY,
-				   "%u clients are connected, of %u at most%s; close one, or try again "
+				   "%u clients are connected, of %u at most%s; close one, or try "
+				   "again "
 				   "in a moment",
 				   s->clients, limits->clients,
 				   is_admin ? "" : ", the last of them an admin");
@@ -109,7 +110,8 @@ static void resume(struct jn_http_server *s)
 	keep_reserve(s);
 	(void)uv_timer_stop(&s->pause); /* never fails */
 	if (!uv_is_active((uv_handle_t *)&s->poll))
-		(void)uv_poll_start(&s->poll, UV_READABLE, on_readable); /* fails for bad flags only */
+		(void)uv_poll_start(&s->poll, UV_READABLE,
+				    on_readable); /* fails for bad flags only */
 }
 
 static void on_pause_over(uv_timer_t *pause)
@@ -143,7 +145,8 @@ static void accept_with_reserve(struct jn_http_server *s)
 			return;
 		}
 		(void)jn_error_set(&err, -EMFILE, JN_ERROR_BUSY,
-				   "junctord has no file descriptor left for another client; try again "
+				   "junctord has no file descriptor left for another client; try "
+				   "again "
 				   "in a moment, or raise its limit of open files");
 		turn_away(s, fd, &err);
 	} else if (fd >= 0) {
@@ -230,7 +233,8 @@ int jn_http_server_open(const struct jn_http_server_options *options, struct jn_
 		free(s->path);
 		free(s);
 		return jn_error_set(err, rc, JN_ERROR_INTERNAL,
-				    "the control socket cannot be watched (%s); free some memory or "
+				    "the control socket cannot be watched (%s); free some memory "
+				    "or "
 				    "file descriptors",
 				    strerror(-rc));
 	}

@@ -25,16 +25,16 @@ struct jn_exchange; /* one request and its answer */
 /* Who connected: credentials as they were at connect(), told by the kernel. */
 struct jn_peer {
 	uint32_t uid, gid, pid; /* SO_PEERCRED */
-	uint32_t *groups;	/* SO_PEERGROUPS: the supplementary ones; the connection owns them */
+	uint32_t *groups; /* SO_PEERGROUPS: the supplementary ones; the connection owns them */
 	unsigned group_count;
 };
 
 struct jn_http_limits {
-	unsigned clients;	   /* connections at once; the last place is kept for admins */
-	unsigned clients_per_uid;  /* for all but uid 0 */
+	unsigned clients;	  /* connections at once; the last place is kept for admins */
+	unsigned clients_per_uid; /* for all but uid 0 */
 	size_t head_bytes;
 	unsigned head_timeout_ms;
-	unsigned body_timeout_ms;  /* plus one second per MiB received */
+	unsigned body_timeout_ms; /* plus one second per MiB received */
 	unsigned idle_timeout_ms;
 	unsigned write_timeout_ms; /* without the client taking a byte */
 };
@@ -59,7 +59,7 @@ struct jn_http_handlers {
 
 struct jn_http_server_options {
 	struct jn_loop *loop;
-	const char *path; /* of the socket */
+	const char *path;  /* of the socket */
 	const char *group; /* owner group of the socket, 0660; where it does not exist: 0600 */
 	struct jn_http_limits limits;
 	struct jn_http_handlers handlers;
@@ -95,7 +95,7 @@ struct jn_header {
 };
 
 struct jn_answer_head {
-	int status;		  /* HTTP status code */
+	int status; /* HTTP status code */
 	const char *content_type;
 	const struct jn_header *headers; /* beyond our own; copied */
 	size_t header_count;

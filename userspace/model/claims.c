@@ -129,9 +129,9 @@ static void each_backend(const struct jn_object *o, claimed_fn fn, void *arg)
 			const struct jn_backend *backend = &o->service.backends[i];
 			struct claimed claimed = { .index = i, .port_index = p };
 
-			claimed.key = jn_frontend_key_of(
-				&backend->addr, jn_backend_port(&o->service, backend, p),
-				o->service.ports[p].proto);
+			claimed.key = jn_frontend_key_of(&backend->addr,
+							 jn_backend_port(&o->service, backend, p),
+							 o->service.ports[p].proto);
 			fn(arg, &claimed);
 		}
 	}

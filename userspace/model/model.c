@@ -198,8 +198,7 @@ static bool key_has_key(const void *entry, const void *key)
 	return !memcmp(entry, key, sizeof(struct jn_object_key));
 }
 
-static const struct jn_table_ops keys_ops = { sizeof(struct jn_object_key), hash_key,
-					      key_has_key };
+static const struct jn_table_ops keys_ops = { sizeof(struct jn_object_key), hash_key, key_has_key };
 
 /* The service that an object is about: itself, or a policy's target. */
 static struct jn_object_key service_key_of(const struct jn_object *object)

@@ -65,8 +65,7 @@ static int index_installed(struct jn_table *places, const uint32_t *installed, s
 }
 
 int jn_plan_endpoints(const struct jn_desired_port *desired, const uint32_t *installed,
-		      size_t count, const struct jn_endpoint *table,
-		      struct jn_endpoint_match *out)
+		      size_t count, const struct jn_endpoint *table, struct jn_endpoint_match *out)
 {
 	JN_AUTO(jn_endpoint_match_done) struct jn_endpoint_match match = { 0 };
 	JN_AUTO(jn_table_done) struct jn_table places;

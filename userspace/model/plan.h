@@ -26,8 +26,7 @@ void jn_endpoint_match_done(struct jn_endpoint_match *match);
 
 /* installed: ids into `table`, count of them. desired may be NULL: all are gone. 0 or -ENOMEM. */
 int jn_plan_endpoints(const struct jn_desired_port *desired, const uint32_t *installed,
-		      size_t count, const struct jn_endpoint *table,
-		      struct jn_endpoint_match *out);
+		      size_t count, const struct jn_endpoint *table, struct jn_endpoint_match *out);
 
 /* The slots of the set of one VIP family; ids as matched and filled in. 0 or -ENOMEM. */
 int jn_plan_slots(const struct jn_desired_port *desired, const uint32_t *ids,

@@ -27,7 +27,7 @@ struct jn_desired_port {
 	unsigned frontend_count;
 	struct jn_desired_endpoint *endpoints; /* in declared order */
 	unsigned endpoint_count;
-	bool is_bound; /* a loopback address in it: only for junctord's own network namespace */
+	bool is_bound;	 /* a loopback address in it: only for junctord's own network namespace */
 	bool prefers_v6; /* UDP with a usable IPv6 endpoint: see jn_desired_allows */
 	enum jn_algorithm algorithm;
 	uint16_t no_endpoint_errno;

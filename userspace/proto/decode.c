@@ -155,8 +155,8 @@ static const struct jn_fields metadata_fields = JN_FIELDS(metadata_items);
 /* What the path of the request says about name and namespace. */
 static void check_place(struct jn_decoder *d, struct jn_object *o)
 {
-	const char *namespace_ =
-		d->options->namespace_ ? d->options->namespace_ : DEFAULT_NAMESPACE;
+	const char *namespace_ = d->options->namespace_ ? d->options->namespace_
+							: DEFAULT_NAMESPACE;
 
 	if (!*o->key.namespace_ && !jn_is_dns_label(namespace_))
 		jn_decoder_fault_in(d, "namespace", JN_CAUSE_INVALID,
@@ -339,9 +339,9 @@ static void read_list(struct jn_decoder *d, const struct jn_json *json, int kind
 	const char *version;
 
 	if (d->options->kind >= 0) {
-		jn_decoder_fault_in(
-			d, "kind", JN_CAUSE_INVALID,
-			"is a list; give one object here, or send the list to /v1/apply");
+		jn_decoder_fault_in(d, "kind", JN_CAUSE_INVALID,
+				    "is a list; give one object here, or send the list to "
+				    "/v1/apply");
 		return;
 	}
 	version = text_of(d, json, "apiVersion", kind >= 0 ? JN_API_VERSION : "v1");

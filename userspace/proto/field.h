@@ -85,7 +85,10 @@ struct jn_fields {
 	size_t count;
 };
 
-#define JN_FIELDS(array) { (array), JN_COUNT(array) }
+#define JN_FIELDS(array)                                                                           \
+	{                                                                                          \
+		(array), JN_COUNT(array)                                                           \
+	}
 
 /* Read what the table knows, in its order, into target; report what it does not know. */
 void jn_fields_read(struct jn_decoder *d, const struct jn_json *object,

@@ -18,8 +18,9 @@
 
 #define STRING_OF(number) #number
 #define TOO_DEEP_FOR(limit)                                                                        \
-	"objects and lists are nested deeper than the limit of " STRING_OF(                        \
-		limit) " levels; make the document flatter"
+	"objects and lists are nested deeper than the limit of " STRING_OF(limit) " levels; make " \
+										  "the document "  \
+										  "flatter"
 #define TOO_DEEP TOO_DEEP_FOR(JN_MAX_JSON_DEPTH)
 
 static const json_t *inner(const struct jn_json *value)

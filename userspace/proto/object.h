@@ -23,11 +23,7 @@
 #define JN_API_GROUP "junctor.dev"
 #define JN_API_VERSION "junctor.dev/v1alpha1"
 
-enum jn_kind {
-	JN_KIND_LOCAL_SERVICE,
-	JN_KIND_TRAFFIC_POLICY,
-	JN_KIND_MAX
-};
+enum jn_kind { JN_KIND_LOCAL_SERVICE, JN_KIND_TRAFFIC_POLICY, JN_KIND_MAX };
 
 /* Names of a kind; one table in object.c. */
 struct jn_kind_names {

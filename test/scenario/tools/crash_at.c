@@ -10,6 +10,7 @@
  * Ends when the process is gone ("killed N WHERE"), or when its own input ends ("counted N").
  * It does NOT start junctord, and does not follow its children. Stores: x86-64 only.
  */
+#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +29,6 @@
 #include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
-#include <dirent.h>
 #include <unistd.h>
 
 #include <linux/ptrace.h>
@@ -128,7 +128,8 @@ static void find_seam(struct run *r)
 		fail(executable);
 	symbol = find_symbol(elf, &load_base);
 	if (!symbol) {
-		fprintf(stderr, "crash_at: %s has no symbol " SEAM "; is it stripped?\n", executable);
+		fprintf(stderr, "crash_at: %s has no symbol " SEAM "; is it stripped?\n",
+			executable);
 		exit(1);
 	}
 	r->seam = mapped_base(r->pid, executable) - load_base + symbol;
@@ -311,7 +312,8 @@ static void arm(struct run *r)
 	}
 	if (r->at_stores) {
 		errno = 0;
-		r->text = ptrace(PTRACE_PEEKTEXT, r->threads[0], (void *)r->seam, NULL); /* NOLINT */
+		r->text =
+			ptrace(PTRACE_PEEKTEXT, r->threads[0], (void *)r->seam, NULL); /* NOLINT */
 		if (errno)
 			fail("the seam's text");
 		set_breakpoint(r, true);
