@@ -23,6 +23,7 @@
 #include "base/auto.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/version.h"
 #include "daemon/offline.h"
 #include "daemon/options.h"
 #include "daemon/prepare.h"

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# junctor's build. `make help` lists the targets. Everything made is below $(BUILD); one folder for
+# each compiler or sanitizer: make BUILD=build/clang CC=clang-19.
+
+BUILD ?= build
+PREFIX ?= /usr
+SANITIZE ?=
+ifeq ($(origin CC),default)
+CC = gcc
+endif
+CLANG ?= clang-14
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+PKG_CONFIG ?= pkg-config
+LLHTTP_DIR ?= /usr/share/llhttp
+LLHTTP_INCLUDE ?= /usr/share/include/llhttp
+
+.DEFAULT_GOAL := all
+MAKEFLAGS += --no-builtin-rules
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+.DELETE_ON_ERROR:
+
+# --- flags ------------------------------------------------------------------------------------
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wvla -Wimplicit-fallthrough -Werror
+HARDENING := -fstack-protector-strong -fPIE
+ifeq ($(SANITIZE),)
+HARDENING += -D_FORTIFY_SOURCE=2
+else
+SANITIZERS := -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARNINGS) $(HARDENING) $(SANITIZERS) -D_GNU_SOURCE \
+	-Iinclude -Iuserspace -isystem $(BUILD)/gen -isystem $(LLHTTP_INCLUDE)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANITIZERS) $(LDFLAGS)
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Werror -Iinclude \
+	-I/usr/include/$(shell $(CC) -print-multiarch)
+
+DAEMON_LIBS := $(shell $(PKG_CONFIG) --libs libbpf libuv jansson sqlite3 libxxhash yaml-0.1 libsystemd)
+CLI_LIBS := $(shell $(PKG_CONFIG) --libs jansson libxxhash)
+
+# --- sources ----------------------------------------------------------------------------------
+# A room of userspace is a folder; what junctor (the command line tool) may link is CLI_ROOMS.
+CLI_ROOMS := base proto client cli
+ROOMS := base proto client model datapath loop store engine api daemon cli
+sources = $(wildcard userspace/$1/*.c)
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(call sources,$1))
+MAINS := $(BUILD)/obj/userspace/daemon/main.o $(BUILD)/obj/userspace/cli/main.o
+SOURCES := $(foreach room,$(ROOMS),$(call sources,$(room)))
+OBJECTS := $(foreach room,$(ROOMS),$(call objects,$(room)))
+HEADERS := $(wildcard include/junctor/*.h include/junctor/decide/*.h userspace/*/*.h)
+BPF_SOURCES := $(wildcard kernel/*.bpf.c)
+BPF_OBJECTS := $(patsubst kernel/%.c,$(BUILD)/bpf/%.o,$(BPF_SOURCES))
+
+UNIT_TESTS := $(patsubst test/unit/%.c,$(BUILD)/test/unit/%,$(wildcard test/unit/*_test.c))
+BPF_TESTS := $(patsubst test/bpf/%.c,$(BUILD)/test/bpf/%,$(wildcard test/bpf/*_test.c))
+TEST_TOOLS := $(addprefix $(BUILD)/test/tools/,crash_at uring_http go_client)
+BENCH_PROGRAMS := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/bench/*.c))
+
+.PHONY: help all check format test test-unit test-bpf test-programs test-unit-programs bench bench-programs demo \
+	install uninstall clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
+	@echo "Settings: BUILD=dir CC=gcc|clang-14|clang-19 CLANG=clang-14|clang-19 SANITIZE=address,undefined"
+
+all: $(BUILD)/junctord $(BUILD)/junctor compile_commands.json ## build junctord and junctor
+
+# --- the kernel side ----------------------------------------------------------------------------
+$(BUILD)/bpf/%.bpf.o: kernel/%.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/bpf/junctor.o: $(BPF_OBJECTS)
+	$(BPFTOOL) gen object $@ $^
+
+$(BUILD)/gen/junctor.skel.h: $(BUILD)/bpf/junctor.o
+	@mkdir -p $(@D)
+	$(BPFTOOL) gen skeleton $< name junctor_bpf > $@
+
+# --- the controller and the command line tool ---------------------------------------------------
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+$(call objects,datapath): $(BUILD)/gen/junctor.skel.h
+
+# llhttp as Debian ships it, in sources: built strict, without our warnings.
+$(BUILD)/llhttp/%.o: $(LLHTTP_DIR)/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 $(CFLAGS) $(HARDENING) $(SANITIZERS) -DLLHTTP_STRICT_MODE=1 \
+		-I$(LLHTTP_INCLUDE) -c $< -o $@
+
+LLHTTP := $(addprefix $(BUILD)/llhttp/,llhttp.o api.o http.o)
+
+$(BUILD)/libjunctor.a: $(filter-out $(MAINS),$(OBJECTS)) $(LLHTTP)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/junctord: $(BUILD)/obj/userspace/daemon/main.o $(BUILD)/libjunctor.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+
+$(BUILD)/junctor: $(foreach room,$(CLI_ROOMS),$(call objects,$(room))) $(LLHTTP)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CLI_LIBS)
+
+compile_commands.json: Makefile $(SOURCES)
+	@scripts/compile-commands.sh "$(CC) $(ALL_CFLAGS)" $(SOURCES) > $@
+
+# --- tests ----------------------------------------------------------------------------------------
+$(BUILD)/test/unit/%: test/unit/%.c $(BUILD)/libjunctor.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libjunctor.a $(DAEMON_LIBS) \
+		-lcmocka -lpthread
+
+$(BUILD)/test/bpf/%.bpf.o: test/bpf/%.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -Ikernel -MMD -MP -c $< -o $@
+
+# The kernel's own objects with doors for tests.
+$(BUILD)/test/bpf/doors.o: $(BPF_OBJECTS) \
+		$(patsubst test/bpf/%.c,$(BUILD)/test/bpf/%.o,$(wildcard test/bpf/*.bpf.c))
+	$(BPFTOOL) gen object $@ $^
+
+$(BUILD)/test/bpf/gen/doors.skel.h: $(BUILD)/test/bpf/doors.o
+	@mkdir -p $(@D)
+	$(BPFTOOL) gen skeleton $< name doors_bpf > $@
+
+$(BUILD)/test/bpf/%_test: test/bpf/%_test.c $(BUILD)/libjunctor.a $(BUILD)/test/bpf/gen/doors.skel.h
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -isystem $(BUILD)/test/bpf/gen -MMD -MP $(ALL_LDFLAGS) -o $@ $< \
+		$(BUILD)/libjunctor.a $(DAEMON_LIBS) -lcmocka -lpthread
+
+$(BUILD)/test/tools/crash_at: test/scenario/tools/crash_at.c
+$(BUILD)/test/tools/uring_http: test/scenario/tools/uring_http.c
+$(BUILD)/test/tools/crash_at $(BUILD)/test/tools/uring_http:
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(if $(findstring uring,$@),-luring)
+
+$(BUILD)/test/tools/go_client: test/scenario/tools/go_client.go
+	@mkdir -p $(@D)
+	CGO_ENABLED=0 $(shell command -v go || echo /usr/local/go/bin/go) build -o $@ $<
+
+test-programs: all $(UNIT_TESTS) $(BPF_TESTS) $(TEST_TOOLS) ## build what the tests need
+
+test-unit-programs: $(UNIT_TESTS)
+
+test: ## every test: unit, BPF, scenarios, command line; ends with "N passed, N failed"
+	@scripts/test.sh
+
+test-unit: $(UNIT_TESTS) ## the unit tests alone
+	@scripts/run-cmocka.sh $^
+
+test-bpf: $(BPF_TESTS) ## the tests of the kernel programs and their tables alone (root)
+	@scripts/run-cmocka.sh $^
+
+# --- measuring ------------------------------------------------------------------------------------
+$(BUILD)/bench/%: test/bench/%.c test/bench/bench.h
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lpthread
+
+bench-programs: $(BENCH_PROGRAMS)
+
+bench: all bench-programs ## the scoreboard (root); ROW=3 for one row
+	/usr/bin/python3 test/bench/run.py --build $(BUILD)
+
+demo: ## the whole story on real programs; installs what is missing
+	@scripts/demo.sh
+
+# --- quality --------------------------------------------------------------------------------------
+check: all $(BUILD)/test/bpf/budget_test ## format, layers, headers, sizes, linters, verifier budgets
+	@BUILD=$(BUILD) CC=$(CC) scripts/check.sh
+
+format: ## rewrite the sources with clang-format
+	clang-format-14 -i $$(git ls-files '*.c' '*.h')
+
+# --- installing -----------------------------------------------------------------------------------
+install: all ## install below DESTDIR
+	install -Dm755 $(BUILD)/junctord $(DESTDIR)$(PREFIX)/sbin/junctord
+	install -Dm755 $(BUILD)/junctor $(DESTDIR)$(PREFIX)/bin/junctor
+	install -Dm644 README.md $(DESTDIR)$(PREFIX)/share/doc/junctor/README.md
+	install -Dm644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/junctor/LICENSE
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/doc/junctor/examples examples/*.json
+
+clean: ## remove what was built
+	rm -rf $(BUILD) compile_commands.json
+
+-include $(OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(BPF_TESTS:=.d) \
+	$(wildcard $(BUILD)/test/bpf/*.bpf.d)

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# Who may include whom (docs/architecture.md), and which library belongs to which room. A file may
+# include its own room and the rooms named here. Prints every violation; exit 1 if there is one.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+declare -A rooms=(
+	[base]=""
+	[proto]="base"
+	[client]="base proto"
+	[model]="base proto"
+	[datapath]="base"
+	[loop]="base"
+	[store]="base proto"
+	[engine]="model datapath store proto base"
+	[api]="engine datapath loop proto base"
+	[daemon]="api engine model datapath store loop proto base"
+	[cli]="client proto base"
+)
+# Rooms that may include <junctor/...>.
+abi=" proto model datapath engine api daemon "
+declare -A libraries=(
+	[bpf]="datapath" [uv.h]="loop" [sqlite3.h]="store" [jansson.h]="proto" [llhttp.h]="loop client"
+	[xxhash.h]="base store" [yaml.h]="daemon" [systemd]="daemon"
+)
+failed=0
+
+complain() {
+	echo "$1: $2"
+	failed=1
+}
+
+check_userspace() {
+	local file=$1 room line name
+	room=$(cut -d/ -f2 <<<"$file")
+	[ -n "${rooms[$room]+known}" ] || complain "$file" "userspace/$room is not a known room"
+	while read -r line; do
+		case $line in
+		\"*)
+			name=${line#\"}
+			name=${name%%/*}
+			case " $room ${rooms[$room]-} " in *" $name "*) ;; *)
+				complain "$file" "$room may not include $name ($line)" ;;
+			esac
+			;;
+		\<junctor/*)
+			[[ $abi == *" $room "* ]] || complain "$file" "$room may not include $line"
+			;;
+		\<*)
+			name=${line#<}
+			name=${name%>}
+			name=${name%%/*}
+			case " ${libraries[$name]-$room} " in *" $room "*) ;; *)
+				complain "$file" "$line belongs to: ${libraries[$name]}" ;;
+			esac
+			;;
+		esac
+	done < <(sed -nE 's/^#include +(["<][^">]+[">]).*/\1/p' "$file")
+}
+
+for file in $(git ls-files 'userspace/*.c' 'userspace/*.h'); do
+	check_userspace "$file"
+done
+
+# The kernel side and the shared headers.
+while IFS=: read -r file line; do
+	case $file:$line in
+	kernel/*:*\"*.bpf.h\" | kernel/*:*\<junctor/* | kernel/*:*\<linux/* | kernel/*:*\<bpf/*) ;;
+	include/*:*\<linux/types.h\> | include/*:*\<linux/errno.h\> | include/*/decide/*:*\<junctor/*) ;;
+	*) complain "$file" "may not have: $line" ;;
+	esac
+done < <(git ls-files 'kernel/*' 'include/*' | grep -E '\.[ch]$' | xargs -r grep -E '^#include')
+
+# junctor, the command line tool, links neither libbpf nor libuv.
+if ldd "${BUILD:-build}/junctor" | grep -E 'libbpf|libuv|libsqlite|libsystemd'; then
+	complain "${BUILD:-build}/junctor" "links a library that is not its own"
+fi
+exit "$failed"

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# run-cmocka.sh PROGRAM...: runs test programs one after the other; each one's output is shown when
+# it fails. Ends with "N passed, N failed"; a program that dies counts as one failure.
+set -uo pipefail
+passed=0
+failed=0
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+
+for program in "$@"; do
+	timeout 300 "$program" >"$output" 2>&1
+	status=$?
+	good=$(grep -c '^\[       OK \]' "$output")
+	bad=$(grep -cE '^\[  (FAILED|ERROR ) *\] [a-z_0-9]+$' "$output")
+	if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
+		bad=1
+	fi
+	passed=$((passed + good))
+	failed=$((failed + bad))
+	printf '%-4s %s: %d passed, %d failed\n' "$([ "$bad" -eq 0 ] && echo ok || echo BAD)" \
+		"${program##*/}" "$good" "$bad"
+	[ "$bad" -eq 0 ] || tail -n 200 "$output"
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
