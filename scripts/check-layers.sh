@@ -74,6 +74,7 @@ while IFS=: read -r file line; do
 done < <(git ls-files 'kernel/*' 'include/*' | grep -E '\.[ch]$' | xargs -r grep -E '^#include')
 
 # junctor, the command line tool, links neither libbpf nor libuv.
+[ -x "${BUILD:-build}/junctor" ] || complain "${BUILD:-build}/junctor" "is not built; run make"
 if ldd "${BUILD:-build}/junctor" | grep -E 'libbpf|libuv|libsqlite|libsystemd'; then
 	complain "${BUILD:-build}/junctor" "links a library that is not its own"
 fi

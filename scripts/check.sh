@@ -3,8 +3,9 @@
 #
 # `make check`: everything about the sources that a machine can judge without running junctor.
 # Each step prints what is wrong; all steps run; exit 1 if one failed.
+# shellcheck disable=SC2317 # the steps are called by name
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
 failed=0
 

@@ -4,7 +4,7 @@
 # `make test`: builds what is missing and runs every suite. The last line counts all their cases.
 # SOAK=1 runs the full doses of the scenarios; PYTEST="-k name" hands words on to pytest.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 
 if [ "$(id -u)" != 0 ]; then
 	command -v sudo >/dev/null || {
