@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The decision path: from the address that an application names to a backend. Plain values in and
+ * out, so that the tests call the same functions; only the doors know of hooks and their ctx.
+ *
+ * __hidden: for the verifier a static function, so pointers to the caller's stack may be passed.
+ */
+#ifndef JUNCTOR_KERNEL_DECIDE_H
+#define JUNCTOR_KERNEL_DECIDE_H
+
+#include <stdbool.h>
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include <junctor/abi.h>
+#include <junctor/reasons.h>
+
+/* Which backends a call can be sent on to. */
+enum jn_reach {
+	JN_REACH_V4,  /* it carries four bytes of address */
+	JN_REACH_V6,  /* an unconnected IPv6 send: the kernel refuses a mapped address (ENOTSUPP) */
+	JN_REACH_BOTH /* connect() of an IPv6 socket */
+};
+
+/* One call of an application. */
+struct jn_call {
+	struct jn_frontend_key key; /* what it names */
+	enum jn_reach reach;
+};
+
+/* An address and a port, of a VIP or of a backend. */
+struct jn_target {
+	struct jn_addr addr;
+	__be16 port;
+};
+
+struct jn_choice {
+	struct jn_target backend;
+	__u16 service_errno; /* what the service asks for when it has no endpoint */
+	__u32 endpoint;	     /* its id */
+};
+
+/* lookup.bpf.c: a copy of the frontend. False: the address is not a service's. One lookup. */
+bool jn_find_frontend(const struct jn_frontend_key *key, struct jn_frontend *out) __hidden;
+
+/* lookup.bpf.c: may a socket of this network namespace use it? OK or OTHER_NETNS. */
+enum jn_reason jn_admit(const struct jn_frontend *frontend, __u64 netns_cookie) __hidden;
+
+/*
+ * choose.bpf.c: the endpoint of one new connection. out->service_errno is set on NO_ENDPOINT, the
+ * rest on OK. Also FAMILY_MISMATCH, TABLE_DAMAGED.
+ */
+enum jn_reason jn_choose(const struct jn_frontend *frontend, enum jn_reach reach,
+			 struct jn_choice *out) __hidden;
+
+/* choose.bpf.c: an endpoint by its id. False: gone, of another service, or out of reach. */
+bool jn_get_endpoint(__u32 id, __u32 service, enum jn_reach reach,
+		     struct jn_endpoint *out) __hidden;
+
+/* count.bpf.c: one decision about the service ended with this reason. */
+void jn_count(__u32 service, enum jn_reason reason) __hidden;
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Records of connected sockets. Storage is taken at the first connect() to a service and given back
+ * by the kernel with the socket; only that first one pays for it.
+ */
+#include <junctor/decide/address.h>
+
+#include "maps.bpf.h"
+#include "socket.bpf.h"
+
+static struct jn_socket *find_record(struct bpf_sock *sk)
+{
+	return bpf_sk_storage_get(&jn_socket, sk, NULL, 0);
+}
+
+static bool is_at(const struct jn_addr *addr, __be16 port, const struct jn_addr *other,
+		  __be16 other_port)
+{
+	return port == other_port && jn_addr_equal(addr, other);
+}
+
+bool jn_socket_remember(struct bpf_sock *sk, const struct jn_frontend_key *key,
+			const struct jn_target *backend)
+{
+	struct jn_socket record = {
+		.vip = key->vip,
+		.backend = backend->addr,
+		.vip_port = key->port,
+		.backend_port = backend->port,
+	};
+	struct jn_socket *stored;
+
+	stored = bpf_sk_storage_get(&jn_socket, sk, &record, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!stored)
+		return false;
+	*stored = record; /* the socket may have had one */
+	return true;
+}
+
+void jn_socket_forget(struct bpf_sock *sk, const struct jn_frontend_key *key)
+{
+	struct jn_socket *record = find_record(sk);
+
+	if (record && is_at(&record->backend, record->backend_port, &key->vip, key->port))
+		*record = (struct jn_socket){ 0 };
+}
+
+bool jn_socket_name(struct bpf_sock *sk, struct jn_target *target)
+{
+	const struct jn_socket *record = find_record(sk);
+
+	if (!record || !is_at(&record->backend, record->backend_port, &target->addr, target->port))
+		return false;
+	target->addr = record->vip;
+	target->port = record->vip_port;
+	return true;
+}
+
+bool jn_socket_backend(struct bpf_sock *sk, const struct jn_frontend_key *key,
+		       struct jn_target *out)
+{
+	const struct jn_socket *record;
+
+	if (sk->state != BPF_TCP_ESTABLISHED)
+		return false;
+	record = find_record(sk);
+	if (!record || !is_at(&record->vip, record->vip_port, &key->vip, key->port))
+		return false;
+	out->addr = record->backend;
+	out->port = record->backend_port;
+	return true;
+}

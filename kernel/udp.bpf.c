@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Unconnected UDP: which endpoint a socket stays with, and who its replies are named after. Both
+ * tables forget the entry that was used longest ago when they are full; the next datagram to the
+ * service writes it again. Two VIPs with one backend on one socket cannot both be named: the one
+ * that was sent to last is.
+ */
+#include <junctor/decide/address.h>
+
+#include "maps.bpf.h"
+#include "udp.bpf.h"
+
+static struct jn_udp_key udp_key(__u64 cookie, const struct jn_addr *addr, __be16 port)
+{
+	return (struct jn_udp_key){ .cookie = cookie, .addr = *addr, .port = port };
+}
+
+/* The endpoint that the socket has been sending to, if it still takes what is new. */
+static bool keep(const struct jn_udp_key *socket, __u32 service, enum jn_reach reach,
+		 struct jn_choice *out)
+{
+	const __u32 *kept = bpf_map_lookup_elem(&jn_udp_choice, socket);
+	struct jn_endpoint endpoint;
+	__u32 id;
+
+	if (!kept)
+		return false;
+	id = *kept;
+	if (!jn_get_endpoint(id, service, reach, &endpoint) || !endpoint.weight)
+		return false;
+	out->backend.addr = endpoint.addr;
+	out->backend.port = endpoint.port;
+	out->endpoint = id;
+	return true;
+}
+
+/* A write to an LRU table costs several lookups: only what is new is written. */
+static bool note_peer(const struct jn_call *call, __u64 cookie, const struct jn_choice *choice)
+{
+	struct jn_udp_key peer = udp_key(cookie, &choice->backend.addr, choice->backend.port);
+	struct jn_udp_vip named = { .vip = call->key.vip, .port = call->key.port };
+	const struct jn_udp_vip *noted = bpf_map_lookup_elem(&jn_udp_peer, &peer);
+
+	if (noted && noted->port == named.port && jn_addr_equal(&noted->vip, &named.vip))
+		return true;
+	return !bpf_map_update_elem(&jn_udp_peer, &peer, &named, BPF_ANY);
+}
+
+enum jn_reason jn_udp_choose(const struct jn_call *call, __u64 cookie,
+			     const struct jn_frontend *frontend, struct jn_choice *out)
+{
+	struct jn_udp_key socket = udp_key(cookie, &call->key.vip, call->key.port);
+	enum jn_reason reason;
+
+	if (!keep(&socket, frontend->service, call->reach, out)) {
+		reason = jn_choose(frontend, call->reach, out);
+		if (reason != JN_REASON_OK)
+			return reason;
+		if (bpf_map_update_elem(&jn_udp_choice, &socket, &out->endpoint, BPF_ANY))
+			return JN_REASON_NO_MEMORY;
+	}
+	return note_peer(call, cookie, out) ? JN_REASON_OK : JN_REASON_NO_MEMORY;
+}
+
+bool jn_udp_name(__u64 cookie, struct jn_target *target)
+{
+	struct jn_udp_key peer = udp_key(cookie, &target->addr, target->port);
+	const struct jn_udp_vip *named = bpf_map_lookup_elem(&jn_udp_peer, &peer);
+
+	if (!named)
+		return false;
+	target->addr = named->vip;
+	target->port = named->port;
+	return true;
+}
