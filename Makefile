@@ -51,7 +51,8 @@ MAINS := $(BUILD)/obj/userspace/daemon/main.o $(BUILD)/obj/userspace/cli/main.o
 SOURCES := $(foreach room,$(ROOMS),$(call sources,$(room)))
 OBJECTS := $(foreach room,$(ROOMS),$(call objects,$(room)))
 HEADERS := $(wildcard include/junctor/*.h include/junctor/decide/*.h userspace/*/*.h)
-BPF_SOURCES := $(wildcard kernel/*.bpf.c)
+# The tables first: libbpf 1.1's linker loses the place of one that is used before it is defined.
+BPF_SOURCES := kernel/maps.bpf.c $(filter-out kernel/maps.bpf.c,$(wildcard kernel/*.bpf.c))
 BPF_OBJECTS := $(patsubst kernel/%.c,$(BUILD)/bpf/%.o,$(BPF_SOURCES))
 
 UNIT_TESTS := $(patsubst test/unit/%.c,$(BUILD)/test/unit/%,$(wildcard test/unit/*_test.c))
