@@ -3,10 +3,15 @@
  * Records of connected sockets. Storage is taken at the first connect() to a service and given back
  * by the kernel with the socket; only that first one pays for it.
  */
+#include <bpf/bpf_core_read.h>
+
 #include <junctor/decide/address.h>
 
 #include "maps.bpf.h"
 #include "socket.bpf.h"
+
+struct mptcp_sock { /* the kernel's; only its existence matters */
+} __attribute__((preserve_access_index));
 
 static struct jn_socket *find_record(struct bpf_sock *sk)
 {
@@ -19,6 +24,18 @@ static bool is_at(const struct jn_addr *addr, __be16 port, const struct jn_addr 
 	return port == other_port && jn_addr_equal(addr, other);
 }
 
+/* MPTCP connects a subflow, but is asked for its peer itself. Kernels without MPTCP lack the type. */
+static struct jn_socket *make_record(struct bpf_sock *sk, struct jn_socket *first)
+{
+	struct mptcp_sock *whole = NULL;
+
+	if (bpf_core_type_exists(struct mptcp_sock))
+		whole = bpf_skc_to_mptcp_sock(sk);
+	if (whole)
+		return bpf_sk_storage_get(&jn_socket, whole, first, BPF_SK_STORAGE_GET_F_CREATE);
+	return bpf_sk_storage_get(&jn_socket, sk, first, BPF_SK_STORAGE_GET_F_CREATE);
+}
+
 bool jn_socket_remember(struct bpf_sock *sk, const struct jn_frontend_key *key,
 			const struct jn_target *backend)
 {
@@ -28,9 +45,8 @@ bool jn_socket_remember(struct bpf_sock *sk, const struct jn_frontend_key *key,
 		.vip_port = key->port,
 		.backend_port = backend->port,
 	};
-	struct jn_socket *stored;
+	struct jn_socket *stored = make_record(sk, &record);
 
-	stored = bpf_sk_storage_get(&jn_socket, sk, &record, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!stored)
 		return false;
 	*stored = record; /* the socket may have had one */
