@@ -81,6 +81,8 @@ static void test_metadata(void **state)
 		  JN_CAUSE_TYPE, "is an integer; give a text of digits" },
 		{ METADATA("'name':'web','resourceVersion':''"), "metadata.resourceVersion",
 		  JN_CAUSE_INVALID, "leave it out" },
+		{ METADATA("'name':'web','resourceVersion':'0'"), "metadata.resourceVersion",
+		  JN_CAUSE_INVALID, "leave it out" },
 		{ METADATA("'name':'web','resourceVersion':'-1'"), "metadata.resourceVersion",
 		  JN_CAUSE_INVALID, "leave it out" },
 		{ METADATA("'name':'web','resourceVersion':'5x'"), "metadata.resourceVersion",

@@ -35,6 +35,7 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
+#include "loop/http_internal.h"
 #include "loop/http_server.h"
 #include "loop/loop.h"
 
@@ -56,6 +57,9 @@ static struct jn_loop *loop;
 static struct jn_http_server *server;
 static bool everybody_is_admin;
 static atomic_int begun, gone, open_exchanges;
+static uint64_t read_turn;	    /* of the loop, when a piece of a body came last */
+static size_t read_size, read_most; /* in that turn; in any */
+static size_t kept_most;	    /* bytes allocated for pipelined requests */
 
 static inline bool is_admin(void *arg, const struct jn_peer *peer)
 {
@@ -96,7 +100,11 @@ static inline void on_body(void *arg, struct jn_exchange *x, void *state, const 
 	struct state *s = state;
 
 	(void)arg;
-	(void)x;
+	if (read_turn != jn_exchange_connection(x)->server->turn)
+		read_size = 0;
+	read_turn = jn_exchange_connection(x)->server->turn;
+	read_size += size;
+	read_most = read_size > read_most ? read_size : read_most;
 	jn_buffer_add(&s->body, data, size);
 }
 
@@ -133,10 +141,12 @@ static inline bool produce(void *arg, void *state, struct jn_buffer *out)
 static inline void on_end(void *arg, struct jn_exchange *x, void *state)
 {
 	static const struct jn_answer_head head = { .status = 200, .content_type = "text/plain" };
+	size_t kept = jn_exchange_connection(x)->pending.capacity;
 	const char *path = jn_exchange_path(x);
 	struct state *s = state;
 
 	(void)arg;
+	kept_most = kept > kept_most ? kept : kept_most;
 	if (!strcmp(path, "/never"))
 		return;
 	if (!strcmp(path, "/later"))
@@ -243,6 +253,7 @@ static inline void serve_with(const struct jn_http_limits *limits, void (*run)(v
 	failure = NULL;
 	client_is_done = false;
 	begun = gone = open_exchanges = 0;
+	read_most = kept_most = 0;
 	assert_int_equal(jn_loop_new(&loop), 0);
 	options = options_of(limits);
 	assert_int_equal(jn_http_server_open(&options, &server, &err), 0);

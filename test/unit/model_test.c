@@ -43,7 +43,7 @@ static struct jn_object *new_object(enum jn_kind kind, const char *name)
 }
 
 /* A service with one VIP and one TCP port, and these backends ("ip:port", NULL-terminated). */
-static struct jn_object *new_service(const char *name, const char *vip, uint16_t port, ...)
+static struct jn_object *new_service(const char *name, const char *vip, unsigned port, ...)
 {
 	struct jn_object *o = new_object(JN_KIND_LOCAL_SERVICE, name);
 	struct jn_local_service *s = &o->service;

@@ -152,8 +152,7 @@ void jn_answer_no_memory(struct jn_call *call)
 
 	(void)jn_error_set(&err, -1, JN_ERROR_INTERNAL,
 			   "out of memory; nothing was applied: try again with less, or give "
-			   "junctord "
-			   "more memory");
+			   "junctord more memory");
 	jn_answer_error(call, &err);
 }
 

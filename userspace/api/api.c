@@ -100,7 +100,10 @@ static bool has_good_query(struct jn_call *call)
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 	const char *name, *earlier;
 
-	for (unsigned i = 0; (name = jn_exchange_query_name(call->exchange, i)); i++) {
+	/* A URL has room for thousands of them, of which not one more would be told. */
+	for (unsigned i = 0;
+	     err.fault_count < JN_MAX_FAULTS && (name = jn_exchange_query_name(call->exchange, i));
+	     i++) {
 		JN_AUTO(jn_buffer_done) struct jn_buffer known = { 0 };
 
 		list_parameters(call->verb, &known);
@@ -141,11 +144,7 @@ static bool has_role(struct jn_call *call)
 		return true;
 	(void)jn_error_set(&err, -EACCES, JN_ERROR_FORBIDDEN,
 			   "uid %u has no role here; join group " JN_CONTROL_GROUP " to read, or "
-										   "let root add "
-										   "it to "
-										   "accessRules in "
-										   "junctord's "
-										   "configuration",
+			   "let root add it to accessRules in junctord's configuration",
 			   call->uid);
 	jn_audit(call, "refused: no role");
 	jn_answer_error(call, &err);

@@ -47,7 +47,6 @@ static void answer_written(struct jn_call *call, const struct jn_write *write)
 {
 	const struct jn_write_item *item = &write->items.items[0];
 	JN_AUTO(jn_object_unref) struct jn_object *object = JN_MOVE(call->data);
-	JN_AUTO(jn_buffer_done) struct jn_buffer body = { 0 };
 
 	if (item->verb != JN_WRITE_DELETE)
 		object = jn_engine_find(call->api->options.engine, &item->key);

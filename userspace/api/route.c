@@ -13,6 +13,9 @@
 #define DEFAULT_NAMESPACE "default"
 #define MAX_WORDS 5 /* namespaces/{ns}/{kinds}/{name}, and one too many */
 
+static const char object_paths[] = OBJECTS "[namespaces/{namespace}/"
+					   "]{localservices,trafficpolicies}[/{name}]";
+
 struct method {
 	const char *name;
 	const struct jn_verb *verb;
@@ -80,12 +83,8 @@ static int no_such_path(const struct jn_call *call, struct jn_error *err)
 				    nearest);
 	return jn_error_set(err, -ENOENT, JN_ERROR_NOT_FOUND,
 			    "there is no path %.200s; there are /v1/apply, /v1/status, /v1/wait, "
-			    "/metrics, /healthz, /livez, /readyz and " OBJECTS "[namespaces/"
-									       "{namespace}/"
-									       "]{localservices,"
-									       "trafficpolicies}[/"
-									       "{name}]",
-			    call->path);
+			    "/metrics, /healthz, /livez, /readyz and %s",
+			    call->path, object_paths);
 }
 
 static int no_such_kind(const struct jn_call *call, const char *plural, struct jn_error *err)

@@ -65,7 +65,7 @@ static void write_hooks(struct jn_writer *w, struct jn_datapath *datapath)
 	jn_write_close(w, ']');
 }
 
-static void write_degraded(struct jn_writer *w, const struct jn_engine *engine)
+static void write_degraded(struct jn_writer *w, struct jn_engine *engine)
 {
 	size_t count;
 	const char *const *sentences = jn_engine_degraded(engine, &count);
@@ -80,7 +80,7 @@ static void write_degraded(struct jn_writer *w, const struct jn_engine *engine)
 static void begin_status(struct jn_call *call)
 {
 	const struct jn_api *api = call->api;
-	const struct jn_engine *engine = api->options.engine;
+	struct jn_engine *engine = api->options.engine;
 	JN_AUTO(jn_buffer_done) struct jn_buffer body = { 0 };
 	struct jn_writer w = jn_writer_to(&body);
 
@@ -121,8 +121,7 @@ static void begin_ready(struct jn_call *call)
 	if (!is_synced(call->api->options.engine))
 		(void)jn_error_set(&err, -1, JN_ERROR_UNAVAILABLE,
 				   "the kernel does not hold generation %llu yet; wait with "
-				   "/v1/wait, "
-				   "see /v1/status",
+				   "/v1/wait, see /v1/status",
 				   (unsigned long long)jn_engine_generation(
 					   call->api->options.engine));
 	else if (!are_hooks_attached(call->api->options.datapath))

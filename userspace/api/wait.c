@@ -82,8 +82,7 @@ static void answer_timeout(struct jn_call *call)
 
 	(void)jn_error_set(&err, -ETIMEDOUT, JN_ERROR_TIMEOUT,
 			   "generation %llu was not installed within %llu s, installed is %llu; "
-			   "wait "
-			   "longer with timeoutSeconds, or see /v1/status",
+			   "wait longer with timeoutSeconds, or see /v1/status",
 			   (unsigned long long)w->generation, (unsigned long long)w->seconds,
 			   (unsigned long long)jn_engine_installed(engine));
 	jn_answer_error(call, &err);

@@ -124,6 +124,11 @@ static void give_up(struct jn_connection *c, const char *sentence)
 	refuse(c, -ETIMEDOUT, JN_ERROR_TIMEOUT, sentence);
 }
 
+static bool is_cut(const struct jn_connection *c)
+{
+	return c->server->is_closing && uv_now(c->server->uv) >= c->server->cut_ms;
+}
+
 static void on_deadline(struct jn_connection *c)
 {
 	switch (c->state) {
@@ -139,7 +144,7 @@ static void on_deadline(struct jn_connection *c)
 		jn_connection_wait(c, JN_TICK_MS);
 		return;
 	case JN_CONNECTION_ANSWER:
-		if (!jn_exchange_moves(&c->exchange))
+		if (!jn_exchange_moves(&c->exchange) || is_cut(c))
 			break;
 		jn_connection_wait(c, JN_TICK_MS);
 		return;
@@ -251,9 +256,12 @@ static void on_end(struct jn_connection *c, bool is_error)
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
 	struct jn_connection *c = handle->data;
+	bool had_its_turn = c->read_turn == c->server->turn;
 
 	(void)suggested;
-	*buf = uv_buf_init(c->server->input, sizeof(c->server->input));
+	/* Without room libuv reads on in the next turn: libuv itself would read 32 times in one. */
+	*buf = uv_buf_init(c->server->input, had_its_turn ? 0 : sizeof(c->server->input));
+	c->read_turn = c->server->turn;
 }
 
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
@@ -261,6 +269,8 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
 	struct jn_connection *c = stream->data;
 	size_t used = 0;
 
+	if (size == UV_ENOBUFS) /* see on_alloc */
+		return;
 	if (size < 0) {
 		on_end(c, size != UV_EOF);
 		return;
@@ -305,6 +315,9 @@ static void use_pending(struct jn_connection *c)
 	if (c->pending_at == c->pending.size) {
 		jn_buffer_done(&c->pending);
 		c->pending_at = 0;
+	} else if (c->pending_at >= JN_INPUT_BYTES) { /* somebody who is always ahead of us */
+		jn_buffer_consume(&c->pending, c->pending_at);
+		c->pending_at = 0;
 	}
 	if (c->has_ended && is_receiving(c)) {
 		on_end(c, false); /* between two requests, or within one */
@@ -319,7 +332,7 @@ void jn_connection_answered(struct jn_connection *c)
 	bool is_last = c->exchange.is_last, is_complete = c->exchange.request.is_complete;
 
 	end_exchange(c);
-	if (is_last && is_complete) {
+	if ((is_last && is_complete) || c->server->is_closing) {
 		jn_connection_close(c);
 	} else if (is_last) {
 		linger(c);
@@ -371,6 +384,12 @@ void jn_connection_close(struct jn_connection *c)
 	uv_close((uv_handle_t *)&c->pipe, on_closed); /* closes the fd at once */
 	uv_close((uv_handle_t *)&c->timer, on_closed);
 	jn_http_server_left(c->server, c);
+}
+
+void jn_connection_stop(struct jn_connection *c)
+{
+	if (c->state != JN_CONNECTION_ANSWER)
+		jn_connection_close(c);
 }
 
 static void link_connection(struct jn_http_server *s, struct jn_connection *c)

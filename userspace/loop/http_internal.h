@@ -26,9 +26,9 @@
 #include "loop/http_request.h"
 #include "loop/http_server.h"
 
-#define JN_INPUT_BYTES 65536	  /* read at once; and kept of pipelined requests */
+#define JN_INPUT_BYTES 65536	  /* read in one turn; and kept of pipelined requests */
 #define JN_TICK_MS 1000		  /* how often a connection that waits is looked at */
-#define JN_LINGER_MS 2000	  /* how long input is still dropped after the last answer */
+#define JN_LINGER_MS 2000	  /* for the end of a talk: see LINGER, jn_http_server_close */
 #define JN_MAX_REFUSED_CLIENTS 32 /* beyond the limit, that are being told so */
 #define JN_ACCEPT_PAUSE_MS 100	  /* without file descriptors, unless a connection ends sooner */
 
@@ -67,8 +67,9 @@ struct jn_connection {
 	bool has_place; /* a client; else one too many, who is told so */
 	enum jn_connection_state state;
 	bool is_reading;
-	bool has_ended; /* the peer will send nothing more, or nothing that is read */
-	bool is_broken; /* to be closed as soon as nobody is in the middle of it */
+	uint64_t read_turn; /* of the loop, when this one was read last */
+	bool has_ended;	    /* the peer will send nothing more, or nothing that is read */
+	bool is_broken;	    /* to be closed as soon as nobody is in the middle of it */
 	uint64_t due_ms;
 	uint64_t body_since_ms, body_bytes;
 	struct jn_buffer pending; /* received, for later */
@@ -87,10 +88,13 @@ struct jn_http_server {
 	int reserve_fd; /* given up for a moment when there is no other left; -1: given up */
 	uv_poll_t poll;
 	uv_timer_t pause;
+	uv_check_t check;
+	uint64_t turn;	  /* of the loop */
 	unsigned handles; /* that libuv still owns, a connection counting as one */
 	struct jn_connection *connections;
 	unsigned clients, refused;
 	bool is_closing;
+	uint64_t cut_ms; /* when what is still being answered then is cut */
 	void (*closed)(void *arg);
 	void *closed_arg;
 	char input[JN_INPUT_BYTES]; /* of whoever is read right now */
@@ -122,6 +126,8 @@ int jn_connection_open(struct jn_http_server *s, int fd, struct jn_peer *peer,
 		       struct jn_error *refusal);
 /* Ends it at once. Its memory goes with its last handle. */
 void jn_connection_close(struct jn_connection *c);
+/* The server goes down: an answer under way may be taken until cut_ms, all else ends at once. */
+void jn_connection_stop(struct jn_connection *c);
 /* Wait this long in the present state, from now on. */
 void jn_connection_wait(struct jn_connection *c, uint64_t ms);
 /* The answer is written whole. */

@@ -46,8 +46,7 @@ static int make_folder_of(const char *path, gid_t group, struct jn_error *err)
 	if (rc)
 		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
 				    "the folder of the control socket %s cannot be made (%s); make "
-				    "it "
-				    "yourself, or choose another place with --socket",
+				    "it yourself, or choose another place with --socket",
 				    path, strerror(-rc));
 	return 0;
 }
@@ -66,15 +65,13 @@ static int remove_stale(const struct sockaddr_un *address, struct jn_error *err)
 	if (!S_ISSOCK(st.st_mode))
 		return jn_error_set(err, -EEXIST, JN_ERROR_UNAVAILABLE,
 				    "%s is in the way and is no socket; remove it, or choose "
-				    "another "
-				    "place with --socket",
+				    "another place with --socket",
 				    address->sun_path);
 	if (!connect(fd, (const struct sockaddr *)address, sizeof(*address)) ||
 	    errno != ECONNREFUSED)
 		return jn_error_set(err, -EADDRINUSE, JN_ERROR_UNAVAILABLE,
 				    "another process listens at %s; stop it, or choose another "
-				    "place "
-				    "with --socket",
+				    "place with --socket",
 				    address->sun_path);
 	return unlink(address->sun_path) && errno != ENOENT ? -errno : 0;
 }
@@ -135,8 +132,7 @@ int jn_http_listen(struct jn_http_server *s, const char *group, struct jn_error 
 	if (!size || size >= sizeof(address.sun_path))
 		return jn_error_set(err, -ENAMETOOLONG, JN_ERROR_INVALID,
 				    "the path of the control socket has %zu bytes; give one of 1 "
-				    "to "
-				    "%zu with --socket",
+				    "to %zu with --socket",
 				    size, sizeof(address.sun_path) - 1);
 	memcpy(address.sun_path, s->path, size);
 	rc = make_folder_of(s->path, gid, err);
@@ -146,8 +142,7 @@ int jn_http_listen(struct jn_http_server *s, const char *group, struct jn_error 
 		jn_http_unlisten(s);
 		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
 				    "the control socket %s cannot be opened (%s); check the "
-				    "folder, or "
-				    "choose another place with --socket",
+				    "folder, or choose another place with --socket",
 				    s->path, strerror(-rc));
 	}
 	return 0;

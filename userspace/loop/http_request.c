@@ -210,8 +210,7 @@ static enum jn_request_event bad(struct jn_request *r)
 	/* The first sentence stays: this one is for faults that only llhttp saw. */
 	(void)jn_error_set(r->err, -EINVAL, JN_ERROR_BAD_REQUEST,
 			   "not an HTTP/1.1 request (%s); talk to this socket with curl, or see "
-			   "how "
-			   "it does",
+			   "how it does",
 			   llhttp_get_error_reason(&r->parser));
 	return JN_REQUEST_BAD;
 }
@@ -269,8 +268,7 @@ static enum jn_request_event feed_head(struct jn_request *r, const char *data, s
 		return JN_REQUEST_MORE;
 	(void)jn_error_set(r->err, -EINVAL, JN_ERROR_HEAD_TOO_LARGE,
 			   "the request's head is larger than the limit of %zu bytes; send fewer "
-			   "or "
-			   "shorter headers",
+			   "or shorter headers",
 			   r->head_limit);
 	return JN_REQUEST_BAD;
 }

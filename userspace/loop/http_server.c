@@ -43,8 +43,7 @@ static bool has_place_for(const struct jn_http_server *s, const struct jn_peer *
 	if (s->clients >= limits->clients || (s->clients + 1 == limits->clients && !is_admin)) {
 		(void)jn_error_set(err, -EBUSY, JN_ERROR_BUSY,
 				   "%u clients are connected, of %u at most%s; close one, or try "
-				   "again "
-				   "in a moment",
+				   "again in a moment",
 				   s->clients, limits->clients,
 				   is_admin ? "" : ", the last of them an admin");
 		return false;
@@ -120,20 +119,17 @@ static void on_pause_over(uv_timer_t *pause)
 }
 
 /*
- * No file descriptor for whoever waits. One is taken in with the reserve: an admin is served, anybody
- * else is told and sent away. Then nobody is accepted for a while, so that the loop does not spin.
+ * Take one in with the reserve: an admin is served, anybody else is told and sent away. False: nobody
+ * waits, or the reserve is used up.
  */
-static void accept_with_reserve(struct jn_http_server *s)
+static bool accept_with_reserve(struct jn_http_server *s)
 {
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 	struct jn_peer peer;
 	int fd;
 
-	(void)uv_poll_stop(&s->poll);
-	uv_update_time(s->uv);
-	(void)uv_timer_start(&s->pause, on_pause_over, JN_ACCEPT_PAUSE_MS, 0);
 	if (s->reserve_fd < 0)
-		return;
+		return false;
 	jn_close_fd(&s->reserve_fd);
 	fd = accept_one(s);
 	if (fd >= 0 && !jn_peer_read(fd, &peer)) {
@@ -142,17 +138,30 @@ static void accept_with_reserve(struct jn_http_server *s)
 		free(peer.groups);
 		if (is_admin) {
 			welcome(s, fd);
-			return;
+			return false;
 		}
 		(void)jn_error_set(&err, -EMFILE, JN_ERROR_BUSY,
 				   "junctord has no file descriptor left for another client; try "
-				   "again "
-				   "in a moment, or raise its limit of open files");
+				   "again in a moment, or raise its limit of open files");
 		turn_away(s, fd, &err);
 	} else if (fd >= 0) {
 		close(fd);
 	}
 	keep_reserve(s);
+	return fd >= 0;
+}
+
+/*
+ * There is no file descriptor for whoever waits. Some are dealt with, so that an admin behind them
+ * does not wait for long; then nobody is accepted for a while, so that the loop does not spin.
+ */
+static void pause_accepting(struct jn_http_server *s)
+{
+	(void)uv_poll_stop(&s->poll);
+	uv_update_time(s->uv);
+	(void)uv_timer_start(&s->pause, on_pause_over, JN_ACCEPT_PAUSE_MS, 0);
+	for (unsigned i = 0; i < ACCEPTS_AT_ONCE && accept_with_reserve(s); i++)
+		;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -169,7 +178,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		} else if (fd == -EAGAIN) {
 			return;
 		} else if (fd != -ECONNABORTED && fd != -EINTR) {
-			accept_with_reserve(s);
+			pause_accepting(s);
 			return;
 		}
 	}
@@ -185,6 +194,13 @@ void jn_http_server_left(struct jn_http_server *s, const struct jn_connection *c
 }
 
 /* --- life -------------------------------------------------------------------------------------- */
+
+static void on_turn(uv_check_t *check)
+{
+	struct jn_http_server *s = check->data;
+
+	s->turn++;
+}
 
 void jn_http_server_release(struct jn_http_server *s)
 {
@@ -234,13 +250,14 @@ int jn_http_server_open(const struct jn_http_server_options *options, struct jn_
 		free(s);
 		return jn_error_set(err, rc, JN_ERROR_INTERNAL,
 				    "the control socket cannot be watched (%s); free some memory "
-				    "or "
-				    "file descriptors",
+				    "or file descriptors",
 				    strerror(-rc));
 	}
 	(void)uv_timer_init(s->uv, &s->pause); /* never fails */
-	s->poll.data = s->pause.data = s;
-	s->handles = 2;
+	(void)uv_check_init(s->uv, &s->check);
+	s->poll.data = s->pause.data = s->check.data = s;
+	s->handles = 3;
+	(void)uv_check_start(&s->check, on_turn);
 	resume(s);
 	*out = s;
 	return 0;
@@ -253,10 +270,15 @@ void jn_http_server_close(struct jn_http_server **server, void (*closed)(void *a
 	s->is_closing = true;
 	s->closed = closed;
 	s->closed_arg = arg;
-	while (s->connections)
-		jn_connection_close(s->connections);
+	uv_update_time(s->uv);
+	s->cut_ms = uv_now(s->uv) + JN_LINGER_MS;
+	for (struct jn_connection *c = s->connections, *next; c; c = next) {
+		next = c->next;
+		jn_connection_stop(c);
+	}
 	uv_close((uv_handle_t *)&s->poll, on_handle_closed);
 	uv_close((uv_handle_t *)&s->pause, on_handle_closed);
+	uv_close((uv_handle_t *)&s->check, on_handle_closed);
 	close_socket(s);
 }
 

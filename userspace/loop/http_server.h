@@ -72,8 +72,9 @@ struct jn_http_server_options {
 int jn_http_server_open(const struct jn_http_server_options *options, struct jn_http_server **out,
 			struct jn_error *err);
 /*
- * Stop accepting and close every connection (answers under way are cut); closed(arg) when the last
- * handle is gone; *server is NULL at once and freed by then. The socket file is removed.
+ * Stop accepting and close every connection, but one that is being answered only when the client has
+ * taken the answer, or after two seconds; closed(arg) when the last handle is gone; *server is NULL
+ * at once and freed by then. The socket file is removed.
  */
 void jn_http_server_close(struct jn_http_server **server, void (*closed)(void *arg), void *arg);
 

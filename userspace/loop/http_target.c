@@ -31,8 +31,7 @@ static int decode(char *text, struct jn_error *err)
 			if (low < 0)
 				return jn_error_set(err, -EINVAL, JN_ERROR_BAD_REQUEST,
 						    "the URL has a '%%' without two hexadecimal "
-						    "digits "
-						    "behind it; write %%25 for a '%%'");
+						    "digits behind it; write %%25 for a '%%'");
 			c = (char)(high << 4 | low);
 			from += 2;
 		}

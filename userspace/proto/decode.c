@@ -112,7 +112,7 @@ static void read_version(struct jn_decoder *d, const struct jn_json *value, void
 	while (*p >= '0' && *p <= '9' && !__builtin_mul_overflow(version, 10, &version) &&
 	       !__builtin_add_overflow(version, (uint64_t)(*p - '0'), &version))
 		p++;
-	if (*p || p == text) {
+	if (*p || !version) { /* 0 is nobody's, and would mean "any" below */
 		jn_decoder_fault(d, JN_CAUSE_INVALID,
 				 "\"%.32s\" is no resourceVersion; give the text of digits that "
 				 "reading the object answered, or leave it out",
