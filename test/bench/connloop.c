@@ -4,10 +4,11 @@
  *
  * One thread is client and server: connect() runs the whole handshake in its own context, so
  * CPU time per operation is that of both ends, without the scheduler in it. Each connection is
- * reset by the client. One JSON object on stdout. Does not know who translates the address, and
- * does not check which server was reached: the harness proves the path by counters.
+ * reset by the client. One JSON object on stdout, at SIGTERM too. Does not know who translates the
+ * address, and does not check which server was reached: the harness proves the path by counters.
  */
 #include <getopt.h>
+#include <signal.h>
 #include <stdbool.h>
 
 #include "bench.h"
@@ -26,11 +27,18 @@ static struct {
 	struct sockaddr_in listen, targets[MAX_TARGETS];
 	unsigned target_count;
 	double seconds;
-	uint64_t count, rate; /* 0: no limit */
+	uint64_t rate; /* operations a second; 0: as many as there can be */
 	int cpu;
 } opt = { .seconds = 1, .cpu = -1 };
 
 static uint32_t samples[MAX_SAMPLES];
+static volatile sig_atomic_t is_ended;
+
+static void end_soon(int number)
+{
+	(void)number;
+	is_ended = 1;
+}
 
 static void connect_to(int fd, const struct sockaddr_in *target)
 {
@@ -108,11 +116,6 @@ static void report(uint64_t ops, uint64_t wall, uint64_t cpu)
 	       WARM_UP);
 }
 
-static bool is_over(uint64_t ops, uint64_t now, uint64_t end)
-{
-	return opt.count ? ops >= opt.count : now >= end;
-}
-
 /* Sleeps while the loop is ahead of --rate. */
 static void keep_rate(uint64_t ops, uint64_t start)
 {
@@ -133,7 +136,7 @@ static void run(int listener, int reused)
 	cpu = cpu_ns();
 	start = after = now_ns();
 	end = start + (uint64_t)(opt.seconds * (double)JN_NS_PER_S);
-	while (!is_over(ops, after, end)) {
+	while (!is_ended && after < end) {
 		if (opt.rate)
 			keep_rate(ops, start);
 		before = now_ns();
@@ -167,17 +170,11 @@ static enum mode parse_mode(const char *name)
 static void parse(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "mode", 1, NULL, 'm' },
-		{ "cgroup", 1, NULL, 'g' },
-		{ "client-netns", 1, NULL, 'c' },
-		{ "server-netns", 1, NULL, 's' },
-		{ "listen", 1, NULL, 'l' },
-		{ "targets", 1, NULL, 't' },
-		{ "seconds", 1, NULL, 'w' },
-		{ "count", 1, NULL, 'n' },
-		{ "rate", 1, NULL, 'r' },
-		{ "cpu", 1, NULL, 'p' },
-		{ 0 },
+		{ "mode", 1, NULL, 'm' },	  { "cgroup", 1, NULL, 'g' },
+		{ "client-netns", 1, NULL, 'c' }, { "server-netns", 1, NULL, 's' },
+		{ "listen", 1, NULL, 'l' },	  { "targets", 1, NULL, 't' },
+		{ "seconds", 1, NULL, 'w' },	  { "rate", 1, NULL, 'r' },
+		{ "cpu", 1, NULL, 'p' },	  { 0 },
 	};
 	int c;
 
@@ -204,9 +201,6 @@ static void parse(int argc, char **argv)
 		case 'w':
 			opt.seconds = atof(optarg);
 			break;
-		case 'n':
-			opt.count = strtoull(optarg, NULL, 10);
-			break;
 		case 'r':
 			opt.rate = strtoull(optarg, NULL, 10);
 			break;
@@ -228,6 +222,7 @@ int main(int argc, char **argv)
 	int listener = -1, reused = -1;
 
 	parse(argc, argv);
+	signal(SIGTERM, end_soon); /* interrupted calls go on */
 	is_tcp = opt.mode == TCP || opt.mode == TCP_REUSE;
 	pin_cpu(opt.cpu);
 	enter_cgroup(opt.cgroup);

@@ -7,7 +7,6 @@ Speaks the control socket as any client does. The objects are made in objects.py
 import http.client
 import json
 import os
-import re
 import shutil
 import socket
 import time
@@ -15,7 +14,7 @@ import time
 import kernelstats
 from machine import Broken, run, stop
 
-SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
+DECISIONS = 'junctor_decisions_total{reason="Ok"}'
 START_SECONDS = 20
 
 
@@ -77,29 +76,35 @@ class Junctord:
             raise Broken(f"/v1/apply answers {status}: {text[:600].decode(errors='replace')}")
         return seconds, json.loads(text)
 
-    def metrics(self):
-        """[(name, {label: value}, number)] of /metrics."""
-        samples = []
+    def connections(self):
+        """Connections led to a backend since the tables exist, by junctor's own counters."""
         for line in self.request("GET", "/metrics")[1].decode().splitlines():
-            found = SAMPLE.match(line)
-            if found:
-                labels = dict(re.findall(r'(\w+)="([^"]*)"', found[2] or ""))
-                samples.append((found[1], labels, float(found[3])))
-        return samples
+            if line.startswith(DECISIONS):
+                return int(line.split()[-1])
+        raise Broken(f"/metrics has no {DECISIONS}")
+
+    def usage(self):
+        """{table: entries in use} of the kernel tables."""
+        limits = json.loads(self.request("GET", "/v1/status")[1])["limits"]
+        return {name: limit["used"] for name, limit in limits.items()}
 
     def programs(self):
         """{program id: attach type} of what this junctord attached to its cgroup."""
         return kernelstats.attached(self.cgroup)
 
     def memory(self):
-        """{field: bytes} of the process."""
-        pid, fields = self.process.pid, {}
-        for name in ("smaps_rollup", "status"):
-            with open(f"/proc/{pid}/{name}", encoding="ascii") as lines:
-                for line in lines:
-                    words = line.split()
-                    if len(words) == 3 and words[2] == "kB":
-                        fields[words[0].rstrip(":")] = int(words[1]) * 1024
+        """Bytes of the process: {"private", "resident", "peak"}; tables mapped are not private."""
+        pid, fields, is_table = self.process.pid, {"private": 0}, False
+        with open(f"/proc/{pid}/smaps", encoding="ascii") as lines:
+            for words in map(str.split, lines):
+                if not words[0].endswith(":"):  # the first line of a mapping
+                    is_table = words[-1].endswith("bpf-map")
+                elif words[0].startswith("Private_") and words[0] != "Private_Hugetlb:":
+                    fields["private"] += 0 if is_table else int(words[1]) * 1024
+        with open(f"/proc/{pid}/status", encoding="ascii") as lines:
+            status = dict(line.split(":", 1) for line in lines)
+        fields["resident"] = int(status["VmRSS"].split()[0]) * 1024
+        fields["peak"] = int(status["VmHWM"].split()[0]) * 1024
         return fields
 
     def cpu_seconds(self):

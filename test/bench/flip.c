@@ -7,7 +7,8 @@
  * the other: through the control socket, or by running a command (nft, iptables-restore), and
  * notes the time right after the last byte of the request, or right before the command starts.
  * A flip's latency ends when connect() returned for the first connection to the new server.
- * One JSON object on stdout. A flip that nobody sees within WAIT_S ends the run.
+ * Flips come in pairs until the time is up, so the run ends as it began. One JSON object on stdout.
+ * A flip that nobody sees within WAIT_S ends the run.
  */
 #include <getopt.h>
 #include <poll.h>
@@ -32,9 +33,9 @@ static struct {
 	char *requests[2];
 	char **command; /* "@" is replaced by the request's file */
 	struct sockaddr_in vip, servers[2];
-	unsigned flips;
+	double seconds;
 	int cpu;
-} opt = { .flips = 200, .cpu = -1 };
+} opt = { .seconds = 1, .cpu = -1 };
 
 /*
  * The flip under way: its number times 2, plus 1 once it was seen. The writer begins a flip, the
@@ -49,6 +50,7 @@ static atomic_bool is_done;
 static struct flip {
 	int64_t seen, answered; /* ns after the last byte of the request */
 } flips[MAX_FLIPS];
+static unsigned made;
 
 static uint64_t probes, stale; /* stale: to the old server after the new one was seen */
 static char bodies[2][MAX_REQUEST];
@@ -121,23 +123,30 @@ static void await_seen(uint64_t sent)
 	}
 }
 
+static void declare_one(struct flip *flip, unsigned number)
+{
+	int which = (int)number % 2;
+	uint64_t sent, answered;
+
+	atomic_store(&state, number * 2);
+	sent = opt.socket ? declare_by_socket(which, &answered)
+			  : declare_by_command(which, &answered);
+	await_seen(sent);
+	flip->seen = (int64_t)(seen_ns - sent);
+	flip->answered = (int64_t)(answered - sent);
+}
+
 static void *declare_all(void *unused)
 {
 	unsigned random = 1;
-	uint64_t sent, answered;
+	uint64_t end = now_ns() + (uint64_t)(opt.seconds * (double)JN_NS_PER_S);
 
 	(void)unused;
 	enter_netns(opt.client_netns);
-	for (unsigned i = 0; i < opt.flips; i++) {
-		int which = (int)(i + 1) % 2;
-
+	while (made < MAX_FLIPS && (made < 2 || made % 2 || now_ns() < end)) {
 		sleep_ns(PAUSE_NS + (unsigned)rand_r(&random) % PAUSE_NS);
-		atomic_store(&state, (i + 1) * 2);
-		sent = opt.socket ? declare_by_socket(which, &answered)
-				  : declare_by_command(which, &answered);
-		await_seen(sent);
-		flips[i].seen = (int64_t)(seen_ns - sent);
-		flips[i].answered = (int64_t)(answered - sent);
+		declare_one(&flips[made], made + 1);
+		made++;
 	}
 	atomic_store(&is_done, true);
 	return NULL;
@@ -218,12 +227,12 @@ static void read_request(int which)
 
 static void report(void)
 {
-	printf("{\"flips\":%u,\"probes\":%llu,\"stale\":%llu,\"seen_ns\":[", opt.flips,
+	printf("{\"flips\":%u,\"probes\":%llu,\"stale\":%llu,\"seen_ns\":[", made,
 	       (unsigned long long)probes, (unsigned long long)stale);
-	for (unsigned i = 0; i < opt.flips; i++)
+	for (unsigned i = 0; i < made; i++)
 		printf("%s%lld", i ? "," : "", (long long)flips[i].seen);
 	printf("],\"answered_ns\":[");
-	for (unsigned i = 0; i < opt.flips; i++)
+	for (unsigned i = 0; i < made; i++)
 		printf("%s%lld", i ? "," : "", (long long)flips[i].answered);
 	printf("]}\n");
 }
@@ -235,7 +244,7 @@ static void parse(int argc, char **argv)
 		{ "server-netns", 1, NULL, 's' },  { "vip", 1, NULL, 'v' },
 		{ "first", 1, NULL, 'a' },	   { "second", 1, NULL, 'b' },
 		{ "first-request", 1, NULL, 'A' }, { "second-request", 1, NULL, 'B' },
-		{ "flips", 1, NULL, 'n' },	   { "cpu", 1, NULL, 'p' },
+		{ "seconds", 1, NULL, 'w' },	   { "cpu", 1, NULL, 'p' },
 		{ "socket", 1, NULL, 'u' },	   { 0 },
 	};
 	int c;
@@ -266,8 +275,8 @@ static void parse(int argc, char **argv)
 		case 'B':
 			opt.requests[1] = optarg;
 			break;
-		case 'n':
-			opt.flips = (unsigned)atoi(optarg);
+		case 'w':
+			opt.seconds = atof(optarg);
 			break;
 		case 'p':
 			opt.cpu = atoi(optarg);
@@ -281,8 +290,8 @@ static void parse(int argc, char **argv)
 	}
 	opt.command = argv + optind;
 	errno = EINVAL;
-	if (opt.flips > MAX_FLIPS || !opt.requests[0] || !opt.requests[1])
-		die("flips, requests");
+	if (!opt.requests[0] || !opt.requests[1])
+		die("two requests");
 	if (!opt.socket == !opt.command[0])
 		die("either --socket or a command");
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The kernel's own account of BPF programs and maps, through bpftool and one bpf() call.
+"""The kernel's own account of BPF programs and maps, through bpftool, one bpf() call and tracefs.
 
 Statistics are on while a Statistics object is open and off as soon as the last holder (of any
 process) closes; kernel.bpf_stats_enabled itself is left alone.
@@ -8,11 +8,16 @@ process) closes; kernel.bpf_stats_enabled itself is left alone.
 import ctypes
 import json
 import os
+import re
 
-from machine import Broken, run
+from harness import Void
+from machine import Broken, find_mount, run
 
 SYS_BPF = {"x86_64": 321, "aarch64": 280, "riscv64": 280}
 BPF_ENABLE_STATS = 32
+TRACE_KB = 16384  # a CPU: 100,000 calls
+TRACE_HELD = re.compile(r"entries-in-buffer/entries-written: (\d+)/(\d+)")
+TRACE_EVENT = re.compile(r" (\d+\.\d+): sys_bpf( -> )?")
 
 
 class Statistics:
@@ -82,14 +87,48 @@ class Counts:
         return {hook: runs for hook, (runs, _) in self.values.items() if runs}
 
 
-def pinned_maps(folder):
-    """[{name, type, max_entries, bytes_memlock, …}] of the maps pinned below a folder."""
-    maps = []
-    for parent, _, files in os.walk(folder):
-        for name in files:
-            try:
-                maps.append(json.loads(run("bpftool", "-j", "map", "show", "pinned",
-                                           os.path.join(parent, name))))
-            except Broken:
-                continue  # a link or a program
-    return maps
+def map_bytes(folder, programs):
+    """{map name: memory in the kernel} of the maps pinned in a folder or used by programs."""
+    used = {number for one in json.loads(run("bpftool", "-j", "prog", "show"))
+            if one["id"] in programs for number in one.get("map_ids", [])}
+    listed = json.loads(run("bpftool", "-j", "-f", "map", "show"))
+    return {one["name"]: one["bytes_memlock"] for one in listed
+            if one["id"] in used or any(path.startswith(folder) for path in one.get("pinned", []))}
+
+
+class SystemCalls:
+    """While open, the kernel notes when one thread enters and leaves bpf(): a trace of our own."""
+
+    def __init__(self, machine, thread):
+        self.folder = f"{find_mount('tracefs')}/instances/{machine.tag}"
+        self.thread = thread
+
+    def write(self, name, value):
+        with open(f"{self.folder}/{name}", "w", encoding="ascii") as out:
+            out.write(str(value))
+
+    def __enter__(self):
+        os.mkdir(self.folder)
+        self.write("buffer_size_kb", TRACE_KB)
+        self.write("trace_clock", "mono")
+        self.write("set_event_pid", self.thread)
+        for edge in ("enter", "exit"):
+            self.write(f"events/syscalls/sys_{edge}_bpf/enable", 1)
+        return self
+
+    def total(self):
+        """(calls, seconds spent in them)."""
+        calls, seconds, entered = 0, 0.0, 0.0
+        with open(f"{self.folder}/trace", encoding="ascii") as lines:
+            for line in lines:
+                held, found = TRACE_HELD.search(line), TRACE_EVENT.search(line)
+                if held and held[1] != held[2]:
+                    raise Void(f"the trace lost events: {held[1]} of {held[2]} are left")
+                if found and found[2]:
+                    calls, seconds = calls + 1, seconds + float(found[1]) - entered
+                elif found:
+                    entered = float(found[1])
+        return calls, seconds
+
+    def __exit__(self, *_):
+        os.rmdir(self.folder)

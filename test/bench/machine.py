@@ -29,13 +29,13 @@ def run(*command, **options):
     return done.stdout
 
 
-def find_cgroup2():
+def find_mount(kind):
     with open("/proc/self/mountinfo", encoding="ascii") as lines:
         for line in lines:
             fields, rest = line.split(" - ")
-            if rest.startswith("cgroup2 "):
+            if rest.startswith(f"{kind} "):
                 return fields.split()[4]
-    raise Broken("no cgroup2 mount: mount one (mount -t cgroup2 none DIR)")
+    raise Broken(f"no {kind} mount: mount one (mount -t {kind} none DIR)")
 
 
 def forgive(step, *arguments):
@@ -72,7 +72,7 @@ class Machine(contextlib.ExitStack):
         if os.geteuid():
             raise Broken("the bench needs root: namespaces, cgroups and BPF statistics")
         self.tag = f"jnb{os.getpid()}"
-        self.cgroup_root = find_cgroup2()
+        self.cgroup_root = find_mount("cgroup2")
         self.links = 0
         self.scratch = tempfile.mkdtemp(prefix="run-", dir=scratch_parent)
         self.callback(shutil.rmtree, self.scratch, ignore_errors=True)
@@ -90,6 +90,11 @@ class Machine(contextlib.ExitStack):
         # Both ends of a benchmark use up ports faster than people do.
         space.sysctl("net.ipv4.ip_local_port_range", "1024 65535")
         return space
+
+    @staticmethod
+    def remove_namespace(space):
+        """Before the run's end: for those with more in them than can wait."""
+        run("ip", "netns", "del", space.name)
 
     def link(self, client, server):
         """A veth pair; returns the address on the server's side."""

@@ -14,9 +14,9 @@ import rules
 from harness import Void
 from machine import Broken
 from objects import SERVICE_PORT, TARGET_PORT, called
-from places import place_arguments
+from places import LISTEN, place_arguments
 
-NFT_CHUNK = 500  # services a transaction, where loading is not what is measured
+NFT_CHUNK = 500  # services a transaction: nftables' time grows with the square of them
 CPU = 0  # both ends, one thread
 
 
@@ -30,12 +30,14 @@ class Peer:
     def ways(self):
         raise NotImplementedError
 
-    def loop(self, binary, mode="tcp", seconds=1.0, count=0):
+    def loop_command(self, binary, *more):
+        return [binary, *place_arguments(self.site, self.client, self.cgroup), *LISTEN,
+                "--targets", ",".join(self.targets), *more]
+
+    def loop(self, binary, mode="tcp", seconds=1.0):
         """One run of the connect loop, as it says itself."""
-        return json.loads(self.client.run(
-            binary, *place_arguments(self.site, self.client, self.cgroup), "--mode", mode,
-            "--targets", ",".join(self.targets), "--seconds", seconds, "--count", count,
-            "--cpu", CPU))
+        return json.loads(self.client.run(*self.loop_command(
+            binary, "--mode", mode, "--seconds", seconds, "--cpu", CPU)))
 
     def connect(self, binary, seconds):
         """Fresh TCP connections for some seconds, with the proof of their path."""
@@ -93,22 +95,28 @@ class NftRules(Peer):
     def command(path):
         return ["nft", "-f", path]
 
-    def load(self, services, folder):
-        """Sets the table up, in transactions small enough to be quick."""
-        self.forget_soon()
-        self.feed(self.shape.base(), folder)
+    def transactions(self, services):
+        yield self.shape.base()
         for start in range(0, len(services), NFT_CHUNK):
-            self.feed(self.shape.add(services[start:start + NFT_CHUNK]), folder)
+            yield self.shape.add(services[start:start + NFT_CHUNK])
+
+    def load(self, services, folder, limit=None):
+        """Sets the table up; returns the seconds it took. TimeoutExpired past the limit."""
+        seconds = 0.0
+        for pieces in self.transactions(services):
+            seconds += self.feed(pieces, folder, limit and limit - seconds)
+        self.forget_soon()
+        return seconds
 
     def forget_soon(self):
         """Connections that were reset are not found again by a later one with their ports."""
         self.client.sysctl("net.netfilter.nf_conntrack_tcp_timeout_close", 1)
 
-    def feed(self, pieces, folder, seconds=None):
+    def feed(self, pieces, folder, limit):
         """Loads one file as kube-proxy would; returns the seconds it took."""
         path = rules.write(f"{folder}/{self.kind}.rules", pieces)
         start = time.monotonic()
-        self.client.run(*self.command(path), timeout=seconds)
+        self.client.run(*self.command(path), timeout=limit)
         return time.monotonic() - start
 
     def ways(self):
@@ -117,31 +125,34 @@ class NftRules(Peer):
         return sum(one["counter"]["packets"] for one in listed["nftables"] if "counter" in one)
 
 
-class IptablesRules(NftRules):
-    """kube-proxy's shape in iptables; the called services' chains count."""
+class NftWhole(NftRules):
+    """The same in one transaction, which is how kube-proxy's first sync loads it."""
+
+    kind = "nftables-whole"
+
+    def transactions(self, services):
+        yield self.shape.full(services)
+
+
+class IptablesRules(NftWhole):
+    """kube-proxy's shape in iptables; the jump to KUBE-SERVICES counts (a sync resets the rest).
+
+    Nobody but the rules answers for a VIP: a connection that was made was translated.
+    """
 
     kind = "iptables"
 
     def __init__(self, name, site, client, cgroup, services):
         super().__init__(name, site, client, cgroup, services)
         self.shape = rules.Iptables(site.plan)
-        self.chains = {self.shape.service_chain(service) for service in called(services)}
 
     @staticmethod
     def command(path):
         return [f"{iptables_variant()}-restore", "--noflush", path]
 
-    def load(self, services, folder):
-        self.forget_soon()
-        self.feed(self.shape.full(services), folder)
-
     def ways(self):
-        packets = 0
-        for line in self.client.run(f"{iptables_variant()}-save", "-c", "-t", "nat").splitlines():
-            words = line.split()
-            if len(words) > 3 and words[1:3] == ["-A", "KUBE-SERVICES"] and words[-1] in self.chains:
-                packets += int(words[0].strip("[]").split(":")[0])
-        return packets
+        listed = self.client.run(iptables_variant(), "-t", "nat", "-nvxL", "OUTPUT")
+        return sum(int(line.split()[0]) for line in listed.splitlines() if "KUBE-SERVICES" in line)
 
 
 def iptables_variant():

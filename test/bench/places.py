@@ -59,7 +59,10 @@ class Loopback:
         return client
 
 
+LISTEN = ["--listen", f"0.0.0.0:{TARGET_PORT}"]
+
+
 def place_arguments(site, client, cgroup):
     """What the load programs need to know to be in the right place."""
     return ["--cgroup", cgroup, "--client-netns", client.path,
-            "--server-netns", site.server(client).path, "--listen", f"0.0.0.0:{TARGET_PORT}"]
+            "--server-netns", site.server(client).path]

@@ -29,7 +29,7 @@ class Row:
 
     def add_plot(self, name, title, unit, bars):
         """bars: [(label, Spread)]"""
-        self.plots.append({"name": f"row{self.number:02d}-{name}.png", "title": title,
+        self.plots.append({"name": f"row{self.number:02d}-{name}.svg", "title": title,
                            "unit": unit, "bars": [[label, s.as_json()] for label, s in bars]})
 
     def as_json(self):
@@ -111,11 +111,9 @@ def write_all(folder, say):
         with open(f"{folder}/{name}", encoding="utf-8") as lines:
             data = json.load(lines)
         parts.append(row_text(data))
-        parts += [f"![{plot['title']}]({plot['name']})\n" for plot in data["plots"]
-                  if plots.draw(plot, folder)]
-    if not plots.can_draw():
-        parts.append("No plots: matplotlib is missing (apt-get install python3-matplotlib).\n")
-        say("no plots: matplotlib is missing (apt-get install python3-matplotlib)")
+        for plot in data["plots"]:
+            plots.draw(plot, folder)
+            parts.append(f"![{plot['title']}]({plot['name']})\n")
     with open(f"{folder}/report.md", "w", encoding="utf-8") as out:
         out.write("\n".join(parts))
     say(f"report: {folder}/report.md")

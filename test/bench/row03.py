@@ -15,7 +15,7 @@ from harness import Claim, Spread, Void, interleave, ratio, spread
 from kernelstats import Counts, Statistics, attached
 from machine import stop
 from peer import CPU, Junctor, Peer
-from places import Across, place_arguments
+from places import LISTEN, Across, place_arguments
 from report import Row
 
 SERVICES, ENDPOINTS = 10, 10
@@ -76,7 +76,7 @@ def build(bench, site):
 def stream(bench, row, hit):
     """Programs that run while one connection through the VIP carries a stream."""
     process = bench.machine.start(
-        bench.program("stream"), *place_arguments(hit.site, hit.client, hit.cgroup),
+        bench.program("stream"), *place_arguments(hit.site, hit.client, hit.cgroup), *LISTEN,
         "--targets", hit.targets[0], "--seconds", min(STREAM_SECONDS, bench.seconds),
         "--cpu", CPU, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     programs = attached(hit.cgroup)

@@ -27,7 +27,6 @@ class Bench:
 
     def __init__(self, options, machine):
         self.rounds, self.seconds = options.rounds, options.seconds
-        self.flips, self.is_smoke = options.flips, options.smoke
         self.load_limit = options.load_limit
         self.machine = machine
         self.build = os.path.abspath(options.build)
@@ -56,9 +55,8 @@ def parse():
                         help="rounds that count; one more is thrown away")
     parser.add_argument("--seconds", type=float, default=number["seconds"],
                         help="of one peer in one round")
-    parser.add_argument("--flips", type=int, default=200, help="changes timed in row 16")
     parser.add_argument("--load-limit", type=float, default=600,
-                        help="seconds after which the loading of rules is given up (row 17)")
+                        help="seconds after which a load of rules is given up (row 17)")
     parser.add_argument("--build", default=f"{HERE}/../../build", help="the build folder")
     options = parser.parse_args()
     if options.smoke:
