@@ -63,6 +63,7 @@ static inline int told_row(void *arg, const struct jn_row *row)
 	to->body = malloc(row->body_size + 1);
 	assert_non_null(to->body);
 	memcpy(to->body, row->body, row->body_size);
+	to->body[row->body_size] = 0;
 	return 0;
 }
 
