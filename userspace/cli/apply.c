@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * junctor apply: a file, or standard input, to /v1/apply. It is read to its end before anything is
+ * sent: whoever writes it may be slow, and junctord gives a request only so long. What is in it
+ * junctord checks, and answers for the whole of it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "cli/ask.h"
+#include "cli/documents.h"
+#include "cli/text.h"
+#include "cli/view.h"
+#include "proto/object.h"
+
+#define PIECE_BYTES 65536
+
+/* Up to one byte more than junctord takes: then it is too much. */
+static int read_all(int fd, struct jn_buffer *out)
+{
+	char piece[PIECE_BYTES];
+	ssize_t size;
+
+	do {
+		size = read(fd, piece, sizeof(piece));
+		if (size > 0)
+			jn_buffer_add(out, piece, (size_t)size);
+		if (size < 0 && errno != EINTR)
+			return -errno;
+		if (jn_buffer_failed(out))
+			return -ENOMEM;
+	} while (size && out->size <= JN_MAX_STREAM_BYTES);
+	return 0;
+}
+
+static int read_file(const char *path, struct jn_buffer *out)
+{
+	bool is_stdin = !strcmp(path, "-");
+	JN_AUTO(jn_close_fd) int fd = is_stdin ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	int rc = !is_stdin && fd < 0 ? -errno : 0;
+
+	if (!rc)
+		rc = read_all(is_stdin ? STDIN_FILENO : fd, out);
+	if (rc) {
+		jn_text_say("%s cannot be read (%s); give a file with JSON, or - for standard "
+			    "input",
+			    is_stdin ? "standard input" : path, strerror(-rc));
+		return JN_EXIT_FAILED;
+	}
+	if (out->size <= JN_MAX_STREAM_BYTES)
+		return JN_EXIT_OK;
+	jn_text_say("%s is larger than the limit of %u bytes; split it into several",
+		    is_stdin ? "standard input" : path, JN_MAX_STREAM_BYTES);
+	return JN_EXIT_REJECTED;
+}
+
+/* The text as junctord wants it: documents in a row become JSON lines. */
+static int prepare(struct jn_buffer *text)
+{
+	struct jn_buffer lines = { 0 };
+
+	if (!jn_documents_are_long(text->data, text->size))
+		return JN_EXIT_OK;
+	jn_documents_to_lines(text->data, text->size, &lines);
+	jn_buffer_done(text);
+	*text = lines;
+	if (!jn_buffer_failed(text))
+		return JN_EXIT_OK;
+	jn_text_say("out of memory for the file; free some, or split it");
+	return JN_EXIT_FAILED;
+}
+
+static void add_results(struct jn_buffer *out, const struct jn_json *results)
+{
+	for (size_t i = 0; i < jn_json_count(results); i++) {
+		const struct jn_json *one = jn_json_at(results, i);
+		const char *kind = jn_json_text(jn_json_get(one, "kind"));
+		const char *namespace_ = jn_json_text(jn_json_get(one, "namespace"));
+		const char *name = jn_json_text(jn_json_get(one, "name"));
+		const char *result = jn_json_text(jn_json_get(one, "result"));
+
+		if (!kind || !namespace_ || !name || !result)
+			continue; /* not from this junctord */
+		jn_view_add_reference(out, kind, namespace_, name);
+		jn_buffer_printf(out, " %s\n", result);
+	}
+}
+
+int jn_cli_apply(const struct jn_command *command)
+{
+	JN_AUTO(jn_client_close) struct jn_client *client = NULL;
+	JN_AUTO(jn_answer_done) struct jn_answer answer = { 0 };
+	JN_AUTO(jn_json_free) struct jn_json *document = NULL;
+	JN_AUTO(jn_buffer_done) struct jn_buffer text = { 0 };
+	struct jn_question question = { .method = "POST",
+					.target = "/v1/apply",
+					.timeout_ms = JN_PATIENCE_MS };
+	int code = read_file(command->file, &text);
+
+	if (!code)
+		code = prepare(&text);
+	if (!code)
+		code = jn_ask_open(command, &client);
+	if (code)
+		return code;
+	question.body = text.size ? text.data : "";
+	question.size = text.size;
+	code = jn_ask(client, &question, &answer);
+	if (!code)
+		code = jn_ask_read(&answer, &document);
+	if (code)
+		return code;
+	jn_buffer_clear(&text);
+	add_results(&text, jn_json_get(document, "results"));
+	return jn_text_put(&text);
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One way for every verb to ask, and one table of what an HTTP status means to whoever called
+ * junctor. A Status's causes are shown one a line, each with its field.
+ */
+#include "cli/ask.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/version.h"
+#include "cli/text.h"
+#include "proto/object.h"
+
+#define DEFAULT_NAMESPACE "default"
+#define MAX_SHOWN 200 /* bytes of an answer that is no Status */
+
+/* --- refusals ---------------------------------------------------------------------------------- */
+
+static int code_of_status(int status)
+{
+	switch (status) {
+	case 404:
+		return JN_EXIT_NOT_FOUND;
+	case 408:
+		return JN_EXIT_TIMED_OUT;
+	case 429: /* too many clients: nobody has looked at the request */
+		return JN_EXIT_FAILED;
+	default:
+		return status < 500 ? JN_EXIT_REJECTED : JN_EXIT_FAILED;
+	}
+}
+
+static int code_of_error(const struct jn_error *err)
+{
+	switch (err->kind) {
+	case JN_ERROR_UNAVAILABLE:
+		return JN_EXIT_UNREACHABLE;
+	case JN_ERROR_TIMEOUT:
+		return JN_EXIT_TIMED_OUT;
+	default:
+		return JN_EXIT_FAILED;
+	}
+}
+
+static int fail(struct jn_error *err)
+{
+	jn_text_say("%s", jn_error_text(err));
+	return code_of_error(err);
+}
+
+static int out_of_memory(void)
+{
+	jn_text_say("out of memory; free some, or ask for less");
+	return JN_EXIT_FAILED;
+}
+
+static void say_cause(const struct jn_json *cause)
+{
+	const char *field = jn_json_text(jn_json_get(cause, "field"));
+	const char *message = jn_json_text(jn_json_get(cause, "message"));
+
+	jn_text_say("%s%s%s", field ? field : "", field ? ": " : "", message ? message : "");
+}
+
+/* The causes; the message only where it says something else: "27 faults, the first: …". */
+static void say_causes(const struct jn_json *causes, const char *message)
+{
+	size_t count = jn_json_count(causes);
+	const char *first = jn_json_text(jn_json_get(jn_json_at(causes, 0), "message"));
+	bool is_repeated = first && strstr(message, first);
+	unsigned long found = strtoul(message, NULL, 10);
+
+	for (size_t i = 0; i < count; i++)
+		say_cause(jn_json_at(causes, i));
+	if (!is_repeated)
+		jn_text_say("%s", message);
+	else if (found > count)
+		jn_text_say("and %lu more; correct these first", found - count);
+}
+
+static void say_refusal(const struct jn_answer *answer)
+{
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+	JN_AUTO(jn_json_free) struct jn_json *status = NULL;
+	const struct jn_json *causes;
+	const char *message = NULL;
+
+	if (!jn_json_parse(answer->body.data, answer->body.size, &status, &err))
+		message = jn_json_text(jn_json_get(status, "message"));
+	if (!message) {
+		int size = answer->body.size < MAX_SHOWN ? (int)answer->body.size : MAX_SHOWN;
+
+		jn_text_say("the answer is HTTP status %d, without a reason: %.*s", answer->status,
+			    size, answer->body.data ? answer->body.data : "");
+		return;
+	}
+	causes = jn_json_get(jn_json_get(status, "details"), "causes");
+	if (jn_json_count(causes))
+		say_causes(causes, message);
+	else
+		jn_text_say("%s", message);
+}
+
+/* --- questions --------------------------------------------------------------------------------- */
+
+int jn_ask_open(const struct jn_command *command, struct jn_client **out)
+{
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+
+	return jn_client_open(command->socket, out, &err) ? fail(&err) : JN_EXIT_OK;
+}
+
+/* 0, whatever the HTTP status, or the exit code. */
+static int exchange(struct jn_client *client, const struct jn_question *q, struct jn_answer *out)
+{
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+	int rc = jn_client_request(client, q->method, q->target, q->body, q->size, q->timeout_ms,
+				   out, &err);
+
+	return rc ? fail(&err) : JN_EXIT_OK;
+}
+
+/* Hand a good answer over; say what is wrong with another one. */
+static int settle(struct jn_answer *answer, struct jn_answer *out)
+{
+	if (answer->status < 200 || answer->status > 299) {
+		say_refusal(answer);
+		return code_of_status(answer->status);
+	}
+	*out = *answer;
+	*answer = (struct jn_answer){ 0 };
+	return JN_EXIT_OK;
+}
+
+int jn_ask(struct jn_client *client, const struct jn_question *question, struct jn_answer *out)
+{
+	JN_AUTO(jn_answer_done) struct jn_answer answer = { 0 };
+	int code = exchange(client, question, &answer);
+
+	return code ? code : settle(&answer, out);
+}
+
+int jn_ask_read(const struct jn_answer *answer, struct jn_json **out)
+{
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+	int rc = jn_json_parse(answer->body.data, answer->body.size, out, &err);
+
+	if (rc == -ENOMEM)
+		return out_of_memory();
+	if (!rc)
+		return JN_EXIT_OK;
+	jn_text_say("the answer cannot be read (%s); is that junctord, and of version " JN_VERSION
+		    "?",
+		    jn_error_text(&err));
+	return JN_EXIT_FAILED;
+}
+
+/* --- objects ----------------------------------------------------------------------------------- */
+
+const char *jn_ask_namespace(const struct jn_command *command)
+{
+	return command->namespace_ ? command->namespace_ : DEFAULT_NAMESPACE;
+}
+
+/* One step of a path: nothing in it separates, whatever it is. */
+static void add_step(struct jn_buffer *out, const char *text)
+{
+	jn_buffer_add_text(out, "/");
+	for (; *text; text++) {
+		bool is_plain = (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z') ||
+				(*text >= '0' && *text <= '9') || *text == '-';
+
+		if (is_plain)
+			jn_buffer_add(out, text, 1);
+		else
+			jn_buffer_printf(out, "%%%02X", (unsigned char)*text);
+	}
+}
+
+void jn_ask_add_path(struct jn_buffer *out, enum jn_noun noun, const char *namespace_,
+		     const char *name)
+{
+	enum jn_kind kind = noun == JN_NOUN_POLICY ? JN_KIND_TRAFFIC_POLICY : JN_KIND_LOCAL_SERVICE;
+
+	jn_buffer_add_text(out, "/apis/" JN_API_VERSION);
+	if (namespace_) {
+		jn_buffer_add_text(out, "/namespaces");
+		add_step(out, namespace_);
+	}
+	add_step(out, jn_kind_names(kind)->plural);
+	if (name)
+		add_step(out, name);
+}
+
+int jn_ask_for_object(struct jn_client *client, const struct jn_command *command,
+		      const char *method, struct jn_answer *out)
+{
+	JN_AUTO(jn_answer_done) struct jn_answer answer = { 0 };
+	JN_AUTO(jn_buffer_done) struct jn_buffer path = { 0 };
+	struct jn_question question = { .method = method, .timeout_ms = JN_PATIENCE_MS };
+	enum jn_noun noun = command->noun == JN_NOUN_BACKEND ? JN_NOUN_SERVICE : command->noun;
+	int code;
+
+	jn_ask_add_path(&path, noun, jn_ask_namespace(command), command->name);
+	question.target = jn_buffer_text(&path);
+	code = jn_buffer_failed(&path) ? out_of_memory() : exchange(client, &question, &answer);
+	if (code)
+		return code;
+	if (answer.status == 404) {
+		jn_text_say("there is no %s \"%s\" in namespace \"%s\"; `junctor get %s` shows "
+			    "what there is",
+			    jn_noun_one(noun), command->name, jn_ask_namespace(command),
+			    jn_noun_many(noun));
+		return JN_EXIT_NOT_FOUND;
+	}
+	return settle(&answer, out);
+}

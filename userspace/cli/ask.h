@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Questions to junctord, and what a refusal means: said on stderr, turned into an exit code.
+ */
+#ifndef JUNCTOR_CLI_ASK_H
+#define JUNCTOR_CLI_ASK_H
+
+#include "cli/cli.h"
+#include "client/client.h"
+#include "proto/json.h"
+
+#define JN_PATIENCE_MS 60000 /* of silence, for whatever has no time of its own */
+
+struct jn_question {
+	const char *method, *target;
+	const char *body; /* may be NULL */
+	size_t size;
+	unsigned timeout_ms;
+};
+
+/* Each returns an exit code; other than JN_EXIT_OK it has been explained on stderr. */
+int jn_ask_open(const struct jn_command *command, struct jn_client **out);
+int jn_ask(struct jn_client *client, const struct jn_question *question, struct jn_answer *out);
+
+/* Like jn_ask about the one object that the command names; one that is not there is said so. */
+int jn_ask_for_object(struct jn_client *client, const struct jn_command *command,
+		      const char *method, struct jn_answer *out);
+
+/* An answer's body as a document, which does not need the answer any more. */
+int jn_ask_read(const struct jn_answer *answer, struct jn_json **out);
+
+/*
+ * Path of the objects of a kind (backends are those of services): in `namespace_`, or (NULL) in
+ * all of them; with a name (NULL: the collection) it is that of one object.
+ */
+void jn_ask_add_path(struct jn_buffer *out, enum jn_noun noun, const char *namespace_,
+		     const char *name);
+
+/* The namespace that a command with a name means. */
+const char *jn_ask_namespace(const struct jn_command *command);
+
+#endif

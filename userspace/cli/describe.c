@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * junctor describe service: all there is to know about one service, for a person. Scripts take
+ * `get -o json`.
+ */
+#include <string.h>
+
+#include "base/auto.h"
+#include "cli/ask.h"
+#include "cli/columns.h"
+#include "cli/text.h"
+#include "cli/view.h"
+
+static void add_field(struct jn_buffer *out, const char *name, const char *value)
+{
+	jn_buffer_printf(out, "%-13s", name);
+	jn_text_add_visible(out, value);
+	jn_buffer_add_text(out, "\n");
+}
+
+/* Labels, annotations: one a line. */
+static void add_pairs(struct jn_buffer *out, const char *name, const struct jn_json *pairs)
+{
+	const struct jn_json *value;
+	void *at = NULL;
+	const char *key;
+
+	while (pairs && jn_json_next(pairs, &at, &key, &value)) {
+		JN_AUTO(jn_buffer_done) struct jn_buffer text = { 0 };
+		const char *given = jn_json_text(value);
+
+		jn_buffer_printf(&text, "%s=%s", key, given ? given : "");
+		add_field(out, name, jn_buffer_text(&text));
+		name = "";
+	}
+}
+
+static void add_identity(struct jn_buffer *out, const struct jn_json *service)
+{
+	const struct jn_json *metadata = jn_json_get(service, "metadata");
+	const struct jn_json *addresses = jn_json_get(jn_json_get(service, "spec"), "addresses");
+
+	add_field(out, "Name:", jn_view_name(service));
+	add_field(out, "Namespace:", jn_view_namespace(service));
+	add_pairs(out, "Labels:", jn_json_get(metadata, "labels"));
+	add_pairs(out, "Annotations:", jn_json_get(metadata, "annotations"));
+	add_field(out, "Version:", jn_view_text(service, "metadata", "resourceVersion"));
+	add_field(out, "Status:", jn_view_status(service));
+	for (size_t i = 0; i < jn_json_count(addresses); i++) {
+		const char *address = jn_json_text(jn_json_at(addresses, i));
+
+		add_field(out, i ? "" : "Addresses:", address ? address : "");
+	}
+}
+
+static void add_number(struct jn_columns *c, const struct jn_json *number)
+{
+	jn_buffer_printf(&c->cell, "%lld", (long long)jn_json_integer(number));
+	jn_columns_take(c);
+}
+
+static void add_ports(struct jn_buffer *out, const struct jn_json *service)
+{
+	static const char *const heads[] = { "NAME", "PORT", "PROTOCOL", "TARGET-PORT", NULL };
+	const struct jn_json *ports = jn_json_get(jn_json_get(service, "spec"), "ports");
+	JN_AUTO(jn_columns_done) struct jn_columns columns;
+
+	jn_columns_init(&columns, heads);
+	for (size_t i = 0; i < jn_json_count(ports); i++) {
+		const struct jn_json *port = jn_json_at(ports, i);
+
+		jn_columns_add(&columns, jn_json_text(jn_json_get(port, "name")));
+		add_number(&columns, jn_json_get(port, "port"));
+		jn_columns_add(&columns, jn_json_text(jn_json_get(port, "protocol")));
+		add_number(&columns, jn_json_get(port, "targetPort"));
+	}
+	jn_buffer_add_text(out, "Ports:\n");
+	jn_columns_write(&columns, "  ", out);
+}
+
+static void add_backends(struct jn_buffer *out, const struct jn_json *service)
+{
+	static const char *const heads[] = { "ADDRESS", "PORTS", "WEIGHT", "STATE", NULL };
+	const struct jn_json *backends = jn_json_get(jn_json_get(service, "spec"), "backends");
+	JN_AUTO(jn_columns_done) struct jn_columns columns;
+
+	jn_columns_init(&columns, heads);
+	for (size_t i = 0; i < jn_json_count(backends); i++) {
+		const struct jn_json *backend = jn_json_at(backends, i);
+
+		jn_view_add_backend_address(&columns.cell, backend);
+		jn_columns_take(&columns);
+		jn_view_add_backend_ports(&columns.cell, service, backend);
+		jn_columns_take(&columns);
+		jn_buffer_printf(&columns.cell, "%u", jn_view_backend_weight(backend));
+		jn_columns_take(&columns);
+		jn_columns_add(&columns, jn_view_backend_state(backend));
+	}
+	if (!jn_json_count(backends)) {
+		add_field(out, "Backends:", "none");
+		return;
+	}
+	jn_buffer_add_text(out, "Backends:    ");
+	jn_view_add_ready(out, service);
+	jn_buffer_add_text(out, " ready\n");
+	jn_columns_write(&columns, "  ", out);
+}
+
+/* Those of `policies` (a list) whose target this service is. */
+static void add_policies(struct jn_buffer *out, const struct jn_json *service,
+			 const struct jn_json *policies)
+{
+	static const char *const heads[] = { "NAME",   "PORT", "ALGORITHM", "NO-BACKEND-ERRNO",
+					     "STATUS", NULL };
+	JN_AUTO(jn_columns_done) struct jn_columns columns;
+	const struct jn_json *policy;
+	bool has_policy = false;
+
+	jn_columns_init(&columns, heads);
+	for (size_t i = 0; (policy = jn_view_item(policies, i)); i++) {
+		const struct jn_json *spec = jn_json_get(policy, "spec");
+		const struct jn_json *target = jn_json_get(spec, "targetRef");
+		const char *port = jn_json_text(jn_json_get(target, "port"));
+
+		if (strcmp(jn_view_text(spec, "targetRef", "name"), jn_view_name(service)) != 0)
+			continue;
+		has_policy = true;
+		jn_columns_add(&columns, jn_view_name(policy));
+		jn_columns_add(&columns, port ? port : "all");
+		jn_columns_add(&columns, jn_view_text(policy, "spec", "algorithm"));
+		jn_columns_add(&columns, jn_view_text(policy, "spec", "noBackendErrno"));
+		jn_columns_add(&columns, jn_view_status(policy));
+	}
+	if (!has_policy) {
+		add_field(out, "Policies:", "none: Random, ECONNREFUSED without a ready backend");
+		return;
+	}
+	jn_buffer_add_text(out, "Policies:\n");
+	jn_columns_write(&columns, "  ", out);
+}
+
+static int ask_for_policies(struct jn_client *client, const struct jn_command *command,
+			    struct jn_json **out)
+{
+	JN_AUTO(jn_answer_done) struct jn_answer answer = { 0 };
+	JN_AUTO(jn_buffer_done) struct jn_buffer path = { 0 };
+	struct jn_question question = { .method = "GET", .timeout_ms = JN_PATIENCE_MS };
+	int code;
+
+	jn_ask_add_path(&path, JN_NOUN_POLICY, jn_ask_namespace(command), NULL);
+	question.target = jn_buffer_text(&path);
+	code = jn_ask(client, &question, &answer);
+	return code ? code : jn_ask_read(&answer, out);
+}
+
+int jn_cli_describe(const struct jn_command *command)
+{
+	JN_AUTO(jn_client_close) struct jn_client *client = NULL;
+	JN_AUTO(jn_answer_done) struct jn_answer answer = { 0 };
+	JN_AUTO(jn_json_free) struct jn_json *service = NULL;
+	JN_AUTO(jn_json_free) struct jn_json *policies = NULL;
+	JN_AUTO(jn_buffer_done) struct jn_buffer text = { 0 };
+	int code = jn_ask_open(command, &client);
+
+	if (!code)
+		code = jn_ask_for_object(client, command, "GET", &answer);
+	if (!code)
+		code = jn_ask_read(&answer, &service);
+	if (!code)
+		code = ask_for_policies(client, command, &policies);
+	if (code)
+		return code;
+	add_identity(&text, service);
+	add_ports(&text, service);
+	add_policies(&text, service, policies);
+	add_backends(&text, service);
+	return jn_text_put(&text);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * junctor status: what /v1/status says, for a person; its exit code tells a script whether anything
+ * is wrong. A generation that is just being published is nothing wrong.
+ */
+#include "base/auto.h"
+#include "cli/ask.h"
+#include "cli/columns.h"
+#include "cli/text.h"
+
+static const char *text_of(const struct jn_json *value)
+{
+	const char *text = jn_json_text(value);
+
+	return text ? text : "";
+}
+
+static void add_generation(struct jn_buffer *out, const struct jn_json *status)
+{
+	const struct jn_json *installed = jn_json_get(status, "installedGeneration");
+
+	jn_buffer_printf(out, "Generation:  %lld declared, %lld in the kernel, %s\n",
+			 (long long)jn_json_integer(jn_json_get(status, "generation")),
+			 (long long)jn_json_integer(installed),
+			 jn_json_bool(jn_json_get(status, "synced")) ? "in sync" : "not in sync");
+}
+
+static bool is_attached(const struct jn_json *hook)
+{
+	return jn_json_bool(jn_json_get(hook, "attached"));
+}
+
+static size_t count_attached(const struct jn_json *hooks)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < jn_json_count(hooks); i++)
+		count += is_attached(jn_json_at(hooks, i));
+	return count;
+}
+
+static void add_hooks(struct jn_buffer *out, const struct jn_json *hooks)
+{
+	jn_buffer_printf(out, "Hooks:       %zu of %zu attached", count_attached(hooks),
+			 jn_json_count(hooks));
+	for (size_t i = 0; i < jn_json_count(hooks); i++) {
+		const struct jn_json *hook = jn_json_at(hooks, i);
+
+		jn_buffer_add_text(out, i ? ", " : ": ");
+		jn_text_add_visible(out, text_of(jn_json_get(hook, "name")));
+		jn_buffer_add_text(out, is_attached(hook) ? "" : " (NOT attached)");
+	}
+	jn_buffer_add_text(out, "\n");
+}
+
+static void add_degraded(struct jn_buffer *out, const struct jn_json *sentences)
+{
+	size_t count = jn_json_count(sentences);
+
+	jn_buffer_printf(out, "Degraded:    %s\n", count ? "yes" : "no");
+	for (size_t i = 0; i < count; i++) {
+		jn_buffer_add_text(out, "  - ");
+		jn_text_add_visible(out, text_of(jn_json_at(sentences, i)));
+		jn_buffer_add_text(out, "\n");
+	}
+}
+
+/* Full only where it is full: 99.9 % is 99. */
+static int64_t percent(int64_t used, int64_t max)
+{
+	return max > 0 ? (int64_t)((double)used * 100 / (double)max) : 0;
+}
+
+static void add_limits(struct jn_buffer *out, const struct jn_json *limits)
+{
+	static const char *const heads[] = { "LIMIT", "USED", "MAX", "PERCENT", NULL };
+	JN_AUTO(jn_columns_done) struct jn_columns columns;
+	const struct jn_json *limit;
+	void *at = NULL;
+	const char *name;
+
+	jn_columns_init(&columns, heads);
+	while (limits && jn_json_next(limits, &at, &name, &limit)) {
+		int64_t used = jn_json_integer(jn_json_get(limit, "used"));
+		int64_t max = jn_json_integer(jn_json_get(limit, "max"));
+		const int64_t numbers[] = { used, max, percent(used, max) };
+
+		jn_columns_add(&columns, name);
+		for (size_t i = 0; i < JN_COUNT(numbers); i++) {
+			jn_buffer_printf(&columns.cell, "%lld", (long long)numbers[i]);
+			jn_columns_take(&columns);
+		}
+	}
+	jn_columns_write(&columns, "", out);
+}
+
+static void add_status(struct jn_buffer *out, const struct jn_json *status)
+{
+	jn_buffer_add_text(out, "Version:     ");
+	jn_text_add_visible(out, text_of(jn_json_get(status, "version")));
+	jn_buffer_add_text(out, "\n");
+	add_generation(out, status);
+	add_hooks(out, jn_json_get(status, "hooks"));
+	add_degraded(out, jn_json_get(status, "degraded"));
+	jn_buffer_add_text(out, "\n");
+	add_limits(out, jn_json_get(status, "limits"));
+}
+
+int jn_cli_status(const struct jn_command *command)
+{
+	static const struct jn_question question = { .method = "GET",
+						     .target = "/v1/status",
+						     .timeout_ms = JN_PATIENCE_MS };
+	JN_AUTO(jn_client_close) struct jn_client *client = NULL;
+	JN_AUTO(jn_answer_done) struct jn_answer answer = { 0 };
+	JN_AUTO(jn_json_free) struct jn_json *status = NULL;
+	JN_AUTO(jn_buffer_done) struct jn_buffer text = { 0 };
+	const struct jn_json *hooks;
+	int code = jn_ask_open(command, &client);
+
+	if (!code)
+		code = jn_ask(client, &question, &answer);
+	if (!code)
+		code = jn_ask_read(&answer, &status);
+	if (code)
+		return code;
+	if (command->output == JN_OUTPUT_JSON)
+		jn_text_add_json(&text, answer.body.data, answer.body.size);
+	else
+		add_status(&text, status);
+	code = jn_text_put(&text);
+	hooks = jn_json_get(status, "hooks");
+	if (jn_json_count(jn_json_get(status, "degraded")) ||
+	    count_attached(hooks) < jn_json_count(hooks))
+		code = code ? code : JN_EXIT_DEGRADED;
+	return code;
+}

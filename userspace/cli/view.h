@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Objects as junctord answers them, seen the way tables show them. A field that is missing or of
+ * another type is an empty text: a newer junctord may say more, and must not stop an older junctor.
+ */
+#ifndef JUNCTOR_CLI_VIEW_H
+#define JUNCTOR_CLI_VIEW_H
+
+#include "base/buffer.h"
+#include "cli/command.h"
+#include "proto/json.h"
+
+/* A list's items, or the one object itself: start with index 0, NULL at the end. */
+const struct jn_json *jn_view_item(const struct jn_json *document, size_t index);
+
+/* The text at object.outer.inner, or "". */
+const char *jn_view_text(const struct jn_json *object, const char *outer, const char *inner);
+const char *jn_view_name(const struct jn_json *object);
+const char *jn_view_namespace(const struct jn_json *object);
+
+/* "Programmed", "Pending", or what keeps it from its purpose: "NoEndpoint", "TargetNotFound", … */
+const char *jn_view_status(const struct jn_json *object);
+
+/* Of services. "127.96.0.10,fd00:96::10"; "80/TCP,53/UDP"; "2/3" are ready. */
+void jn_view_add_addresses(struct jn_buffer *out, const struct jn_json *service);
+void jn_view_add_ports(struct jn_buffer *out, const struct jn_json *service);
+void jn_view_add_ready(struct jn_buffer *out, const struct jn_json *service);
+
+/* Of backends: the address alone; where it listens for the service's ports, "8081/TCP". */
+void jn_view_add_backend_address(struct jn_buffer *out, const struct jn_json *backend);
+void jn_view_add_backend_ports(struct jn_buffer *out, const struct jn_json *service,
+			       const struct jn_json *backend);
+unsigned jn_view_backend_weight(const struct jn_json *backend);
+/* "Ready", "NotReady", "Terminating", "NoNewConnections" (weight 0). */
+const char *jn_view_backend_state(const struct jn_json *backend);
+
+/* Of policies: "web", or with a port "web:http". */
+void jn_view_add_target(struct jn_buffer *out, const struct jn_json *policy);
+
+/* "localservice/web"; outside of namespace "default" "localservice/red/web". */
+void jn_view_add_reference(struct jn_buffer *out, const char *kind, const char *namespace_,
+			   const char *name);
+
+#endif
