@@ -4,10 +4,12 @@
  * it names, nothing else; RAW sockets run no hook, and a protocol without frontends finds none.
  */
 #include "door.bpf.h"
+#include "lookup.bpf.h"
 #include "socket.bpf.h"
 
-static enum jn_reason decide(struct bpf_sock_addr *ctx, const struct jn_call *call,
-			     const struct jn_frontend *frontend, struct jn_choice *choice)
+static __always_inline enum jn_reason decide(struct bpf_sock_addr *ctx, const struct jn_call *call,
+					     const struct jn_frontend *frontend,
+					     struct jn_choice *choice)
 {
 	enum jn_reason reason = jn_admit(frontend, bpf_get_netns_cookie(ctx));
 	struct bpf_sock *sk = ctx->sk;
@@ -23,8 +25,8 @@ static enum jn_reason decide(struct bpf_sock_addr *ctx, const struct jn_call *ca
 }
 
 /* OK only: the call goes to choice->backend. */
-static enum jn_reason translate(struct bpf_sock_addr *ctx, const struct jn_call *call,
-				struct jn_choice *choice)
+static __always_inline enum jn_reason
+translate(struct bpf_sock_addr *ctx, const struct jn_call *call, struct jn_choice *choice)
 {
 	struct bpf_sock *sk = ctx->sk;
 	struct jn_frontend frontend;

@@ -42,12 +42,6 @@ struct jn_choice {
 	__u32 endpoint;	     /* its id */
 };
 
-/* lookup.bpf.c: a copy of the frontend. False: the address is not a service's. One lookup. */
-bool jn_find_frontend(const struct jn_frontend_key *key, struct jn_frontend *out) __hidden;
-
-/* lookup.bpf.c: may a socket of this network namespace use it? OK or OTHER_NETNS. */
-enum jn_reason jn_admit(const struct jn_frontend *frontend, __u64 netns_cookie) __hidden;
-
 /*
  * choose.bpf.c: the endpoint of one new connection. out->service_errno is set on NO_ENDPOINT, the
  * rest on OK. Also FAMILY_MISMATCH, TABLE_DAMAGED.

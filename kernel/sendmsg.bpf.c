@@ -4,11 +4,13 @@
  * address of an IPv6 socket comes to sendmsg4.
  */
 #include "door.bpf.h"
+#include "lookup.bpf.h"
 #include "socket.bpf.h"
 #include "udp.bpf.h"
 
-static enum jn_reason decide(struct bpf_sock_addr *ctx, const struct jn_call *call,
-			     const struct jn_frontend *frontend, struct jn_choice *choice)
+static __always_inline enum jn_reason decide(struct bpf_sock_addr *ctx, const struct jn_call *call,
+					     const struct jn_frontend *frontend,
+					     struct jn_choice *choice)
 {
 	enum jn_reason reason = jn_admit(frontend, bpf_get_netns_cookie(ctx));
 	struct bpf_sock *sk = ctx->sk;
@@ -22,8 +24,8 @@ static enum jn_reason decide(struct bpf_sock_addr *ctx, const struct jn_call *ca
 }
 
 /* OK only: the datagram goes to choice->backend. */
-static enum jn_reason translate(struct bpf_sock_addr *ctx, const struct jn_call *call,
-				struct jn_choice *choice)
+static __always_inline enum jn_reason
+translate(struct bpf_sock_addr *ctx, const struct jn_call *call, struct jn_choice *choice)
 {
 	struct jn_frontend frontend;
 	enum jn_reason reason;

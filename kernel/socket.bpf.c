@@ -3,33 +3,21 @@
  * Records of connected sockets. Storage is taken at the first connect() to a service and given back
  * by the kernel with the socket; only that first one pays for it.
  */
+#include <linux/in.h>
+
 #include <bpf/bpf_core_read.h>
 
-#include <junctor/decide/address.h>
-
-#include "maps.bpf.h"
 #include "socket.bpf.h"
 
 struct mptcp_sock { /* the kernel's; only its existence matters */
 } __attribute__((preserve_access_index));
 
-static struct jn_socket *find_record(struct bpf_sock *sk)
-{
-	return bpf_sk_storage_get(&jn_socket, sk, NULL, 0);
-}
-
-static bool is_at(const struct jn_addr *addr, __be16 port, const struct jn_addr *other,
-		  __be16 other_port)
-{
-	return port == other_port && jn_addr_equal(addr, other);
-}
-
 /* MPTCP connects a subflow, but is asked for its peer itself. Kernels without MPTCP lack the type. */
-static struct jn_socket *make_record(struct bpf_sock *sk, struct jn_socket *first)
+static struct jn_socket *make_record(struct bpf_sock *sk, __u8 proto, struct jn_socket *first)
 {
 	struct mptcp_sock *whole = NULL;
 
-	if (bpf_core_type_exists(struct mptcp_sock))
+	if (proto == IPPROTO_TCP && bpf_core_type_exists(struct mptcp_sock))
 		whole = bpf_skc_to_mptcp_sock(sk);
 	if (whole)
 		return bpf_sk_storage_get(&jn_socket, whole, first, BPF_SK_STORAGE_GET_F_CREATE);
@@ -45,7 +33,7 @@ bool jn_socket_remember(struct bpf_sock *sk, const struct jn_frontend_key *key,
 		.vip_port = key->port,
 		.backend_port = backend->port,
 	};
-	struct jn_socket *stored = make_record(sk, &record);
+	struct jn_socket *stored = make_record(sk, key->proto, &record);
 
 	if (!stored)
 		return false;
@@ -53,19 +41,12 @@ bool jn_socket_remember(struct bpf_sock *sk, const struct jn_frontend_key *key,
 	return true;
 }
 
-void jn_socket_forget(struct bpf_sock *sk, const struct jn_frontend_key *key)
-{
-	struct jn_socket *record = find_record(sk);
-
-	if (record && is_at(&record->backend, record->backend_port, &key->vip, key->port))
-		*record = (struct jn_socket){ 0 };
-}
-
 bool jn_socket_name(struct bpf_sock *sk, struct jn_target *target)
 {
-	const struct jn_socket *record = find_record(sk);
+	const struct jn_socket *record = jn_socket_find(sk);
 
-	if (!record || !is_at(&record->backend, record->backend_port, &target->addr, target->port))
+	if (!record ||
+	    !jn_is_at(&record->backend, record->backend_port, &target->addr, target->port))
 		return false;
 	target->addr = record->vip;
 	target->port = record->vip_port;
@@ -79,8 +60,8 @@ bool jn_socket_backend(struct bpf_sock *sk, const struct jn_frontend_key *key,
 
 	if (sk->state != BPF_TCP_ESTABLISHED)
 		return false;
-	record = find_record(sk);
-	if (!record || !is_at(&record->vip, record->vip_port, &key->vip, key->port))
+	record = jn_socket_find(sk);
+	if (!record || !jn_is_at(&record->vip, record->vip_port, &key->vip, key->port))
 		return false;
 	out->addr = record->backend;
 	out->port = record->backend_port;

@@ -9,14 +9,34 @@
 #ifndef JUNCTOR_KERNEL_SOCKET_H
 #define JUNCTOR_KERNEL_SOCKET_H
 
+#include <junctor/decide/address.h>
+
 #include "decide.bpf.h"
+#include "maps.bpf.h"
+
+static inline struct jn_socket *jn_socket_find(struct bpf_sock *sk)
+{
+	return bpf_sk_storage_get(&jn_socket, sk, NULL, 0);
+}
+
+static inline bool jn_is_at(const struct jn_addr *addr, __be16 port, const struct jn_addr *other,
+			    __be16 other_port)
+{
+	return port == other_port && jn_addr_equal(addr, other);
+}
 
 /* False: no memory for the record. A socket that has one already needs none. */
 bool jn_socket_remember(struct bpf_sock *sk, const struct jn_frontend_key *key,
 			const struct jn_target *backend) __hidden;
 
 /* The socket is about to be connected to this address itself, whatever it was once asked for. */
-void jn_socket_forget(struct bpf_sock *sk, const struct jn_frontend_key *key) __hidden;
+static inline void jn_socket_forget(struct bpf_sock *sk, const struct jn_frontend_key *key)
+{
+	struct jn_socket *record = jn_socket_find(sk);
+
+	if (record && jn_is_at(&record->backend, record->backend_port, &key->vip, key->port))
+		*record = (struct jn_socket){ 0 };
+}
 
 /* The backend at the other end becomes the VIP that was asked for. False: it is no backend. */
 bool jn_socket_name(struct bpf_sock *sk, struct jn_target *target) __hidden;
