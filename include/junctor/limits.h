@@ -47,6 +47,8 @@
 #define JN_MAX_CONFIG_BYTES 1048576 /* of the configuration file: 1 MiB, read whole */
 
 /* Reuse. */
+#define JN_GRACE_FALLBACK_MS                                                                       \
+	1000 /* where no membarrier tells: real-time throttling gives everybody a turn each second */
 #define JN_QUARANTINE_MS                                                                           \
 	60000 /* a freed id rests, so a racing connect cannot reach another tenant */
 

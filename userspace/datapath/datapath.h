@@ -26,7 +26,7 @@ struct jn_datapath_options {
 
 /*
  * Load the programs and adopt the pinned tables, or create them where there are none. A pinned
- * table of another type, key size, value size or flags is refused unread. Nothing is attached yet,
+ * table of another type, key size, value size, number of entries or flags is refused unread. Nothing is attached yet,
  * and nothing new stays behind on failure. err names what is missing and what to do.
  */
 int jn_datapath_open(const struct jn_datapath_options *options, struct jn_datapath **out,
@@ -34,7 +34,9 @@ int jn_datapath_open(const struct jn_datapath_options *options, struct jn_datapa
 
 /*
  * Attach each hook at the cgroup, or adopt its pinned link and, where the program in it is not this
- * build's, swap it (link update: no gap). All or nothing for hooks that were not attached before.
+ * build's, swap it (link update: no gap). A link at another cgroup, or at one that is gone, is
+ * replaced: the new one is attached before the old one goes. All or nothing for hooks that were not
+ * attached before.
  */
 int jn_datapath_attach(struct jn_datapath *dp, struct jn_error *err);
 
@@ -107,7 +109,7 @@ int jn_datapath_netns_cookie(uint64_t *out);
 
 /*
  * Return when every program that ran at the call has ended (MEMBARRIER_CMD_GLOBAL; where a kernel
- * refuses it, JN_GRACE_FALLBACK_MS of sleep). Blocks for milliseconds: never on the loop.
+ * refuses it or has one CPU only, JN_GRACE_FALLBACK_MS of sleep). Blocks for milliseconds: never on the loop.
  */
 void jn_datapath_wait_grace(void);
 

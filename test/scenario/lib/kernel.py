@@ -17,7 +17,7 @@ from machine import run
 
 BPF_OBJ_GET = 7
 KINDS = {"anon_inode:bpf-map": ("map", "map_id"), "anon_inode:bpf-prog": ("prog", "prog_id"),
-         "anon_inode:bpf_link": ("link", "link_id")}
+         "anon_inode:bpf-link": ("link", "link_id")}
 
 
 def obj_get(path):

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the files of this room share; nobody else includes it, but for the room's own tests.
+ *
+ *	open.c     load and close        pins.c     the folder v<ABI> and the tables pinned in it
+ *	links.c    hooks                 tables.c   stores into mapped tables (seam.c: the seam)
+ *	hashes.c   hash tables           counters.c per-CPU counters
+ *	bpffs.c    where pins live       machine.c  cgroup, lock, namespace, grace period
+ *	mounts.c   mountinfo             cleanup.c  taking everything out again
+ */
+#ifndef JUNCTOR_DATAPATH_INTERNAL_H
+#define JUNCTOR_DATAPATH_INTERNAL_H
+
+#include "datapath/datapath.h"
+
+#include <linux/bpf.h>
+
+#define JN_PIN_PREFIX "jn_"	  /* of every pin of ours, and of every program */
+#define JN_BPFFS_SOURCE "junctor" /* names a mount of ours in mountinfo */
+#define JN_HOOK_COUNT 8
+#define JN_MAX_PROGRAM_MAPS 64 /* tables of one program that are looked at; ours use 13 at most */
+
+struct bpf_object;
+struct junctor_bpf;
+
+/* The mapped tables, in the order of tables.c's list. */
+struct jn_tables {
+	struct jn_set *sets;
+	struct jn_revision *revisions;
+	struct jn_slot *slots;
+	struct jn_endpoint *endpoints;
+	struct jn_meta *meta;
+};
+
+struct jn_datapath {
+	struct junctor_bpf *skeleton;
+	struct bpf_object *object; /* of the skeleton */
+	char *folder;		   /* <pin_dir>/v<ABI> */
+	char *cgroup;
+	bool is_adopted;
+	struct jn_tables tables;
+	int frontends, names, stats, reasons; /* fds of the object */
+	unsigned cpu_count;		      /* values of a per-CPU entry */
+	int links[JN_HOOK_COUNT];	      /* -1: not attached */
+};
+
+/* --- pins.c ------------------------------------------------------------------------------------ */
+enum jn_pin_kind { JN_PIN_OTHER, JN_PIN_MAP, JN_PIN_LINK };
+
+/* An fd of what is pinned there, and its kind; -errno. */
+int jn_pin_open(const char *path, enum jn_pin_kind *kind);
+
+/* "<pin_dir>/v<ABI>" into *out; -ENOMEM. */
+int jn_pins_name_folder(const char *pin_dir, char **out);
+
+/* Ours, 0700, no symlink? -ENOENT without err when there is none. */
+int jn_pins_check_folder(const char *folder, struct jn_error *err);
+
+/*
+ * Before the load: let the object use every table that is pinned. fresh: bit i = the i-th is not;
+ * is_adopted: some are.
+ */
+int jn_pins_adopt(struct bpf_object *object, const char *folder, uint64_t *fresh, bool *is_adopted,
+		  struct jn_error *err);
+
+/* After the load: pin the fresh tables, all or none. */
+int jn_pins_complete(struct bpf_object *object, const char *folder, uint64_t fresh,
+		     struct jn_error *err);
+
+/* --- tables.c ---------------------------------------------------------------------------------- */
+int jn_tables_map(struct bpf_object *object, struct jn_tables *tables);
+void jn_tables_unmap(struct jn_tables *tables);
+
+/* --- hashes.c ---------------------------------------------------------------------------------- */
+typedef int (*jn_entry_fn)(void *arg, const void *key, const void *value);
+
+struct jn_hash {
+	int fd;
+	size_t key_size, value_size;
+};
+
+/* Walk in pieces of `chunk` entries; a bucket that is larger enlarges the piece. */
+int jn_hash_each(const struct jn_hash *hash, size_t chunk, jn_entry_fn fn, void *arg);
+
+/* --- links.c ----------------------------------------------------------------------------------- */
+struct jn_program {
+	struct bpf_prog_info info;
+	uint32_t maps[JN_MAX_PROGRAM_MAPS]; /* ids; info.nr_map_ids of them */
+};
+
+int jn_program_ask(int fd, struct jn_program *out);
+bool jn_program_uses(const struct jn_program *program, uint32_t map);
+int jn_link_ask(int fd, struct bpf_link_info *out);
+
+/* --- machine.c --------------------------------------------------------------------------------- */
+/* An fd of a cgroup2 folder and the id by which the kernel knows it. */
+int jn_cgroup_open(const char *path, int *fd, uint64_t *id, struct jn_error *err);
+
+/* --- mounts.c ---------------------------------------------------------------------------------- */
+struct jn_mount {
+	unsigned major, minor;
+	char *root, *point, *type, *source; /* as they are, not as mountinfo escapes them */
+};
+typedef int (*jn_mount_fn)(void *arg, const struct jn_mount *mount);
+/* Each mount this process sees. A nonzero return of fn ends the walk with that value. */
+int jn_mounts_each(jn_mount_fn fn, void *arg);
+
+#endif

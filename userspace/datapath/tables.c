@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The mapped tables: plain stores, in an order that leaves no half-written entry in use. It does
+ * NOT know which entries are in use; that is the engine's business.
+ *
+ * The kernel fills in every page at mmap(), so the tables count as resident memory from then on
+ * (shared with the kernel: not memory of this process's own).
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <bpf/libbpf.h>
+
+#include <junctor/limits.h>
+
+#include "base/auto.h"
+#include "datapath/internal.h"
+
+static const struct {
+	const char *name;
+	size_t bytes;
+} list[] = {
+	{ "jn_sets", JN_MAX_SETS * sizeof(struct jn_set) },
+	{ "jn_revisions", JN_MAX_REVISIONS * sizeof(struct jn_revision) },
+	{ "jn_slots", JN_MAX_SLOTS * sizeof(struct jn_slot) },
+	{ "jn_endpoints", JN_MAX_ENDPOINTS * sizeof(struct jn_endpoint) },
+	{ "jn_meta", sizeof(struct jn_meta) },
+};
+
+/* Where the address of the i-th table is kept. */
+static void **place_of(struct jn_tables *tables, size_t i)
+{
+	void **const places[] = { (void **)&tables->sets, (void **)&tables->revisions,
+				  (void **)&tables->slots, (void **)&tables->endpoints,
+				  (void **)&tables->meta };
+
+	_Static_assert(JN_COUNT(places) == JN_COUNT(list), "every mapped table has its place");
+	return places[i];
+}
+
+int jn_tables_map(struct bpf_object *object, struct jn_tables *tables)
+{
+	for (size_t i = 0; i < JN_COUNT(list); i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(object, list[i].name);
+		void *at;
+
+		assert(map && (size_t)bpf_map__max_entries(map) * bpf_map__value_size(map) ==
+				      list[i].bytes);
+		at = mmap(NULL, list[i].bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map),
+			  0);
+		if (at == MAP_FAILED)
+			return -errno;
+		*place_of(tables, i) = at;
+	}
+	return 0;
+}
+
+void jn_tables_unmap(struct jn_tables *tables)
+{
+	for (size_t i = 0; i < JN_COUNT(list); i++) {
+		void **place = place_of(tables, i);
+
+		if (*place)
+			(void)munmap(*place, list[i].bytes); /* cannot fail for what was mapped */
+		*place = NULL;
+	}
+}
+
+/* --- reading ----------------------------------------------------------------------------------- */
+
+const struct jn_set *jn_datapath_sets(const struct jn_datapath *dp)
+{
+	return dp->tables.sets;
+}
+
+const struct jn_revision *jn_datapath_revisions(const struct jn_datapath *dp)
+{
+	return dp->tables.revisions;
+}
+
+const struct jn_slot *jn_datapath_slots(const struct jn_datapath *dp)
+{
+	return dp->tables.slots;
+}
+
+const struct jn_endpoint *jn_datapath_endpoints(const struct jn_datapath *dp)
+{
+	return dp->tables.endpoints;
+}
+
+uint64_t jn_datapath_generation(const struct jn_datapath *dp)
+{
+	return __atomic_load_n(&dp->tables.meta->generation, __ATOMIC_ACQUIRE);
+}
+
+/* --- storing ----------------------------------------------------------------------------------- */
+
+void jn_datapath_put_endpoint(struct jn_datapath *dp, uint32_t id, const struct jn_endpoint *e)
+{
+	struct jn_endpoint *entry = &dp->tables.endpoints[id];
+
+	assert(id && id < JN_MAX_ENDPOINTS);
+	jn_store_seam();
+	entry->addr = e->addr;
+	jn_store_seam();
+	entry->port = e->port;
+	jn_store_seam();
+	entry->weight = e->weight;
+	jn_store_seam();
+	__atomic_store_n(&entry->service, e->service, __ATOMIC_RELEASE);
+}
+
+void jn_datapath_set_endpoint_weight(struct jn_datapath *dp, uint32_t id, uint16_t weight)
+{
+	assert(id && id < JN_MAX_ENDPOINTS);
+	jn_store_seam();
+	__atomic_store_n(&dp->tables.endpoints[id].weight, weight, __ATOMIC_RELEASE);
+}
+
+void jn_datapath_clear_endpoint(struct jn_datapath *dp, uint32_t id)
+{
+	struct jn_endpoint *entry = &dp->tables.endpoints[id];
+
+	assert(id && id < JN_MAX_ENDPOINTS);
+	jn_store_seam();
+	__atomic_store_n(&entry->service, 0, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_RELEASE); /* gone before it is blank */
+	jn_store_seam();
+	entry->addr = (struct jn_addr){ 0 };
+	jn_store_seam();
+	entry->port = 0;
+	jn_store_seam();
+	entry->weight = 0;
+}
+
+/* number goes last: while it is another one than the word's, nobody takes the record for whole. */
+void jn_datapath_put_revision(struct jn_datapath *dp, uint32_t index, const struct jn_revision *r,
+			      const struct jn_slot *slots)
+{
+	struct jn_revision *entry = &dp->tables.revisions[index];
+	struct jn_revision whole = *r;
+
+	assert(index && index < JN_MAX_REVISIONS);
+	assert(r->slot_base <= JN_MAX_SLOTS && r->slot_count <= JN_MAX_SLOTS - r->slot_base);
+	for (uint32_t i = 0; i < r->slot_count; i++) {
+		jn_store_seam();
+		dp->tables.slots[r->slot_base + i] = slots[i];
+	}
+	whole.number = entry->number;
+	jn_store_seam();
+	*entry = whole;
+	jn_store_seam();
+	__atomic_store_n(&entry->number, r->number, __ATOMIC_RELEASE);
+}
+
+void jn_datapath_publish(struct jn_datapath *dp, uint32_t set, uint32_t index, uint32_t number)
+{
+	assert(set && set < JN_MAX_SETS && index < JN_MAX_REVISIONS);
+	jn_store_seam();
+	__atomic_store_n(&dp->tables.sets[set].word, (uint64_t)number << 32 | index,
+			 __ATOMIC_RELEASE);
+}
+
+void jn_datapath_set_generation(struct jn_datapath *dp, uint64_t generation)
+{
+	jn_store_seam();
+	__atomic_store_n(&dp->tables.meta->generation, generation, __ATOMIC_RELEASE);
+}
