@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "bench")]
 
 from lib.node import Node  # noqa: E402
-from machine import Machine, find_cgroup2, leave_on_signals  # noqa: E402
+from machine import Machine, find_mount, leave_on_signals  # noqa: E402
 
 scratches = []  # of every Machine of this run
 
@@ -57,7 +57,7 @@ def open_machine():
 def left_behind():
     """Namespaces, cgroups, mounts and folders of this run that still exist."""
     mine = f"jnb{os.getpid()}-"
-    named = [str(path) for folder in ("/run/netns", find_cgroup2()) if os.path.isdir(folder)
+    named = [str(path) for folder in ("/run/netns", find_mount("cgroup2")) if os.path.isdir(folder)
              for path in Path(folder).iterdir() if path.name.startswith(mine)]
     mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
     return named + [path for path in mounts if path.startswith(tuple(scratches) or "-")] + \
