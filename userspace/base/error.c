@@ -45,12 +45,14 @@ int jn_error_set(struct jn_error *err, int rc, enum jn_error_kind kind, const ch
 	return rc;
 }
 
+/* What is not JSON comes before what it says, and both before what others say about it. */
 static void weigh_kind(struct jn_error *err, enum jn_error_kind kind)
 {
-	if (err->kind == JN_ERROR_NONE)
-		err->kind = kind;
-	else if (err->kind == JN_ERROR_CONFLICT &&
-		 (kind == JN_ERROR_INVALID || kind == JN_ERROR_BAD_REQUEST))
+	bool is_bad = kind == JN_ERROR_BAD_REQUEST;
+	bool is_wrong = is_bad || kind == JN_ERROR_INVALID;
+
+	if (err->kind == JN_ERROR_NONE || (err->kind == JN_ERROR_CONFLICT && is_wrong) ||
+	    (err->kind == JN_ERROR_INVALID && is_bad))
 		err->kind = kind;
 }
 

@@ -62,7 +62,7 @@ int jn_error_set(struct jn_error *err, int rc, enum jn_error_kind kind, const ch
 
 /*
  * Add one cause. kind is kept where one is set already, except that CONFLICT yields to INVALID and
- * BAD_REQUEST. Past JN_MAX_FAULTS causes are counted only.
+ * both to BAD_REQUEST. Past JN_MAX_FAULTS causes are counted only.
  */
 void jn_error_cause(struct jn_error *err, enum jn_error_kind kind, const char *reason,
 		    const char *field, const char *format, ...)
