@@ -17,6 +17,7 @@
 #include "cli/ask.h"
 #include "cli/columns.h"
 #include "cli/documents.h"
+#include "cli/items.h"
 #include "cli/text.h"
 #include "cli/view.h"
 #include "random.h"
@@ -249,8 +250,6 @@ static void test_service(void **state)
 	JN_AUTO(jn_buffer_done) struct jn_buffer out = { 0 };
 
 	(void)state;
-	assert_ptr_equal(jn_view_item(service, 0), service);
-	assert_null(jn_view_item(service, 1));
 	assert_string_equal(jn_view_name(service), "web");
 	assert_string_equal(jn_view_namespace(service), "red");
 	assert_string_equal(jn_view_status(service), "Programmed");
@@ -290,21 +289,22 @@ static void test_backend_with_a_port(void **state)
 static void test_policies_and_references(void **state)
 {
 	JN_AUTO(jn_json_free)
-	struct jn_json *list = document("{\"items\":[{\"spec\":{\"targetRef\":{\"name\":\"web\"}},"
-					"\"status\":{\"reason\":"
-					"\"TargetNotFound\",\"programmed\":true}},{\"spec\":{"
-					"\"targetRef\":{\"name\":\"web\","
-					"\"port\":\"http\"}},\"status\":{\"programmed\":false}}]}");
+	struct jn_json *policy = document("{\"spec\":{\"targetRef\":{\"name\":\"web\"}},\"status\":"
+					  "{\"reason\":"
+					  "\"TargetNotFound\",\"programmed\":true}}");
+	JN_AUTO(jn_json_free)
+	struct jn_json *of_port = document("{\"spec\":{\"targetRef\":{\"name\":\"web\",\"port\":"
+					   "\"http\"}},"
+					   "\"status\":{\"programmed\":false}}");
 	JN_AUTO(jn_buffer_done) struct jn_buffer out = { 0 };
 
 	(void)state;
-	jn_view_add_target(&out, jn_view_item(list, 0));
+	jn_view_add_target(&out, policy);
 	expect_text(&out, "web");
-	jn_view_add_target(&out, jn_view_item(list, 1));
+	jn_view_add_target(&out, of_port);
 	expect_text(&out, "web:http");
-	assert_null(jn_view_item(list, 2));
-	assert_string_equal(jn_view_status(jn_view_item(list, 0)), "TargetNotFound");
-	assert_string_equal(jn_view_status(jn_view_item(list, 1)), "Pending");
+	assert_string_equal(jn_view_status(policy), "TargetNotFound");
+	assert_string_equal(jn_view_status(of_port), "Pending");
 	jn_view_add_reference(&out, "LocalService", "default", "web");
 	expect_text(&out, "localservice/web");
 	jn_view_add_reference(&out, "TrafficPolicy", "red", "web");
@@ -333,7 +333,6 @@ static void test_fields_that_are_missing(void **state)
 		jn_view_add_ports(&out, object);
 		jn_view_add_ready(&out, object);
 		jn_view_add_target(&out, object);
-		(void)jn_view_item(object, 0);
 		for (size_t k = 0; k < jn_json_count(backends); k++) {
 			jn_view_add_backend_address(&out, jn_json_at(backends, k));
 			jn_view_add_backend_ports(&out, object, jn_json_at(backends, k));
@@ -341,6 +340,54 @@ static void test_fields_that_are_missing(void **state)
 		}
 		assert_false(jn_buffer_failed(&out));
 	}
+}
+
+/* --- items ------------------------------------------------------------------------------------- */
+
+static void add_name(void *out, const struct jn_json *object)
+{
+	jn_buffer_printf(out, "%s,", jn_view_name(object));
+}
+
+static int walk(const char *text, struct jn_buffer *out)
+{
+	return jn_items_each(text, strlen(text), add_name, out);
+}
+
+#define NAMED(name) "{\"metadata\":{\"name\":\"" name "\"}}"
+
+static void test_items_of_lists(void **state)
+{
+	static const struct {
+		const char *text, *expected;
+	} lists[] = {
+		{ "{\"kind\":\"XList\",\"items\":[" NAMED("a") "," NAMED("b") "]}\n", "a,b," },
+		{ " { \"items\" : [ " NAMED("a") " ,\n" NAMED("b") " ] , \"z\" : [1] } ", "a,b," },
+		{ "{\"items\":[]}", "" },
+		{ "{\"items\":[ ]}", "" },
+		{ "{\"a\":\"items\",\"b\":{\"items\":[1]},\"items\":[" NAMED("],[{\\\"") "]}",
+		  "],[{\"," },
+		{ NAMED("one") "\n", "one," },
+		{ "{\"metadata\":{\"name\":\"x\",\"items\":[1,2]},\"items\":7}", "x," },
+	};
+	JN_AUTO(jn_buffer_done) struct jn_buffer out = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < JN_COUNT(lists); i++) {
+		assert_int_equal(walk(lists[i].text, &out), JN_EXIT_OK);
+		expect_text(&out, lists[i].expected);
+	}
+}
+
+static void test_items_that_are_broken(void **state)
+{
+	static const char *const texts[] = { "", "{\"items\":[{", "{\"items\":[{}{}]}",
+					     "{\"items\":[{},,{}]}", "{\"items\":[\"" };
+	JN_AUTO(jn_buffer_done) struct jn_buffer out = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < JN_COUNT(texts); i++)
+		assert_int_equal(walk(texts[i], &out), JN_EXIT_FAILED);
 }
 
 /* --- paths ------------------------------------------------------------------------------------- */
@@ -376,6 +423,8 @@ int main(void)
 		cmocka_unit_test(test_backend_with_a_port),
 		cmocka_unit_test(test_policies_and_references),
 		cmocka_unit_test(test_fields_that_are_missing),
+		cmocka_unit_test(test_items_of_lists),
+		cmocka_unit_test(test_items_that_are_broken),
 		cmocka_unit_test(test_paths),
 	};
 

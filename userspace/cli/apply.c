@@ -110,7 +110,7 @@ int jn_cli_apply(const struct jn_command *command)
 	question.size = text.size;
 	code = jn_ask(client, &question, &answer);
 	if (!code)
-		code = jn_ask_read(&answer, &document);
+		code = jn_ask_read(answer.body.data, answer.body.size, &document);
 	if (code)
 		return code;
 	jn_buffer_clear(&text);

@@ -143,10 +143,10 @@ int jn_ask(struct jn_client *client, const struct jn_question *question, struct 
 	return code ? code : settle(&answer, out);
 }
 
-int jn_ask_read(const struct jn_answer *answer, struct jn_json **out)
+int jn_ask_read(const char *text, size_t size, struct jn_json **out)
 {
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
-	int rc = jn_json_parse(answer->body.data, answer->body.size, out, &err);
+	int rc = jn_json_parse(text, size, out, &err);
 
 	if (rc == -ENOMEM)
 		return out_of_memory();

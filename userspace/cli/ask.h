@@ -26,8 +26,8 @@ int jn_ask(struct jn_client *client, const struct jn_question *question, struct 
 int jn_ask_for_object(struct jn_client *client, const struct jn_command *command,
 		      const char *method, struct jn_answer *out);
 
-/* An answer's body as a document, which does not need the answer any more. */
-int jn_ask_read(const struct jn_answer *answer, struct jn_json **out);
+/* What was answered, or a part of it, as a document, which does not need the text any more. */
+int jn_ask_read(const char *text, size_t size, struct jn_json **out);
 
 /*
  * Path of the objects of a kind (backends are those of services): in `namespace_`, or (NULL) in

@@ -8,6 +8,7 @@
 #include "base/auto.h"
 #include "cli/ask.h"
 #include "cli/columns.h"
+#include "cli/items.h"
 #include "cli/text.h"
 #include "cli/view.h"
 
@@ -106,73 +107,81 @@ static void add_backends(struct jn_buffer *out, const struct jn_json *service)
 	jn_columns_write(&columns, "  ", out);
 }
 
-/* Those of `policies` (a list) whose target this service is. */
-static void add_policies(struct jn_buffer *out, const struct jn_json *service,
-			 const struct jn_json *policies)
+/* Policies of one service while a list of all is walked. */
+struct governors {
+	const struct jn_json *service;
+	struct jn_columns columns;
+	bool has_some;
+};
+
+static void take_policy(void *arg, const struct jn_json *policy)
+{
+	struct governors *g = arg;
+	const struct jn_json *spec = jn_json_get(policy, "spec");
+	const char *port = jn_json_text(jn_json_get(jn_json_get(spec, "targetRef"), "port"));
+
+	if (strcmp(jn_view_text(spec, "targetRef", "name"), jn_view_name(g->service)) != 0)
+		return;
+	g->has_some = true;
+	jn_columns_add(&g->columns, jn_view_name(policy));
+	jn_columns_add(&g->columns, port ? port : "all");
+	jn_columns_add(&g->columns, jn_view_text(policy, "spec", "algorithm"));
+	jn_columns_add(&g->columns, jn_view_text(policy, "spec", "noBackendErrno"));
+	jn_columns_add(&g->columns, jn_view_status(policy));
+}
+
+/* policies: the answer with all those of the service's namespace. */
+static int add_policies(struct jn_buffer *out, const struct jn_json *service,
+			const struct jn_answer *policies)
 {
 	static const char *const heads[] = { "NAME",   "PORT", "ALGORITHM", "NO-BACKEND-ERRNO",
 					     "STATUS", NULL };
-	JN_AUTO(jn_columns_done) struct jn_columns columns;
-	const struct jn_json *policy;
-	bool has_policy = false;
+	struct governors g = { .service = service };
+	int code;
 
-	jn_columns_init(&columns, heads);
-	for (size_t i = 0; (policy = jn_view_item(policies, i)); i++) {
-		const struct jn_json *spec = jn_json_get(policy, "spec");
-		const struct jn_json *target = jn_json_get(spec, "targetRef");
-		const char *port = jn_json_text(jn_json_get(target, "port"));
-
-		if (strcmp(jn_view_text(spec, "targetRef", "name"), jn_view_name(service)) != 0)
-			continue;
-		has_policy = true;
-		jn_columns_add(&columns, jn_view_name(policy));
-		jn_columns_add(&columns, port ? port : "all");
-		jn_columns_add(&columns, jn_view_text(policy, "spec", "algorithm"));
-		jn_columns_add(&columns, jn_view_text(policy, "spec", "noBackendErrno"));
-		jn_columns_add(&columns, jn_view_status(policy));
-	}
-	if (!has_policy) {
+	jn_columns_init(&g.columns, heads);
+	code = jn_items_each(policies->body.data, policies->body.size, take_policy, &g);
+	if (g.has_some) {
+		jn_buffer_add_text(out, "Policies:\n");
+		jn_columns_write(&g.columns, "  ", out);
+	} else {
 		add_field(out, "Policies:", "none: Random, ECONNREFUSED without a ready backend");
-		return;
 	}
-	jn_buffer_add_text(out, "Policies:\n");
-	jn_columns_write(&columns, "  ", out);
+	jn_columns_done(&g.columns);
+	return code;
 }
 
 static int ask_for_policies(struct jn_client *client, const struct jn_command *command,
-			    struct jn_json **out)
+			    struct jn_answer *out)
 {
-	JN_AUTO(jn_answer_done) struct jn_answer answer = { 0 };
 	JN_AUTO(jn_buffer_done) struct jn_buffer path = { 0 };
 	struct jn_question question = { .method = "GET", .timeout_ms = JN_PATIENCE_MS };
-	int code;
 
 	jn_ask_add_path(&path, JN_NOUN_POLICY, jn_ask_namespace(command), NULL);
 	question.target = jn_buffer_text(&path);
-	code = jn_ask(client, &question, &answer);
-	return code ? code : jn_ask_read(&answer, out);
+	return jn_ask(client, &question, out);
 }
 
 int jn_cli_describe(const struct jn_command *command)
 {
 	JN_AUTO(jn_client_close) struct jn_client *client = NULL;
 	JN_AUTO(jn_answer_done) struct jn_answer answer = { 0 };
+	JN_AUTO(jn_answer_done) struct jn_answer policies = { 0 };
 	JN_AUTO(jn_json_free) struct jn_json *service = NULL;
-	JN_AUTO(jn_json_free) struct jn_json *policies = NULL;
 	JN_AUTO(jn_buffer_done) struct jn_buffer text = { 0 };
 	int code = jn_ask_open(command, &client);
 
 	if (!code)
 		code = jn_ask_for_object(client, command, "GET", &answer);
 	if (!code)
-		code = jn_ask_read(&answer, &service);
+		code = jn_ask_read(answer.body.data, answer.body.size, &service);
 	if (!code)
 		code = ask_for_policies(client, command, &policies);
 	if (code)
 		return code;
 	add_identity(&text, service);
 	add_ports(&text, service);
-	add_policies(&text, service, policies);
+	code = add_policies(&text, service, &policies);
 	add_backends(&text, service);
-	return jn_text_put(&text);
+	return code ? code : jn_text_put(&text);
 }

@@ -6,6 +6,7 @@
 #include "base/auto.h"
 #include "cli/ask.h"
 #include "cli/columns.h"
+#include "cli/items.h"
 #include "cli/text.h"
 #include "cli/view.h"
 #include "proto/object.h"
@@ -13,8 +14,10 @@
 
 /* --- rows -------------------------------------------------------------------------------------- */
 
-static void add_service(struct jn_columns *c, const struct jn_json *service)
+static void add_service(void *columns, const struct jn_json *service)
 {
+	struct jn_columns *c = columns;
+
 	jn_columns_add(c, jn_view_namespace(service));
 	jn_columns_add(c, jn_view_name(service));
 	jn_view_add_addresses(&c->cell, service);
@@ -26,8 +29,9 @@ static void add_service(struct jn_columns *c, const struct jn_json *service)
 	jn_columns_add(c, jn_view_status(service));
 }
 
-static void add_backends(struct jn_columns *c, const struct jn_json *service)
+static void add_backends(void *columns, const struct jn_json *service)
 {
+	struct jn_columns *c = columns;
 	const struct jn_json *backends = jn_json_get(jn_json_get(service, "spec"), "backends");
 
 	for (size_t i = 0; i < jn_json_count(backends); i++) {
@@ -45,8 +49,10 @@ static void add_backends(struct jn_columns *c, const struct jn_json *service)
 	}
 }
 
-static void add_policy(struct jn_columns *c, const struct jn_json *policy)
+static void add_policy(void *columns, const struct jn_json *policy)
 {
+	struct jn_columns *c = columns;
+
 	jn_columns_add(c, jn_view_namespace(policy));
 	jn_columns_add(c, jn_view_name(policy));
 	jn_view_add_target(&c->cell, policy);
@@ -58,7 +64,7 @@ static void add_policy(struct jn_columns *c, const struct jn_json *policy)
 
 static const struct {
 	const char *heads[JN_MAX_COLUMNS];
-	void (*add)(struct jn_columns *c, const struct jn_json *object);
+	jn_item_fn add; /* a row, or several; arg is a struct jn_columns */
 } tables[] = {
 	[JN_NOUN_SERVICE] = { { "NAMESPACE", "NAME", "ADDRESSES", "PORTS", "READY", "STATUS" },
 			      add_service },
@@ -70,15 +76,15 @@ static const struct {
 };
 _Static_assert(JN_COUNT(tables) == JN_NOUN_MAX, "every kind needs its table");
 
-static void write_table(enum jn_noun noun, const struct jn_json *document, struct jn_buffer *out)
+static int write_table(enum jn_noun noun, const struct jn_answer *answer, struct jn_buffer *out)
 {
 	JN_AUTO(jn_columns_done) struct jn_columns columns;
-	const struct jn_json *object;
+	int code;
 
 	jn_columns_init(&columns, tables[noun].heads);
-	for (size_t i = 0; (object = jn_view_item(document, i)); i++)
-		tables[noun].add(&columns, object);
+	code = jn_items_each(answer->body.data, answer->body.size, tables[noun].add, &columns);
 	jn_columns_write(&columns, "", out);
+	return code;
 }
 
 /* --- JSON and names ---------------------------------------------------------------------------- */
@@ -101,31 +107,48 @@ static void write_backend(struct jn_writer *w, const struct jn_json *service,
 	jn_write_close(w, '}');
 }
 
+static void write_backends(void *writer, const struct jn_json *service)
+{
+	const struct jn_json *backends = jn_json_get(jn_json_get(service, "spec"), "backends");
+
+	for (size_t i = 0; i < jn_json_count(backends); i++)
+		write_backend(writer, service, jn_json_at(backends, i));
+}
+
 /* Like a List of Kubernetes', though its items cannot be declared. */
-static void write_backend_list(const struct jn_json *document, struct jn_buffer *out)
+static int write_backend_list(const struct jn_answer *answer, struct jn_buffer *out)
 {
 	struct jn_writer w = { .out = out, .is_pretty = true };
-	const struct jn_json *service;
+	int code;
 
 	jn_write_open(&w, '{');
 	jn_write_key_text(&w, "kind", "BackendList");
 	jn_write_key_text(&w, "apiVersion", JN_API_VERSION);
 	jn_write_key(&w, "items");
 	jn_write_open(&w, '[');
-	for (size_t i = 0; (service = jn_view_item(document, i)); i++) {
-		const struct jn_json *backends = jn_json_get(jn_json_get(service, "spec"), "backend"
-											   "s");
-
-		for (size_t k = 0; k < jn_json_count(backends); k++)
-			write_backend(&w, service, jn_json_at(backends, k));
-	}
+	code = jn_items_each(answer->body.data, answer->body.size, write_backends, &w);
 	jn_write_close(&w, ']');
 	jn_write_close(&w, '}');
+	jn_buffer_add_text(out, "\n");
+	return code;
+}
+
+static void write_service_name(void *out, const struct jn_json *service)
+{
+	jn_view_add_reference(out, jn_kind_names(JN_KIND_LOCAL_SERVICE)->kind,
+			      jn_view_namespace(service), jn_view_name(service));
+	jn_buffer_add_text(out, "\n");
+}
+
+static void write_policy_name(void *out, const struct jn_json *policy)
+{
+	jn_view_add_reference(out, jn_kind_names(JN_KIND_TRAFFIC_POLICY)->kind,
+			      jn_view_namespace(policy), jn_view_name(policy));
 	jn_buffer_add_text(out, "\n");
 }
 
 /* "backend/web/127.0.0.1:8081": the address as it was declared. */
-static void write_backend_names(const struct jn_json *service, struct jn_buffer *out)
+static void write_backend_names(void *out, const struct jn_json *service)
 {
 	const struct jn_json *backends = jn_json_get(jn_json_get(service, "spec"), "backends");
 
@@ -138,21 +161,12 @@ static void write_backend_names(const struct jn_json *service, struct jn_buffer 
 	}
 }
 
-static void write_names(enum jn_noun noun, const struct jn_json *document, struct jn_buffer *out)
-{
-	enum jn_kind kind = noun == JN_NOUN_POLICY ? JN_KIND_TRAFFIC_POLICY : JN_KIND_LOCAL_SERVICE;
-	const struct jn_json *object;
-
-	for (size_t i = 0; (object = jn_view_item(document, i)); i++) {
-		if (noun == JN_NOUN_BACKEND) {
-			write_backend_names(object, out);
-			continue;
-		}
-		jn_view_add_reference(out, jn_kind_names(kind)->kind, jn_view_namespace(object),
-				      jn_view_name(object));
-		jn_buffer_add_text(out, "\n");
-	}
-}
+static const jn_item_fn names[] = {
+	[JN_NOUN_SERVICE] = write_service_name,
+	[JN_NOUN_BACKEND] = write_backend_names,
+	[JN_NOUN_POLICY] = write_policy_name,
+};
+_Static_assert(JN_COUNT(names) == JN_NOUN_MAX, "every kind needs its names");
 
 /* --- the verb ---------------------------------------------------------------------------------- */
 
@@ -172,28 +186,27 @@ static int ask(const struct jn_command *command, struct jn_answer *out)
 	return jn_ask(client, &question, out);
 }
 
+static int show(const struct jn_command *command, const struct jn_answer *answer,
+		struct jn_buffer *out)
+{
+	if (command->output == JN_OUTPUT_TABLE)
+		return write_table(command->noun, answer, out);
+	if (command->output == JN_OUTPUT_NAME)
+		return jn_items_each(answer->body.data, answer->body.size, names[command->noun],
+				     out);
+	if (command->noun == JN_NOUN_BACKEND)
+		return write_backend_list(answer, out);
+	jn_text_add_json(out, answer->body.data, answer->body.size);
+	return JN_EXIT_OK;
+}
+
 int jn_cli_get(const struct jn_command *command)
 {
 	JN_AUTO(jn_answer_done) struct jn_answer answer = { 0 };
-	JN_AUTO(jn_json_free) struct jn_json *document = NULL;
 	JN_AUTO(jn_buffer_done) struct jn_buffer text = { 0 };
 	int code = ask(command, &answer);
 
-	if (code)
-		return code;
-	if (command->output == JN_OUTPUT_JSON && command->noun != JN_NOUN_BACKEND) {
-		jn_text_add_json(&text, answer.body.data, answer.body.size);
-		return jn_text_put(&text);
-	}
-	code = jn_ask_read(&answer, &document);
-	if (code)
-		return code;
-	jn_answer_done(&answer); /* a long list need not stand in memory twice */
-	if (command->output == JN_OUTPUT_JSON)
-		write_backend_list(document, &text);
-	else if (command->output == JN_OUTPUT_NAME)
-		write_names(command->noun, document, &text);
-	else
-		write_table(command->noun, document, &text);
-	return jn_text_put(&text);
+	if (!code)
+		code = show(command, &answer, &text);
+	return code ? code : jn_text_put(&text);
 }

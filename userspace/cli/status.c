@@ -65,7 +65,7 @@ static void add_degraded(struct jn_buffer *out, const struct jn_json *sentences)
 	}
 }
 
-/* Full only where it is full: 99.9 % is 99. */
+/* 100 only where it is full: 99.9 is 99. */
 static int64_t percent(int64_t used, int64_t max)
 {
 	return max > 0 ? (int64_t)((double)used * 100 / (double)max) : 0;
@@ -73,7 +73,7 @@ static int64_t percent(int64_t used, int64_t max)
 
 static void add_limits(struct jn_buffer *out, const struct jn_json *limits)
 {
-	static const char *const heads[] = { "LIMIT", "USED", "MAX", "PERCENT", NULL };
+	static const char *const heads[] = { "LIMIT", "USED", "MAX", "FULL", NULL };
 	JN_AUTO(jn_columns_done) struct jn_columns columns;
 	const struct jn_json *limit;
 	void *at = NULL;
@@ -83,13 +83,14 @@ static void add_limits(struct jn_buffer *out, const struct jn_json *limits)
 	while (limits && jn_json_next(limits, &at, &name, &limit)) {
 		int64_t used = jn_json_integer(jn_json_get(limit, "used"));
 		int64_t max = jn_json_integer(jn_json_get(limit, "max"));
-		const int64_t numbers[] = { used, max, percent(used, max) };
 
 		jn_columns_add(&columns, name);
-		for (size_t i = 0; i < JN_COUNT(numbers); i++) {
-			jn_buffer_printf(&columns.cell, "%lld", (long long)numbers[i]);
-			jn_columns_take(&columns);
-		}
+		jn_buffer_printf(&columns.cell, "%lld", (long long)used);
+		jn_columns_take(&columns);
+		jn_buffer_printf(&columns.cell, "%lld", (long long)max);
+		jn_columns_take(&columns);
+		jn_buffer_printf(&columns.cell, "%lld%%", (long long)percent(used, max));
+		jn_columns_take(&columns);
 	}
 	jn_columns_write(&columns, "", out);
 }
@@ -121,7 +122,7 @@ int jn_cli_status(const struct jn_command *command)
 	if (!code)
 		code = jn_ask(client, &question, &answer);
 	if (!code)
-		code = jn_ask_read(&answer, &status);
+		code = jn_ask_read(answer.body.data, answer.body.size, &status);
 	if (code)
 		return code;
 	if (command->output == JN_OUTPUT_JSON)

@@ -21,15 +21,6 @@ static const char *or_empty(const char *text)
 	return text ? text : "";
 }
 
-const struct jn_json *jn_view_item(const struct jn_json *document, size_t index)
-{
-	const struct jn_json *items = jn_json_get(document, "items");
-
-	if (items)
-		return jn_json_at(items, index);
-	return index ? NULL : document;
-}
-
 const char *jn_view_text(const struct jn_json *object, const char *outer, const char *inner)
 {
 	return or_empty(jn_json_text(jn_json_get(jn_json_get(object, outer), inner)));

@@ -10,9 +10,6 @@
 #include "cli/command.h"
 #include "proto/json.h"
 
-/* A list's items, or the one object itself: start with index 0, NULL at the end. */
-const struct jn_json *jn_view_item(const struct jn_json *document, size_t index);
-
 /* The text at object.outer.inner, or "". */
 const char *jn_view_text(const struct jn_json *object, const char *outer, const char *inner);
 const char *jn_view_name(const struct jn_json *object);
