@@ -2,10 +2,7 @@
 /*
  * junctor, the command line tool: words -> verb -> exit code.
  */
-#include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/auto.h"
@@ -26,20 +23,6 @@ static void fill_descriptors(void)
 	} while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);
-}
-
-/* Whoever closed the pipe has read enough: that is no failure worth a word. */
-static int finish(int code)
-{
-	int rc = fflush(stdout) ? errno : 0;
-
-	if (!rc && !ferror(stdout))
-		return code;
-	if (rc != EPIPE)
-		jn_text_say("standard output cannot be written (%s); free the disk, or name "
-			    "another place",
-			    rc ? strerror(rc) : "earlier error");
-	return code ? code : JN_EXIT_FAILED;
 }
 
 static int help(const struct jn_command *command)
@@ -64,6 +47,6 @@ int main(int argc, char **argv)
 		return JN_EXIT_USAGE;
 	}
 	if (command.wants_help || command.wants_version)
-		return finish(help(&command));
-	return finish(jn_command_run(&command));
+		return help(&command);
+	return jn_command_run(&command);
 }

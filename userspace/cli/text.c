@@ -4,6 +4,7 @@
  */
 #include "cli/text.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,6 +159,11 @@ int jn_text_put(const struct jn_buffer *text)
 		jn_text_say("out of memory for what is to be shown; ask for less, or use curl");
 		return JN_EXIT_FAILED;
 	}
-	(void)fwrite(text->data, 1, text->size, stdout); /* main asks ferror at the end */
-	return JN_EXIT_OK;
+	if (fwrite(text->data, 1, text->size, stdout) == text->size && !fflush(stdout))
+		return JN_EXIT_OK;
+	if (errno != EPIPE)
+		jn_text_say("standard output cannot be written (%s); free the disk, or name "
+			    "another place",
+			    strerror(errno));
+	return JN_EXIT_FAILED;
 }

@@ -19,7 +19,7 @@ void jn_text_add_json(struct jn_buffer *out, const char *json, size_t size);
 /* "junctor: <sentence>" and a line's end on stderr. */
 void jn_text_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* To stdout, at once; an exit code. Whether it arrived, main finds out at the end. */
+/* To stdout, at once. An exit code; a reader that has closed its end is not worth a word. */
 int jn_text_put(const struct jn_buffer *text);
 
 #endif
