@@ -22,6 +22,13 @@ MAKEFLAGS += -j$(shell nproc)
 endif
 .DELETE_ON_ERROR:
 
+# One line for each step; V=1 shows the commands.
+ifeq ($(V),)
+say_cc = @printf '  CC   %s\n' $@;
+say_bpf = @printf '  BPF  %s\n' $@;
+say_gen = @printf '  GEN  %s\n' $@;
+endif
+
 # --- flags ------------------------------------------------------------------------------------
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wvla -Wimplicit-fallthrough -Werror
@@ -65,46 +72,46 @@ BENCH_PROGRAMS := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/ben
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
-	@echo "Settings: BUILD=dir CC=gcc|clang-14|clang-19 CLANG=clang-14|clang-19 SANITIZE=address,undefined"
+	@echo "Settings: BUILD=dir CC=gcc|clang-14|clang-19 CLANG=clang-14|clang-19 SANITIZE=address,undefined V=1"
 
 all: $(BUILD)/junctord $(BUILD)/junctor compile_commands.json ## build junctord and junctor
 
 # --- the kernel side ----------------------------------------------------------------------------
 $(BUILD)/bpf/%.bpf.o: kernel/%.bpf.c
 	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+	$(say_bpf)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/bpf/junctor.o: $(BPF_OBJECTS)
-	$(BPFTOOL) gen object $@ $^
+	$(say_gen)$(BPFTOOL) gen object $@ $^
 
 $(BUILD)/gen/junctor.skel.h: $(BUILD)/bpf/junctor.o
 	@mkdir -p $(@D)
-	$(BPFTOOL) gen skeleton $< name junctor_bpf > $@
+	$(say_gen)$(BPFTOOL) gen skeleton $< name junctor_bpf > $@
 
 # --- the controller and the command line tool ---------------------------------------------------
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+	$(say_cc)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 $(call objects,datapath): $(BUILD)/gen/junctor.skel.h
 
 # llhttp as Debian ships it, in sources: built strict, without our warnings.
 $(BUILD)/llhttp/%.o: $(LLHTTP_DIR)/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=c11 $(CFLAGS) $(HARDENING) $(SANITIZERS) -DLLHTTP_STRICT_MODE=1 \
+	$(say_cc)$(CC) -std=c11 $(CFLAGS) $(HARDENING) $(SANITIZERS) -DLLHTTP_STRICT_MODE=1 \
 		-I$(LLHTTP_INCLUDE) -c $< -o $@
 
 LLHTTP := $(addprefix $(BUILD)/llhttp/,llhttp.o api.o http.o)
 
 $(BUILD)/libjunctor.a: $(filter-out $(MAINS),$(OBJECTS)) $(LLHTTP)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	@$(AR) rcs $@ $^
 
 $(BUILD)/junctord: $(BUILD)/obj/userspace/daemon/main.o $(BUILD)/libjunctor.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+	$(say_cc)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 
 $(BUILD)/junctor: $(foreach room,$(CLI_ROOMS),$(call objects,$(room))) $(LLHTTP)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CLI_LIBS)
+	$(say_cc)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CLI_LIBS)
 
 compile_commands.json: Makefile $(SOURCES)
 	@scripts/compile-commands.sh "$(CC) $(ALL_CFLAGS)" $(SOURCES) > $@
@@ -112,32 +119,32 @@ compile_commands.json: Makefile $(SOURCES)
 # --- tests ----------------------------------------------------------------------------------------
 $(BUILD)/test/unit/%: test/unit/%.c $(BUILD)/libjunctor.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libjunctor.a $(DAEMON_LIBS) \
+	$(say_cc)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libjunctor.a $(DAEMON_LIBS) \
 		-lcmocka -lpthread
 
 $(BUILD)/test/bpf/%.bpf.o: test/bpf/%.bpf.c
 	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) -Ikernel -MMD -MP -c $< -o $@
+	$(say_bpf)$(CLANG) $(BPF_CFLAGS) -Ikernel -MMD -MP -c $< -o $@
 
 # The kernel's own objects with doors for tests.
 $(BUILD)/test/bpf/doors.o: $(BPF_OBJECTS) \
 		$(patsubst test/bpf/%.c,$(BUILD)/test/bpf/%.o,$(wildcard test/bpf/*.bpf.c))
-	$(BPFTOOL) gen object $@ $^
+	$(say_gen)$(BPFTOOL) gen object $@ $^
 
 $(BUILD)/test/bpf/gen/doors.skel.h: $(BUILD)/test/bpf/doors.o
 	@mkdir -p $(@D)
-	$(BPFTOOL) gen skeleton $< name doors_bpf > $@
+	$(say_gen)$(BPFTOOL) gen skeleton $< name doors_bpf > $@
 
 $(BUILD)/test/bpf/%_test: test/bpf/%_test.c $(BUILD)/libjunctor.a $(BUILD)/test/bpf/gen/doors.skel.h
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -isystem $(BUILD)/test/bpf/gen -MMD -MP $(ALL_LDFLAGS) -o $@ $< \
+	$(say_cc)$(CC) $(ALL_CFLAGS) -isystem $(BUILD)/test/bpf/gen -MMD -MP $(ALL_LDFLAGS) -o $@ $< \
 		$(BUILD)/libjunctor.a $(DAEMON_LIBS) -lcmocka -lpthread
 
 $(BUILD)/test/tools/crash_at: test/scenario/tools/crash_at.c
 $(BUILD)/test/tools/uring_http: test/scenario/tools/uring_http.c
 $(BUILD)/test/tools/crash_at $(BUILD)/test/tools/uring_http:
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(if $(findstring uring,$@),-luring)
+	$(say_cc)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(if $(findstring uring,$@),-luring)
 
 $(BUILD)/test/tools/go_client: test/scenario/tools/go_client.go
 	@mkdir -p $(@D)
@@ -159,7 +166,7 @@ test-bpf: $(BPF_TESTS) ## the tests of the kernel programs and their tables alon
 # --- measuring ------------------------------------------------------------------------------------
 $(BUILD)/bench/%: test/bench/%.c test/bench/bench.h
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lpthread
+	$(say_cc)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lpthread
 
 bench-programs: $(BENCH_PROGRAMS)
 

@@ -163,9 +163,9 @@ static void test_lists_of_objects(void **state)
 		"{" VERSION "'kind':'List','items':[" SERVICE(VIP PORT) "," POLICY(TARGET) "]}",
 		/* items may leave out what their list says */
 		"{" VERSION "'kind':'LocalServiceList','items':[{'metadata':{'name':'a'},'spec':"
-			    "{" VIP PORT "}}," SERVICE(VIP PORT) "]}",
+		"{" VIP PORT "}}," SERVICE(VIP PORT) "]}",
 		"{" VERSION "'kind':'TrafficPolicyList','metadata':{'resourceVersion':'5'},'items':"
-			    "[" POLICY(TARGET) ",{'metadata':{'name':'q'},'spec':{" TARGET "}}]}",
+		"[" POLICY(TARGET) ",{'metadata':{'name':'q'},'spec':{" TARGET "}}]}",
 	};
 	JN_AUTO(jn_object_list_done) struct jn_object_list list = { 0 };
 
@@ -230,7 +230,7 @@ struct sizes {
 static void put_service(struct jn_buffer *b, const struct sizes *n)
 {
 	jn_buffer_add_text(b, "{" VERSION "'kind':'LocalService','metadata':{'name':'web','labels':"
-					  "{");
+			      "{");
 	for (unsigned i = 0; i < n->labels; i++)
 		jn_buffer_printf(b, "%s'l%u':'%0*u'", i ? "," : "", i, (int)n->label_bytes, i);
 	jn_buffer_add_text(b, "}},'spec':{'addresses':[");

@@ -218,24 +218,33 @@ static int attach_endpoints(struct adoption *a)
 	return 0;
 }
 
-/* The revision behind a set and its slots; a word that leads nowhere is published anew later. */
-static int attach_revision(struct adoption *a, uint64_t word, struct jn_error *err)
+/* The revision that a set's word leads to; one that leads nowhere is published anew later. */
+static const struct jn_revision *revision_of(const struct adoption *a, uint64_t word)
 {
 	const struct jn_revision *revision;
 	uint32_t index = (uint32_t)word;
-	struct jn_extent *extent;
 
 	if (!index || index >= JN_MAX_REVISIONS)
-		return 0;
+		return NULL;
 	revision = &jn_datapath_revisions(a->in->datapath)[index];
 	if (revision->number != word >> 32 || revision->slot_base > JN_MAX_SLOTS ||
 	    revision->slot_count > JN_MAX_SLOTS - revision->slot_base)
+		return NULL;
+	return revision;
+}
+
+static int attach_revision(struct adoption *a, uint64_t word, struct jn_error *err)
+{
+	const struct jn_revision *revision = revision_of(a, word);
+	uint32_t index = (uint32_t)word;
+	struct jn_extent *extent;
+
+	if (!revision)
 		return 0;
 	if (a->revisions[index])
 		return jn_error_set(err, -EUCLEAN, JN_ERROR_UNAVAILABLE,
 				    "the pinned tables are damaged: two sets share revision %u; "
-				    "run "
-				    "junctor cleanup and start junctord again",
+				    "run junctor cleanup and start junctord again",
 				    index);
 	a->revisions[index] = 1;
 	if (revision->number > a->in->last_number)
@@ -249,18 +258,42 @@ static int attach_revision(struct adoption *a, uint64_t word, struct jn_error *e
 	return 0;
 }
 
+/*
+ * A published set that belongs to no service. Frontends may still lead to it until they are deleted
+ * or written again, so all that stands behind it stays as it is until then.
+ */
+static int discard_set(struct adoption *a, uint32_t set, uint64_t word, struct jn_error *err)
+{
+	const struct jn_revision *revision = revision_of(a, word);
+	struct jn_extent *extent;
+	int rc;
+
+	a->sets[set] = 1;
+	rc = discard(&a->garbage->sets, set);
+	if (rc || !revision)
+		return rc;
+	rc = attach_revision(a, word, err);
+	if (!rc)
+		rc = discard(&a->garbage->revisions, (uint32_t)word);
+	if (rc || !revision->slot_count)
+		return rc;
+	extent = jn_vec_add(&a->garbage->slots);
+	if (!extent)
+		return -ENOMEM;
+	*extent = (struct jn_extent){ revision->slot_base, revision->slot_count };
+	return 0;
+}
+
 static int attach_sets(struct adoption *a, struct jn_error *err)
 {
 	const struct jn_set *table = jn_datapath_sets(a->in->datapath);
 	int rc = 0;
 
 	for (uint32_t set = 1; set < JN_MAX_SETS && !rc; set++) {
-		if (a->sets[set]) {
+		if (a->sets[set])
 			rc = attach_revision(a, table[set].word, err);
-		} else if (table[set].word) {
-			a->sets[set] = 1;
-			rc = discard(&a->garbage->sets, set);
-		}
+		else if (table[set].word)
+			rc = discard_set(a, set, table[set].word, err);
 	}
 	return rc;
 }

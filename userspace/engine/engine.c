@@ -48,6 +48,7 @@ int jn_engine_open(const struct jn_engine_options *options, struct jn_engine **o
 		return jn_error_set(err, -ENOMEM, JN_ERROR_INTERNAL,
 				    "out of memory; give junctord more memory");
 	e->executor = options->executor;
+	jn_notes_init(&e->notes);
 	rc = install_init(&e->install, options);
 	if (!rc)
 		rc = jn_model_new(&e->model);
@@ -71,6 +72,8 @@ void jn_engine_close(struct jn_engine **engine)
 	if (!e)
 		return;
 	jn_store_close(&e->store);
+	jn_transaction_done(
+		&e->transaction); /* an unpublished one is completed by the next start */
 	jn_garbage_done(&e->young);
 	install_done(&e->install);
 	jn_model_free(&e->model);
@@ -236,6 +239,18 @@ void jn_engine_usage(struct jn_engine *engine, struct jn_usage out[JN_USAGE_COUN
 	out[5] = (struct jn_usage){ "slots", in->slots.used, in->slots.capacity };
 }
 
+/* Counters are asked for in batches: a system call for each would hold up the loop. */
+#define STATS_BATCH 256
+
+struct stats_batch {
+	struct jn_engine *engine;
+	int (*fn)(void *arg, const struct jn_service_stats *s);
+	void *arg;
+	size_t count;
+	const struct jn_installed_service *services[STATS_BATCH];
+	const struct jn_installed_port *ports[STATS_BATCH];
+};
+
 static unsigned usable_endpoints(const struct jn_install *in, const struct jn_installed_port *port)
 {
 	const struct jn_endpoint *table = jn_datapath_endpoints(in->datapath);
@@ -246,29 +261,49 @@ static unsigned usable_endpoints(const struct jn_install *in, const struct jn_in
 	return count;
 }
 
+static int flush_stats(struct stats_batch *batch)
+{
+	const struct jn_install *in = &batch->engine->install;
+	uint32_t ids[STATS_BATCH];
+	struct jn_stats stats[STATS_BATCH];
+	int rc;
+
+	if (!batch->count)
+		return 0;
+	for (size_t i = 0; i < batch->count; i++)
+		ids[i] = batch->ports[i]->service;
+	rc = jn_datapath_read_stats(in->datapath, ids, batch->count, stats);
+	for (size_t i = 0; i < batch->count && !rc; i++) {
+		struct jn_service_stats s = {
+			.namespace_ = batch->services[i]->namespace_,
+			.name = batch->services[i]->name,
+			.port_name = batch->ports[i]->port_name,
+			.proto = batch->ports[i]->proto,
+			.endpoints = usable_endpoints(in, batch->ports[i]),
+			.stats = stats[i],
+		};
+
+		rc = batch->fn(batch->arg, &s);
+	}
+	batch->count = 0;
+	return rc;
+}
+
 int jn_engine_each_stats(struct jn_engine *engine,
 			 int (*fn)(void *arg, const struct jn_service_stats *s), void *arg)
 {
-	const struct jn_install *in = &engine->install;
+	struct stats_batch batch = { .engine = engine, .fn = fn, .arg = arg };
 	struct jn_installed_service **service;
 	size_t at = 0;
 	int rc = 0;
 
-	while (!rc && (service = jn_table_next(&in->installed, &at))) {
+	while (!rc && (service = jn_table_next(&engine->install.installed, &at))) {
 		for (size_t i = 0; i < (*service)->count && !rc; i++) {
-			const struct jn_installed_port *port = &(*service)->ports[i];
-			struct jn_service_stats s = {
-				.namespace_ = (*service)->namespace_,
-				.name = (*service)->name,
-				.port_name = port->port_name,
-				.proto = port->proto,
-				.endpoints = usable_endpoints(in, port),
-			};
-
-			rc = jn_datapath_read_stats(in->datapath, &port->service, 1, &s.stats);
-			if (!rc)
-				rc = fn(arg, &s);
+			batch.services[batch.count] = *service;
+			batch.ports[batch.count++] = &(*service)->ports[i];
+			if (batch.count == STATS_BATCH)
+				rc = flush_stats(&batch);
 		}
 	}
-	return rc;
+	return rc ? rc : flush_stats(&batch);
 }

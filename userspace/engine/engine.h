@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The one way declared state reaches the kernel: validate -> plan -> hidden parts -> commit on disk
- * -> publish -> acknowledge with the generation -> removals after a grace period.
+ * -> publish -> acknowledge with the generation -> removals after a grace period. Where the kernel
+ * refuses an entry after the commit, the writer is told so, and the publication is tried again.
  *
  * Everything here runs on one thread; what blocks is handed to the executor. Writes queue and are
  * done one at a time, in order. Reads see what was acknowledged (or recovered at the start), never
@@ -124,7 +125,7 @@ struct jn_usage {
 void jn_engine_usage(struct jn_engine *engine, struct jn_usage out[JN_USAGE_COUNT]);
 
 /* Sentences about what is not as it should be; *count of them; valid until the next write. */
-const char *const *jn_engine_degraded(const struct jn_engine *engine, size_t *count);
+const char *const *jn_engine_degraded(struct jn_engine *engine, size_t *count);
 
 /* Counters of every service port, for metrics. A nonzero return of fn ends the walk. */
 struct jn_service_stats {

@@ -3,12 +3,14 @@
  * The engine's own parts: shared by its files, by nobody else.
  *
  * A write:   queued -> begin (stage, prepare, hide) -> commit on the executor -> finish -> done
+ *                                                  finish <-> unpublished (the kernel refused)
  * Garbage:   young (made by writes) -> old (a grace period runs) -> collected
  */
 #ifndef JUNCTOR_ENGINE_INTERNAL_H
 #define JUNCTOR_ENGINE_INTERNAL_H
 
 #include "base/buffer.h"
+#include "base/table.h"
 #include "engine/engine.h"
 #include "engine/transaction.h"
 #include "store/store.h"
@@ -20,20 +22,19 @@ struct jn_note {
 };
 
 struct jn_notes {
-	struct jn_note *items;
-	size_t count, capacity;
-	char **texts; /* what jn_engine_degraded shows: notes, then sentences */
+	struct jn_table items; /* of struct jn_note */
+	char **texts;	       /* what jn_engine_degraded shows: notes, then sentences */
 	size_t text_count;
+	bool is_stale;	  /* the texts are to be built anew */
 	char **sentences; /* about the store as a whole */
 	size_t sentence_count, sentence_capacity;
 };
+void jn_notes_init(struct jn_notes *notes);
 void jn_notes_done(struct jn_notes *notes);
 const struct jn_note *jn_notes_find(const struct jn_notes *notes, const struct jn_object_key *key);
 int jn_notes_add(struct jn_notes *notes, const struct jn_object_key *key, bool is_recovered);
 void jn_notes_del(struct jn_notes *notes, const struct jn_object_key *key);
 int jn_notes_say(struct jn_notes *notes, const char *sentence);
-/* Build texts anew after changes. */
-void jn_notes_render(struct jn_notes *notes);
 
 /* The rows of one commit and the text they point into. */
 struct jn_rows {
@@ -76,7 +77,8 @@ struct jn_engine {
 		struct jn_object_key *items;
 		size_t count, capacity;
 	} forgotten; /* lost objects whose loss is acknowledged by deleting them */
-	struct jn_transaction transaction;
+	struct jn_transaction transaction; /* of the current write, or the one that waits below */
+	bool is_unpublished; /* it is committed, but the kernel refused an entry: tried again */
 	struct jn_rows rows;
 	struct jn_error commit_error;
 	int commit_rc;
@@ -110,6 +112,16 @@ int jn_engine_recover(struct jn_engine *e, const struct jn_installed_service *se
 
 /* write.c */
 void jn_engine_pump(struct jn_engine *e);
+/* Undo what begin staged, prepared and hid. */
+void jn_engine_take_back(struct jn_engine *e);
+/* The current write is over: err is empty, or says why it failed. */
+void jn_engine_end_write(struct jn_engine *e, struct jn_error *err);
+void jn_engine_fail_write(struct jn_engine *e, int rc, struct jn_error *err);
+
+/* finish.c: hand the current write to the store; its end comes by itself. */
+int jn_engine_commit(struct jn_engine *e);
+/* Publish what is committed, if anything waits for it. A negative errno: it still waits. */
+int jn_engine_complete(struct jn_engine *e, struct jn_error *err);
 void jn_engine_start_grace(struct jn_engine *e);
 
 #endif

@@ -62,13 +62,17 @@ static int read_row(void *arg, const struct jn_row *row)
 	};
 	enum jn_kind kind;
 	struct jn_change *change;
+	int rc;
 
 	if (jn_kind_by_name(row->kind, &kind)) {
 		read_bad_row(arg, row->kind, row->namespace_, row->name);
 		return 0;
 	}
 	options.kind = kind;
-	if (jn_object_decode(row->body, row->body_size, &options, &list, &err) || list.count != 1) {
+	rc = jn_object_decode(row->body, row->body_size, &options, &list, &err);
+	if (rc == -ENOMEM)
+		return rc;
+	if (rc || list.count != 1) {
 		read_bad_row(arg, row->kind, row->namespace_, row->name);
 		return 0;
 	}
@@ -92,15 +96,15 @@ static void read_damage(void *arg, const char *sentence)
 
 /* --- declaring ----------------------------------------------------------------------------------- */
 
-/* Stage and keep these changes; false when they do not fit together with the rest. */
-static bool declare(struct jn_engine *e, const struct jn_changes *changes)
+/* Stage and keep these changes. -EINVAL: they do not fit together with the rest; -ENOMEM. */
+static int declare(struct jn_engine *e, const struct jn_changes *changes)
 {
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+	int rc = jn_model_stage(e->model, changes, &err);
 
-	if (jn_model_stage(e->model, changes, &err))
-		return false;
-	jn_model_settle(e->model, changes, true);
-	return true;
+	if (!rc)
+		jn_model_settle(e->model, changes, true);
+	return rc;
 }
 
 static struct jn_changes one_change(const struct jn_model *m, struct jn_object *after,
@@ -112,18 +116,24 @@ static struct jn_changes one_change(const struct jn_model *m, struct jn_object *
 }
 
 /* All at once; where they contradict each other (damage), one by one, and the rest is bad. */
-static void declare_stored(struct loading *l)
+static int declare_stored(struct loading *l)
 {
-	if (declare(l->e, &l->objects))
-		return;
+	int rc = declare(l->e, &l->objects);
+
+	if (rc != -EINVAL)
+		return rc;
 	for (size_t i = 0; i < l->objects.count; i++) {
 		struct jn_change change = { 0 };
 		struct jn_changes one = one_change(l->e->model, l->objects.items[i].after, &change);
 		const struct jn_object_key *key = &l->objects.items[i].after->key;
 
-		if (!declare(l->e, &one))
+		rc = declare(l->e, &one);
+		if (rc == -EINVAL)
 			read_bad_row(l, jn_kind_names(key->kind)->kind, key->namespace_, key->name);
+		else if (rc)
+			return rc;
 	}
+	return 0;
 }
 
 /* --- doubt: what the tables know better ---------------------------------------------------------- */
@@ -154,40 +164,41 @@ static uint64_t effective_version(const struct jn_engine *e, const struct jn_obj
 	return version;
 }
 
-/* Would the tables have to change for this service as it is declared now? */
-static bool differs(struct jn_engine *e, struct jn_object_key *key)
+/* Would the tables have to change for this service as it is declared now? 1, 0 or -ENOMEM. */
+static int differs(struct jn_engine *e, struct jn_object_key *key)
 {
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 	struct jn_transaction t = { .in = &e->install };
 	struct jn_key_list keys = { .items = key, .count = 1 };
-	bool is_same;
+	int rc = jn_transaction_prepare(&t, &keys, &err);
 
-	if (jn_transaction_prepare(&t, &keys, &err))
-		return true;
-	is_same = jn_transaction_is_empty(&t);
+	if (rc)
+		return rc == -ENOMEM ? rc : 1; /* a limit is reached: it would */
+	rc = !jn_transaction_is_empty(&t);
 	jn_transaction_take_back(&t);
-	return !is_same;
+	return rc;
 }
 
-/* Is the tables' version of this service to be trusted more than the store's? */
-static bool is_doubtful(struct loading *l, struct jn_object_key *key)
+/* Is the tables' version of this service to be trusted more than the store's? 1, 0 or -ENOMEM. */
+static int is_doubtful(struct loading *l, struct jn_object_key *key)
 {
 	const struct jn_object *object = jn_model_find(l->e->model, key);
 
 	if (!object)
 		return l->is_damaged || l->store_generation < l->tables_generation ||
 		       jn_notes_find(&l->bad, key);
-	return effective_version(l->e, object) <= l->tables_generation && differs(l->e, key);
+	if (effective_version(l->e, object) > l->tables_generation)
+		return 0;
+	return differs(l->e, key);
 }
 
 /* A policy that was lost gets its own name back where only one was lost in its namespace. */
 static void rename_policy(struct loading *l, struct jn_object *policy)
 {
-	const struct jn_note *found = NULL;
+	const struct jn_note *found = NULL, *note;
+	size_t at = 0;
 
-	for (size_t i = 0; i < l->bad.count; i++) {
-		const struct jn_note *note = &l->bad.items[i];
-
+	while ((note = jn_table_next(&l->bad.items, &at))) {
 		if (note->key.kind != JN_KIND_TRAFFIC_POLICY ||
 		    strcmp(note->key.namespace_, policy->key.namespace_))
 			continue;
@@ -207,8 +218,9 @@ static int recover_object(struct loading *l, struct jn_object *object, uint64_t 
 	int rc;
 
 	object->version = generation;
-	if (!declare(l->e, &one))
-		return 0; /* something right stands there now: it wins */
+	rc = declare(l->e, &one);
+	if (rc)
+		return rc == -EINVAL ? 0 : rc; /* something right stands there now: it wins */
 	rc = jn_notes_add(&l->e->notes, &object->key, true);
 	jn_notes_del(&l->bad, &object->key);
 	return rc ? rc : jn_rows_add(rows, &object->key, object, true);
@@ -231,9 +243,9 @@ static int recover_service(struct loading *l, const struct jn_installed_service 
 		rename_policy(l, recovered->items[i]);
 		rc = recover_object(l, recovered->items[i], generation, rows);
 	}
-	if (!rc && (!jn_model_find(l->e->model, &key) || differs(l->e, &key)))
-		rc = recover_object(l, recovered->items[first], generation, rows);
-	return rc;
+	if (!rc)
+		rc = jn_model_find(l->e->model, &key) ? differs(l->e, &key) : 1;
+	return rc > 0 ? recover_object(l, recovered->items[first], generation, rows) : rc;
 }
 
 static int recover_all(struct loading *l, uint64_t generation, struct jn_rows *rows,
@@ -252,7 +264,8 @@ static int recover_all(struct loading *l, uint64_t generation, struct jn_rows *r
 	for (size_t i = 0; i < count && !rc; i++) {
 		struct jn_object_key key = key_of(services[i]);
 
-		if (is_doubtful(l, &key))
+		rc = is_doubtful(l, &key);
+		if (rc > 0)
 			rc = recover_service(l, services[i], generation, rows, recovered);
 	}
 	free(services);
@@ -262,10 +275,12 @@ static int recover_all(struct loading *l, uint64_t generation, struct jn_rows *r
 /* What could not be brought back is remembered on disk until somebody declares or deletes it. */
 static int note_lost(struct loading *l)
 {
+	const struct jn_note *note;
+	size_t at = 0;
 	int rc = 0;
 
-	for (size_t i = 0; i < l->bad.count && !rc; i++) {
-		const struct jn_object_key *key = &l->bad.items[i].key;
+	while (!rc && (note = jn_table_next(&l->bad.items, &at))) {
+		const struct jn_object_key *key = &note->key;
 		struct jn_row row = {
 			.kind = jn_kind_names(key->kind)->kind,
 			.namespace_ = key->namespace_,
@@ -364,7 +379,7 @@ static int find_orphan(void *arg, const struct jn_frontend_key *key,
 	return 0;
 }
 
-/* Frontends whose service has no name, left by a crash. */
+/* Frontends that nobody declares, most of all those whose service lost its name in a crash. */
 static int drop_orphans(struct jn_engine *e)
 {
 	struct orphans orphans = { .e = e };
@@ -388,23 +403,29 @@ static int bring_in_line(struct jn_engine *e, struct jn_garbage *garbage, struct
 	free(keys.items);
 	if (rc)
 		return rc;
+	/* What the last process replaced just before it died may still be being read. */
+	if (jn_datapath_is_adopted(e->install.datapath))
+		jn_datapath_wait_grace();
 	rc = jn_transaction_hide(&t, err);
+	if (!rc)
+		rc = drop_orphans(e); /* before new ones need their room */
 	if (rc) {
 		jn_transaction_take_back(&t);
 		return rc;
 	}
 	rc = jn_transaction_publish(&t, e->generation, err);
-	if (!rc)
-		rc = drop_orphans(e);
-	if (!rc)
-		e->installed = e->generation;
+	if (rc) { /* some frontends may lead to what is replaced: the next start goes on from here */
+		jn_transaction_done(&t);
+		return rc;
+	}
+	e->installed = e->generation;
 	jn_transaction_adopt(&t, garbage);
 	jn_transaction_done(&t);
 	if (!jn_garbage_is_empty(garbage)) {
 		jn_datapath_wait_grace();
 		jn_garbage_collect(&e->install, garbage);
 	}
-	return rc;
+	return 0;
 }
 
 int jn_engine_load(struct jn_engine *e, const char *state_dir, struct jn_error *err)
@@ -414,6 +435,7 @@ int jn_engine_load(struct jn_engine *e, const char *state_dir, struct jn_error *
 	struct jn_store_reader reader = { &l, read_row, read_bad_row, read_damage };
 	int rc;
 
+	jn_notes_init(&l.bad);
 	rc = jn_store_open(state_dir, &reader, &e->store, &l.store_generation, err);
 	if (!rc)
 		rc = jn_engine_adopt(e, &garbage, err);
@@ -422,12 +444,11 @@ int jn_engine_load(struct jn_engine *e, const char *state_dir, struct jn_error *
 	l.tables_generation = jn_datapath_generation(e->install.datapath);
 	e->generation = l.store_generation > l.tables_generation ? l.store_generation
 								 : l.tables_generation;
-	declare_stored(&l);
-	if (l.is_damaged || l.bad.count || l.store_generation < l.tables_generation)
+	rc = declare_stored(&l);
+	if (!rc && (l.is_damaged || l.bad.items.count || l.store_generation < l.tables_generation))
 		rc = settle_doubt(&l, err);
 	if (!rc)
 		rc = bring_in_line(e, &garbage, err);
-	jn_notes_render(&e->notes);
 	(void)malloc_trim(0);
 	return rc;
 }

@@ -10,6 +10,26 @@
 #include "base/vec.h"
 #include "engine/internal.h"
 
+static uint64_t hash_note(const void *key)
+{
+	return jn_hash_bytes(key, sizeof(struct jn_object_key));
+}
+
+static bool has_key(const void *entry, const void *key)
+{
+	const struct jn_note *note = entry;
+
+	return !memcmp(&note->key, key, sizeof(note->key));
+}
+
+static const struct jn_table_ops notes_ops = { sizeof(struct jn_note), hash_note, has_key };
+
+void jn_notes_init(struct jn_notes *notes)
+{
+	*notes = (struct jn_notes){ 0 };
+	jn_table_init(&notes->items, &notes_ops);
+}
+
 static void drop_texts(struct jn_notes *notes)
 {
 	for (size_t i = 0; i < notes->text_count; i++)
@@ -25,40 +45,32 @@ void jn_notes_done(struct jn_notes *notes)
 	for (size_t i = 0; i < notes->sentence_count; i++)
 		free(notes->sentences[i]);
 	free(notes->sentences);
-	free(notes->items);
-	*notes = (struct jn_notes){ 0 };
+	jn_table_done(&notes->items);
+	jn_notes_init(notes);
 }
 
 const struct jn_note *jn_notes_find(const struct jn_notes *notes, const struct jn_object_key *key)
 {
-	for (size_t i = 0; i < notes->count; i++) {
-		if (!memcmp(&notes->items[i].key, key, sizeof(*key)))
-			return &notes->items[i];
-	}
-	return NULL;
+	return jn_table_find(&notes->items, key);
 }
 
 int jn_notes_add(struct jn_notes *notes, const struct jn_object_key *key, bool is_recovered)
 {
 	struct jn_note *note;
+	bool is_new;
 
-	if (jn_notes_find(notes, key))
-		return 0;
-	note = jn_vec_add(notes);
+	note = jn_table_put(&notes->items, key, &is_new);
 	if (!note)
 		return -ENOMEM;
-	*note = (struct jn_note){ .key = *key, .is_recovered = is_recovered };
+	if (is_new)
+		*note = (struct jn_note){ .key = *key, .is_recovered = is_recovered };
+	notes->is_stale = true;
 	return 0;
 }
 
 void jn_notes_del(struct jn_notes *notes, const struct jn_object_key *key)
 {
-	const struct jn_note *found = jn_notes_find(notes, key);
-
-	if (!found)
-		return;
-	notes->items[found - notes->items] = notes->items[--notes->count];
-	jn_notes_render(notes);
+	notes->is_stale |= jn_table_del(&notes->items, key);
 }
 
 int jn_notes_say(struct jn_notes *notes, const char *sentence)
@@ -68,6 +80,7 @@ int jn_notes_say(struct jn_notes *notes, const char *sentence)
 
 	if (!item)
 		return -ENOMEM;
+	notes->is_stale = true;
 	*item = strdup(sentence);
 	return *item ? 0 : -ENOMEM;
 }
@@ -96,14 +109,18 @@ static char *note_text(const struct jn_note *note)
 }
 
 /* Out of memory shows fewer texts, never wrong ones. */
-void jn_notes_render(struct jn_notes *notes)
+static void render(struct jn_notes *notes)
 {
+	const struct jn_note *note;
+	size_t at = 0;
+
 	drop_texts(notes);
-	notes->texts = calloc(notes->count + notes->sentence_count + 1, sizeof(*notes->texts));
+	notes->texts =
+		calloc(notes->items.count + notes->sentence_count + 1, sizeof(*notes->texts));
 	if (!notes->texts)
 		return;
-	for (size_t i = 0; i < notes->count; i++) {
-		notes->texts[notes->text_count] = note_text(&notes->items[i]);
+	while ((note = jn_table_next(&notes->items, &at))) {
+		notes->texts[notes->text_count] = note_text(note);
 		notes->text_count += notes->texts[notes->text_count] != NULL;
 	}
 	for (size_t i = 0; i < notes->sentence_count; i++) {
@@ -111,10 +128,13 @@ void jn_notes_render(struct jn_notes *notes)
 								      : NULL;
 		notes->text_count += notes->texts[notes->text_count] != NULL;
 	}
+	notes->is_stale = false;
 }
 
-const char *const *jn_engine_degraded(const struct jn_engine *engine, size_t *count)
+const char *const *jn_engine_degraded(struct jn_engine *engine, size_t *count)
 {
+	if (engine->notes.is_stale)
+		render(&engine->notes);
 	*count = engine->notes.text_count;
 	return (const char *const *)engine->notes.texts;
 }

@@ -46,7 +46,9 @@ static int take_endpoints(struct jn_install *in, const struct jn_service_plan *s
 			       jn_datapath_endpoints(in->datapath), &plan->match);
 	if (rc)
 		return rc;
-	plan->is_new = calloc(count ? count : 1, sizeof(*plan->is_new));
+	if (!count)
+		return 0;
+	plan->is_new = calloc(count, sizeof(*plan->is_new));
 	if (!plan->is_new)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
@@ -58,6 +60,29 @@ static int take_endpoints(struct jn_install *in, const struct jn_service_plan *s
 		plan->is_new[i] = true;
 	}
 	return 0;
+}
+
+static bool is_installed(const struct jn_port_plan *plan, const struct jn_frontend_key *key)
+{
+	for (unsigned i = 0; plan->installed && i < plan->installed->frontend_count; i++) {
+		if (!memcmp(&plan->installed->frontends[i], key, sizeof(*key)))
+			return true;
+	}
+	return false;
+}
+
+/* Does a frontend of this family come here from another service port? */
+static bool takes_over(const struct jn_transaction *t, const struct jn_port_plan *plan,
+		       enum jn_family family)
+{
+	for (unsigned i = 0; t->lost.count && i < plan->desired->frontend_count; i++) {
+		const struct jn_frontend_key *key = &plan->desired->frontends[i];
+
+		if (jn_family_of(&key->vip) == family && !is_installed(plan, key) &&
+		    jn_table_find(&t->lost, key))
+			return true;
+	}
+	return false;
 }
 
 static bool has_family(const struct jn_desired_port *desired, enum jn_family family)
@@ -119,9 +144,15 @@ static const struct jn_revision *remember_old(const struct jn_install *in, struc
 	return revision;
 }
 
-static int plan_set(struct jn_install *in, const struct jn_service_plan *service,
+/*
+ * A frontend that moves from one set to another must switch between two states that are both as they
+ * shall be. Where it comes to a set that changes, too, this takes a new set, as that one can be
+ * filled before anything leads to it.
+ */
+static int plan_set(struct jn_transaction *t, const struct jn_service_plan *service,
 		    struct jn_port_plan *port, enum jn_family family, struct jn_error *err)
 {
+	struct jn_install *in = t->in;
 	struct jn_set_plan *plan = &port->sets[family];
 	const struct jn_revision *revision;
 	int rc;
@@ -129,7 +160,10 @@ static int plan_set(struct jn_install *in, const struct jn_service_plan *service
 	revision = remember_old(in, plan, port->installed ? port->installed->sets[family] : 0);
 	if (!has_family(port->desired, family))
 		return 0;
-	plan->set = plan->old_set;
+	if (plan->old_set && takes_over(t, port, family))
+		port->rewrites_frontends = true;
+	else
+		plan->set = plan->old_set;
 	if (!plan->set) {
 		rc = take_id(&in->sets, service, &plan->set, err);
 		if (rc)
@@ -139,15 +173,17 @@ static int plan_set(struct jn_install *in, const struct jn_service_plan *service
 	rc = jn_plan_slots(port->desired, port->match.ids, family, &plan->slots);
 	if (rc)
 		return rc;
-	if (revision && jn_plan_is_published(port->desired, &plan->slots, revision,
-					     jn_datapath_slots(in->datapath)))
+	if (!plan->is_new && revision &&
+	    jn_plan_is_published(port->desired, &plan->slots, revision,
+				 jn_datapath_slots(in->datapath)))
 		return 0;
 	return take_revision(in, service, plan, err);
 }
 
-static int plan_port(struct jn_install *in, const struct jn_service_plan *service,
+static int plan_port(struct jn_transaction *t, const struct jn_service_plan *service,
 		     struct jn_port_plan *plan, struct jn_error *err)
 {
+	struct jn_install *in = t->in;
 	int rc = 0;
 
 	plan->service = plan->installed ? plan->installed->service : 0;
@@ -156,11 +192,11 @@ static int plan_port(struct jn_install *in, const struct jn_service_plan *servic
 	if (!rc)
 		rc = take_endpoints(in, service, plan, err);
 	for (unsigned family = 0; family < JN_FAMILY_MAX && !rc; family++)
-		rc = plan_set(in, service, plan, family, err);
+		rc = plan_set(t, service, plan, family, err);
 	if (rc || !plan->desired)
 		return rc;
 	plan->netns_cookie = plan->desired->is_bound ? in->netns_cookie : 0;
-	plan->rewrites_frontends =
+	plan->rewrites_frontends |=
 		plan->installed &&
 		(plan->installed->is_uneven || plan->installed->netns_cookie != plan->netns_cookie);
 	return 0;
@@ -168,23 +204,26 @@ static int plan_port(struct jn_install *in, const struct jn_service_plan *servic
 
 /* --- frontends: collected over all services, so that an address can move between two ------------ */
 
-static bool is_installed(const struct jn_port_plan *plan, const struct jn_frontend_key *key)
+/*
+ * Is this frontend put before sets that are in use change? It is where it leads to a new set: the
+ * one that it leaves may change. And it is where it gets bound to our network namespace: its set
+ * may get a loopback address, and sockets of other namespaces would reach their own 127.0.0.1.
+ */
+static bool goes_first(const struct jn_port_plan *plan, const struct jn_frontend_key *key)
 {
-	for (unsigned i = 0; plan->installed && i < plan->installed->frontend_count; i++) {
-		if (!memcmp(&plan->installed->frontends[i], key, sizeof(*key)))
-			return true;
-	}
-	return false;
+	return plan->sets[jn_family_of(&key->vip)].is_new ||
+	       (plan->rewrites_frontends && plan->netns_cookie && is_installed(plan, key));
 }
 
-static int collect_puts(struct jn_transaction *t, const struct jn_port_plan *plan)
+static int collect_puts(struct jn_transaction *t, const struct jn_port_plan *plan, bool first)
 {
 	for (unsigned i = 0; plan->desired && i < plan->desired->frontend_count; i++) {
 		const struct jn_frontend_key *frontend = &plan->desired->frontends[i];
 		struct jn_frontend_key *key;
 		struct jn_frontend *value;
 
-		if (is_installed(plan, frontend) && !plan->rewrites_frontends)
+		if (goes_first(plan, frontend) != first ||
+		    (is_installed(plan, frontend) && !plan->rewrites_frontends))
 			continue;
 		key = jn_vec_add(&t->put_keys);
 		value = jn_vec_add(&t->put_values);
@@ -219,10 +258,15 @@ static int collect_frontends(struct jn_transaction *t, struct jn_error *err)
 	int rc = 0;
 
 	for (size_t i = 0; i < t->count && !rc; i++) {
+		for (size_t p = 0; p < t->services[i].port_count && !rc; p++)
+			rc = collect_puts(t, &t->services[i].ports[p], true);
+	}
+	t->first_count = t->put_keys.count;
+	for (size_t i = 0; i < t->count && !rc; i++) {
 		const struct jn_service_plan *service = &t->services[i];
 
 		for (size_t p = 0; p < service->port_count && !rc; p++) {
-			rc = collect_puts(t, &service->ports[p]);
+			rc = collect_puts(t, &service->ports[p], false);
 			if (!rc)
 				rc = collect_dels(t, &service->ports[p]);
 		}
@@ -279,8 +323,7 @@ static int pair_ports(struct jn_service_plan *service)
 	return 0;
 }
 
-static int plan_service(struct jn_transaction *t, const struct jn_object_key *key,
-			struct jn_error *err)
+static int plan_service(struct jn_transaction *t, const struct jn_object_key *key)
 {
 	const struct jn_object *object = jn_model_find_staged(t->in->model, key);
 	struct jn_service_plan *service =
@@ -294,10 +337,56 @@ static int plan_service(struct jn_transaction *t, const struct jn_object_key *ke
 		rc = jn_resolve(t->in->model, object, &service->desired);
 	if (!rc)
 		rc = make_installed(t->in, service);
-	if (!rc)
-		rc = pair_ports(service);
-	for (size_t p = 0; p < service->port_count && !rc; p++)
-		rc = plan_port(t->in, service, &service->ports[p], err);
+	return rc ? rc : pair_ports(service);
+}
+
+static uint64_t hash_frontend(const void *key)
+{
+	return jn_hash_bytes(key, sizeof(struct jn_frontend_key));
+}
+
+static bool has_frontend(const void *entry, const void *key)
+{
+	return !memcmp(entry, key, sizeof(struct jn_frontend_key));
+}
+
+static const struct jn_table_ops lost_ops = { sizeof(struct jn_frontend_key), hash_frontend,
+					      has_frontend };
+
+/* The frontends that a service port has and does not keep; others may take them over. */
+static int collect_lost(struct jn_transaction *t, const struct jn_port_plan *plan)
+{
+	for (unsigned i = 0; plan->installed && i < plan->installed->frontend_count; i++) {
+		const struct jn_frontend_key *key = &plan->installed->frontends[i];
+		struct jn_frontend_key *entry;
+		bool is_kept = false, is_new;
+
+		for (unsigned f = 0; plan->desired && f < plan->desired->frontend_count; f++)
+			is_kept |= !memcmp(&plan->desired->frontends[f], key, sizeof(*key));
+		if (is_kept)
+			continue;
+		entry = jn_table_put(&t->lost, key, &is_new);
+		if (!entry)
+			return -ENOMEM;
+		*entry = *key;
+	}
+	return 0;
+}
+
+static int plan_ports(struct jn_transaction *t, struct jn_error *err)
+{
+	int rc = 0;
+
+	jn_table_init(&t->lost, &lost_ops);
+	for (size_t i = 0; i < t->count && !rc; i++) {
+		for (size_t p = 0; p < t->services[i].port_count && !rc; p++)
+			rc = collect_lost(t, &t->services[i].ports[p]);
+	}
+	for (size_t i = 0; i < t->count && !rc; i++) {
+		for (size_t p = 0; p < t->services[i].port_count && !rc; p++)
+			rc = plan_port(t, &t->services[i], &t->services[i].ports[p], err);
+	}
+	jn_table_done(&t->lost);
 	return rc;
 }
 
@@ -307,7 +396,9 @@ int jn_transaction_prepare(struct jn_transaction *t, const struct jn_key_list *k
 	int rc = 0;
 
 	for (size_t i = 0; i < keys->count && !rc; i++)
-		rc = plan_service(t, &keys->items[i], err);
+		rc = plan_service(t, &keys->items[i]);
+	if (!rc)
+		rc = plan_ports(t, err);
 	if (!rc)
 		rc = collect_frontends(t, err);
 	if (rc)

@@ -115,7 +115,7 @@ static int hide_names(struct jn_transaction *t, struct jn_error *err)
 			*name = plan->desired->name;
 		}
 	}
-	if (!rc)
+	if (!rc && services.count)
 		rc = jn_datapath_put_names(t->in->datapath, services.items, names.items,
 					   services.count, &done);
 	free(services.items);
@@ -138,15 +138,25 @@ int jn_transaction_hide(struct jn_transaction *t, struct jn_error *err)
 
 /* --- publish ------------------------------------------------------------------------------------- */
 
-static int publish_sets(struct jn_transaction *t, struct jn_port_plan *plan)
+static int publish_sets(struct jn_transaction *t, struct jn_port_plan *plan, bool is_new)
 {
 	for (unsigned family = 0; family < JN_FAMILY_MAX; family++) {
 		const struct jn_set_plan *set = &plan->sets[family];
 
-		if (set->is_published_anew)
+		if (set->is_published_anew && set->is_new == is_new)
 			jn_datapath_publish(t->in->datapath, set->set, set->revision, set->number);
 	}
 	return 0;
+}
+
+static int publish_new_sets(struct jn_transaction *t, struct jn_port_plan *plan)
+{
+	return publish_sets(t, plan, true);
+}
+
+static int publish_used_sets(struct jn_transaction *t, struct jn_port_plan *plan)
+{
+	return publish_sets(t, plan, false);
 }
 
 /* Weights tell unconnected UDP sockets whether they may keep their endpoint. */
@@ -168,25 +178,43 @@ static int publish_weights(struct jn_transaction *t, struct jn_port_plan *plan)
 	return 0;
 }
 
+static int put_frontends(struct jn_transaction *t, size_t from, size_t to)
+{
+	size_t done = 0; /* after a failure all are put again */
+
+	if (from == to)
+		return 0;
+	return jn_datapath_put_frontends(t->in->datapath, t->put_keys.items + from,
+					 t->put_values.items + from, to - from, &done);
+}
+
+static int del_frontends(struct jn_transaction *t)
+{
+	if (!t->del_keys.count)
+		return 0;
+	return jn_datapath_del_frontends(t->in->datapath, t->del_keys.items, t->del_keys.count);
+}
+
 int jn_transaction_publish(struct jn_transaction *t, uint64_t generation, struct jn_error *err)
 {
-	struct jn_datapath *datapath = t->in->datapath;
-	size_t done = 0;
 	int rc;
 
-	(void)each_plan(t, publish_sets);
-	rc = jn_datapath_del_frontends(datapath, t->del_keys.items, t->del_keys.count);
+	(void)each_plan(t, publish_new_sets); /* plain stores cannot fail */
+	rc = del_frontends(t);
 	if (!rc)
-		rc = jn_datapath_put_frontends(datapath, t->put_keys.items, t->put_values.items,
-					       t->put_keys.count, &done);
-	(void)each_plan(t, publish_weights);
+		rc = put_frontends(t, 0, t->first_count);
+	if (!rc) {
+		(void)each_plan(t, publish_used_sets);
+		rc = put_frontends(t, t->first_count, t->put_keys.count);
+		(void)each_plan(t, publish_weights);
+	}
 	if (rc)
 		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
 				    "the kernel refused an entry of table jn_frontends (%s); the "
-				    "change is stored and will be completed when junctord starts "
-				    "again",
+				    "change is stored and tried again until it is complete: free "
+				    "kernel memory",
 				    strerror(-rc));
-	jn_datapath_set_generation(datapath, generation);
+	jn_datapath_set_generation(t->in->datapath, generation);
 	return 0;
 }
 
@@ -217,20 +245,30 @@ static void add_id(struct jn_id_list *list, uint32_t id)
 		*item = id;
 }
 
+static bool has_room(struct jn_id_list *list)
+{
+	return !jn_vec_grow((void **)&list->items, &list->capacity, list->count,
+			    sizeof(*list->items));
+}
+
+/* All of a set or nothing: what its word still leads to at the next start must not be in use twice. */
 static void discard_set(const struct jn_set_plan *set, struct jn_garbage *garbage)
 {
 	struct jn_extent *extent;
 
-	if (set->old_set && !set->set)
+	if (!has_room(&garbage->sets) || !has_room(&garbage->revisions))
+		return;
+	if (set->old_revision && (set->set != set->old_set || set->is_published_anew)) {
+		if (set->old_slots.count) {
+			extent = jn_vec_add(&garbage->slots);
+			if (!extent)
+				return;
+			*extent = set->old_slots;
+		}
+		add_id(&garbage->revisions, set->old_revision);
+	}
+	if (set->old_set && set->set != set->old_set)
 		add_id(&garbage->sets, set->old_set);
-	if (!set->old_revision || (set->set && !set->is_published_anew))
-		return;
-	add_id(&garbage->revisions, set->old_revision);
-	if (!set->old_slots.count)
-		return;
-	extent = jn_vec_add(&garbage->slots);
-	if (extent)
-		*extent = set->old_slots;
 }
 
 static void discard_port(const struct jn_port_plan *plan, struct jn_garbage *garbage)
@@ -308,7 +346,9 @@ void jn_garbage_collect(struct jn_install *in, struct jn_garbage *garbage)
 		jn_ranges_free(&in->slots, garbage->slots.items[i].base,
 			       garbage->slots.items[i].count);
 	/* A name that stays behind is found, and removed, at the next start. */
-	(void)jn_datapath_del_names(in->datapath, garbage->services.items, garbage->services.count);
+	if (garbage->services.count)
+		(void)jn_datapath_del_names(in->datapath, garbage->services.items,
+					    garbage->services.count);
 	for (size_t i = 0; i < garbage->services.count; i++)
 		jn_ids_free(&in->services, garbage->services.items[i], now);
 	jn_garbage_done(garbage);

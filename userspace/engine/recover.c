@@ -5,6 +5,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +58,7 @@ static int recover_addresses(const struct jn_installed_service *service,
 	return out->address_count ? 0 : -ENOENT;
 }
 
+/* Ports that no frontend leads to serve nobody: a crash left them on their way in or out. */
 static int recover_ports(const struct jn_installed_service *service, struct jn_local_service *out)
 {
 	out->ports = calloc(service->count, sizeof(*out->ports));
@@ -64,15 +66,16 @@ static int recover_ports(const struct jn_installed_service *service, struct jn_l
 		return -ENOMEM;
 	for (size_t p = 0; p < service->count; p++) {
 		const struct jn_installed_port *port = &service->ports[p];
+		struct jn_port *recovered = &out->ports[out->port_count];
 
-		if (!port->frontend_count)
-			return -ENOENT;
-		memcpy(out->ports[p].name, port->port_name, sizeof(port->port_name));
-		out->ports[p].port = ntohs(port->frontends[0].port);
-		out->ports[p].target_port = out->ports[p].port;
-		out->ports[p].proto = port->proto;
+		if (!port->frontend_count || out->port_count == JN_MAX_PORTS)
+			continue;
+		memcpy(recovered->name, port->port_name, sizeof(port->port_name));
+		recovered->port = ntohs(port->frontends[0].port);
+		recovered->target_port = recovered->port;
+		recovered->proto = port->proto;
+		out->port_count++;
 	}
-	out->port_count = (unsigned)service->count;
 	return 0;
 }
 
@@ -134,7 +137,7 @@ static int recover_backends(struct jn_engine *e, const struct jn_installed_servi
 			    struct jn_local_service *out)
 {
 	const struct jn_endpoint *table = jn_datapath_endpoints(e->install.datapath);
-	size_t most = 1;
+	size_t most = 1, index = 0;
 	int rc = 0;
 
 	for (size_t p = 0; p < service->count; p++)
@@ -145,8 +148,11 @@ static int recover_backends(struct jn_engine *e, const struct jn_installed_servi
 	for (size_t p = 0; p < service->count; p++) {
 		const struct jn_installed_port *port = &service->ports[p];
 
+		if (!port->frontend_count || index == out->port_count)
+			continue;
 		for (unsigned i = 0; i < port->endpoint_count && !rc; i++)
-			rc = recover_backend(&table[port->endpoints[i]], p, out);
+			rc = recover_backend(&table[port->endpoints[i]], index, out);
+		index++;
 	}
 	return rc;
 }
@@ -187,6 +193,20 @@ static const struct jn_revision *revision_of(struct jn_engine *e,
 	return &jn_datapath_revisions(e->install.datapath)[index];
 }
 
+/* "web" and its port "admin": web-admin, cut to a label, which does not end with a dash. */
+static void name_after_port(struct jn_object_key *key, const char *name, const char *port_name)
+{
+	char text[2 * JN_NAME_BYTES];
+	size_t length;
+
+	(void)snprintf(text, sizeof(text), "%s-%s", name, port_name); /* both fit */
+	length = strnlen(text, JN_MAX_NAME);
+	while (length && text[length - 1] == '-')
+		length--;
+	memset(key->name, 0, sizeof(key->name));
+	memcpy(key->name, text, length);
+}
+
 /* One policy per port that does not choose in the default way. */
 static int recover_policy(struct jn_engine *e, const struct jn_installed_service *service,
 			  const struct jn_installed_port *port, struct jn_object_list *out)
@@ -203,10 +223,7 @@ static int recover_policy(struct jn_engine *e, const struct jn_installed_service
 	if (!object)
 		return -ENOMEM;
 	if (port->port_name[0] && service->count > 1) {
-		/* "web" and its port "admin": web-admin, cut to a label's length. */
-		(void)strncat(object->key.name, "-", JN_NAME_BYTES - strlen(object->key.name) - 1);
-		(void)strncat(object->key.name, port->port_name,
-			      JN_NAME_BYTES - strlen(object->key.name) - 1);
+		name_after_port(&object->key, service->name, port->port_name);
 		memcpy(object->policy.port, port->port_name, sizeof(port->port_name));
 	}
 	memcpy(object->policy.target, service->name, sizeof(service->name));

@@ -5,7 +5,8 @@
  *	prepare  ids, ranges and slots for every touched service port    (memory only)
  *	hide     endpoints, slots, revisions, names nobody points at yet (tables)
  *	         -- the commit on disk happens here --
- *	publish  sets, frontends, the generation                         (tables: from here it serves)
+ *	publish  sets, frontends, the generation                         (tables: from here it serves;
+ *	         where the kernel refuses an entry: once more, later)
  *	adopt    what is installed now; what nobody uses becomes garbage  (memory only)
  *	collect  after a grace period: garbage is cleared and its ids freed
  */
@@ -17,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/table.h"
 #include "engine/ids.h"
 #include "engine/installed.h"
 #include "model/model.h"
@@ -55,8 +57,8 @@ void jn_garbage_collect(struct jn_install *in, struct jn_garbage *garbage);
 
 /* A set's part of a plan. */
 struct jn_set_plan {
-	uint32_t set; /* 0: this family has no VIP any more */
-	bool is_new;
+	uint32_t set;			/* 0: this family has no VIP any more */
+	bool is_new;			/* nothing leads to it yet */
 	uint32_t old_set, old_revision; /* what stands in the tables before; 0: nothing */
 	struct jn_extent old_slots;
 	bool is_published_anew; /* a fresh revision is prepared below */
@@ -95,6 +97,8 @@ struct jn_transaction {
 		struct jn_frontend_key *items;
 		size_t count, capacity;
 	} put_keys, del_keys;
+	size_t first_count;   /* of the puts: those before sets that are in use change */
+	struct jn_table lost; /* while preparing: frontends that their service port gives up */
 	struct {
 		struct jn_frontend *items;
 		size_t count, capacity;
@@ -114,7 +118,10 @@ int jn_transaction_prepare(struct jn_transaction *t, const struct jn_key_list *k
 void jn_transaction_take_back(struct jn_transaction *t);
 /* Write the hidden parts. A negative errno (err says which table) leaves only hidden parts behind. */
 int jn_transaction_hide(struct jn_transaction *t, struct jn_error *err);
-/* Make it visible and set the tables' generation. A negative errno: some frontends are missing. */
+/*
+ * Make it visible and set the tables' generation. A negative errno: some frontends are not as they
+ * shall be, nothing may be adopted or collected yet, and the same call is to be made again.
+ */
 int jn_transaction_publish(struct jn_transaction *t, uint64_t generation, struct jn_error *err);
 /* Enter what is installed now and hand over what became garbage. */
 void jn_transaction_adopt(struct jn_transaction *t, struct jn_garbage *garbage);

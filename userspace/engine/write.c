@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Writes, one after the other: begin -> commit on the executor -> finish. What fails before the
- * commit leaves nothing behind; what was committed is served.
+ * Writes, one after the other: queued, and begun up to the commit. What fails before the commit
+ * leaves nothing behind; what comes after it is in finish.c.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -189,20 +189,19 @@ static int prepare(struct jn_engine *e, struct jn_error *err)
 	return rc;
 }
 
-static void take_back(struct jn_engine *e)
+void jn_engine_take_back(struct jn_engine *e)
 {
 	jn_transaction_take_back(&e->transaction);
 	jn_model_settle(e->model, &e->changes, false);
 }
 
 /* The write is over, well or not. */
-static void end_write(struct jn_engine *e, struct jn_error *err)
+void jn_engine_end_write(struct jn_engine *e, struct jn_error *err)
 {
 	struct jn_write *w = JN_MOVE(e->current);
 	bool is_big = w->items.count >= BIG_WRITE;
 
 	jn_changes_done(&e->changes);
-	jn_transaction_done(&e->transaction);
 	jn_rows_done(&e->rows);
 	e->forgotten.count = 0;
 	if (!jn_error_is_set(err)) {
@@ -215,145 +214,62 @@ static void end_write(struct jn_engine *e, struct jn_error *err)
 		(void)malloc_trim(0);
 }
 
-static void fail_write(struct jn_engine *e, int rc, struct jn_error *err)
+void jn_engine_fail_write(struct jn_engine *e, int rc, struct jn_error *err)
 {
 	(void)jn_error_set(err, rc, JN_ERROR_INTERNAL,
 			   "out of memory (%s); nothing was applied: try again with fewer objects "
 			   "or give junctord more memory",
 			   strerror(-rc));
-	end_write(e, err);
+	jn_engine_end_write(e, err);
 }
 
-/* --- finish -------------------------------------------------------------------------------------- */
-
-static void wake_waiters(struct jn_engine *e)
+/* A write that is stored but not served yet comes first. */
+static int complete_earlier(struct jn_engine *e, struct jn_error *err)
 {
-	size_t kept = 0, count = e->waiters.count;
-	struct jn_waiter *items = e->waiters.items;
+	int rc = jn_engine_complete(e, NULL);
 
-	/* Waiters may start to wait again: they see a fresh list. */
-	e->waiters.items = NULL;
-	e->waiters.count = e->waiters.capacity = 0;
-	for (size_t i = 0; i < count; i++) {
-		if (items[i].generation <= e->installed)
-			items[i].fn(items[i].arg);
-		else
-			items[kept++] = items[i];
-	}
-	for (size_t i = 0; i < kept; i++) {
-		struct jn_waiter *waiter = jn_vec_add(&e->waiters);
-
-		if (waiter)
-			*waiter = items[i];
-		else
-			items[i].fn(items[i].arg); /* better woken early than never */
-	}
-	free(items);
+	if (rc)
+		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
+				    "the kernel has not taken an earlier change yet (%s); nothing "
+				    "of this one was applied: free kernel memory and try again",
+				    strerror(-rc));
+	return 0;
 }
 
-static void clear_notes(struct jn_engine *e)
-{
-	for (size_t i = 0; e->notes.count && i < e->changes.count; i++) {
-		const struct jn_change *change = &e->changes.items[i];
-
-		jn_notes_del(&e->notes, change->after ? &change->after->key : &change->before->key);
-	}
-	for (size_t i = 0; i < e->forgotten.count; i++)
-		jn_notes_del(&e->notes, &e->forgotten.items[i]);
-}
-
-static void finish_commit(struct jn_engine *e)
-{
-	struct jn_error err = { 0 };
-
-	if (e->commit_rc) {
-		take_back(e);
-		fail_write(e, e->commit_rc, &e->commit_error);
-		jn_error_done(&e->commit_error);
-		return;
-	}
-	e->generation++;
-	if (!jn_transaction_publish(&e->transaction, e->generation, &err))
-		e->installed = e->generation;
-	clear_notes(e);
-	jn_model_settle(e->model, &e->changes, true);
-	jn_transaction_adopt(&e->transaction, &e->young);
-	end_write(e, &err);
-	jn_error_done(&err);
-	wake_waiters(e);
-	jn_engine_start_grace(e);
-}
-
-static void commit_work(void *arg)
-{
-	struct jn_engine *e = arg;
-
-	e->commit_rc = jn_store_commit(e->store, e->generation + 1, e->rows.items, e->rows.count,
-				       &e->commit_error);
-}
-
-static void tidy_work(void *arg)
-{
-	struct jn_engine *e = arg;
-
-	jn_store_tidy(e->store);
-}
-
-static void tidy_done(void *arg)
-{
-	struct jn_engine *e = arg;
-
-	e->is_store_busy = false;
-	jn_engine_pump(e);
-}
-
-static void commit_done(void *arg)
-{
-	struct jn_engine *e = arg;
-
-	finish_commit(e);
-	/* The log is folded in when nobody waits for the disk. */
-	if (!e->queue.count && !e->executor.submit(e->executor.context, tidy_work, tidy_done, e)) {
-		e->is_store_busy = true;
-		return;
-	}
-	jn_engine_pump(e);
-}
-
-/* Returns false when the write is over already. */
-static bool begin(struct jn_engine *e, struct jn_error *err)
+static void begin(struct jn_engine *e, struct jn_error *err)
 {
 	struct jn_write *w = e->current;
-	int rc = collect_changes(e, w, err);
+	int rc = complete_earlier(e, err);
 
+	if (!rc)
+		rc = collect_changes(e, w, err);
 	if (rc) {
-		fail_write(e, rc, err);
-		return false;
+		jn_engine_fail_write(e, rc, err);
+		return;
 	}
 	if (!e->changes.count && !e->forgotten.count) {
-		end_write(e, err);
-		return false;
+		jn_engine_end_write(e, err);
+		return;
 	}
 	rc = prepare(e, err);
 	if (rc) {
-		fail_write(e, rc, err);
-		return false;
+		jn_engine_fail_write(e, rc, err);
+		return;
 	}
 	if (w->is_dry_run) {
-		take_back(e);
-		end_write(e, err);
-		return false;
+		jn_engine_take_back(e);
+		jn_engine_end_write(e, err);
+		return;
 	}
 	rc = jn_transaction_hide(&e->transaction, err);
 	if (!rc)
 		rc = collect_rows(e, e->generation + 1);
 	if (!rc)
-		rc = e->executor.submit(e->executor.context, commit_work, commit_done, e);
+		rc = jn_engine_commit(e);
 	if (rc) {
-		take_back(e);
-		fail_write(e, rc, err);
+		jn_engine_take_back(e);
+		jn_engine_fail_write(e, rc, err);
 	}
-	return !rc;
 }
 
 void jn_engine_pump(struct jn_engine *e)
@@ -368,7 +284,7 @@ void jn_engine_pump(struct jn_engine *e)
 		e->queue.count--;
 		memmove(e->queue.items, e->queue.items + 1,
 			e->queue.count * sizeof(*e->queue.items));
-		(void)begin(e, &err);
+		begin(e, &err);
 	}
 	e->is_pumping = false;
 	if (e->drained && jn_engine_is_idle(e)) {
@@ -394,37 +310,4 @@ void jn_engine_write(struct jn_engine *engine, struct jn_write *write)
 	}
 	*place = write;
 	jn_engine_pump(engine);
-}
-
-/* --- garbage ------------------------------------------------------------------------------------- */
-
-static void grace_work(void *arg)
-{
-	(void)arg;
-	jn_datapath_wait_grace();
-}
-
-static void grace_done(void *arg)
-{
-	struct jn_engine *e = arg;
-
-	jn_garbage_collect(&e->install, &e->old);
-	e->is_grace_running = false;
-	jn_engine_start_grace(e);
-	jn_engine_pump(e);
-}
-
-void jn_engine_start_grace(struct jn_engine *e)
-{
-	if (e->is_grace_running || jn_garbage_is_empty(&e->young))
-		return;
-	e->old = e->young;
-	e->young = (struct jn_garbage){ 0 };
-	/* Where no thread can be had now, the next write tries again. */
-	if (e->executor.submit(e->executor.context, grace_work, grace_done, e)) {
-		e->young = e->old;
-		e->old = (struct jn_garbage){ 0 };
-		return;
-	}
-	e->is_grace_running = true;
 }

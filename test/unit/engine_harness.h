@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * An engine over tables.h: objects from short texts, an executor whose jobs the test runs, and a
+ * watcher that connects to every VIP at every step and holds what it read until the next grace
+ * period, as a program that was interrupted would.
+ */
+#ifndef JUNCTOR_TEST_ENGINE_HARNESS_H
+#define JUNCTOR_TEST_ENGINE_HARNESS_H
+
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <junctor/decide/address.h>
+
+#include "base/auto.h"
+#include "base/clock.h"
+#include "engine/engine.h"
+#include "proto/address.h"
+#include "random.h"
+#include "tables.h"
+
+#define COOKIE 77u
+#define VIPS 4 /* 10.0.0.1 .. 10.0.0.4, TCP port 80 */
+#define SEEN_BYTES 512
+
+static struct jn_engine *engine;
+
+/* --- what a connect sees ------------------------------------------------------------------------- */
+
+/* Text of what each VIP leads to; "" = not a service. At each step it must be in one of the two. */
+struct view {
+	char vip[VIPS][SEEN_BYTES];
+};
+static struct view view_old, view_new;
+
+#define MAX_HELD 256
+static struct held {
+	uint32_t index;
+	struct jn_revision revision;
+	struct jn_slot slots[16];
+	struct jn_endpoint endpoints[16];
+} held[MAX_HELD];
+static size_t held_count;
+
+static inline struct jn_frontend_key vip_key(unsigned vip)
+{
+	struct jn_frontend_key key = { .port = htons(80), .proto = IPPROTO_TCP };
+
+	key.vip = jn_addr_from_v4(htonl(0x0a000001u + vip));
+	return key;
+}
+
+static inline void hold(uint32_t index)
+{
+	const struct jn_revision *r = &tables->revisions[index];
+	struct held *h = &held[held_count];
+
+	for (size_t i = 0; i < held_count; i++) {
+		if (held[i].index == index)
+			return;
+	}
+	assert_true(held_count < MAX_HELD && r->slot_count <= 16);
+	held_count++;
+	h->index = index;
+	h->revision = *r;
+	for (uint32_t i = 0; i < r->slot_count; i++) {
+		h->slots[i] = tables->slots[r->slot_base + i];
+		h->endpoints[i] = tables->endpoints[h->slots[i].endpoint];
+	}
+}
+
+/* Whatever was read since the last grace period is still what it was, but for weights. */
+static inline void check_held(void)
+{
+	for (size_t h = 0; h < held_count; h++) {
+		const struct jn_revision *r = &held[h].revision;
+
+		assert_memory_equal(&tables->revisions[held[h].index], r, sizeof(*r));
+		assert_memory_equal(&tables->slots[r->slot_base], held[h].slots,
+				    r->slot_count * sizeof(struct jn_slot));
+		for (uint32_t i = 0; i < r->slot_count; i++) {
+			struct jn_endpoint now = tables->endpoints[held[h].slots[i].endpoint];
+
+			now.weight = held[h].endpoints[i].weight;
+			assert_memory_equal(&now, &held[h].endpoints[i], sizeof(now));
+		}
+	}
+}
+
+static inline void release_held(void)
+{
+	held_count = 0;
+}
+
+static inline int by_text(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/* "random 10.1.0.1:80 10.1.0.2:80", sorted, each once; what it reads it holds. */
+static inline void see_vip(unsigned vip, char out[SEEN_BYTES])
+{
+	const struct jn_frontend_key key = vip_key(vip);
+	const struct jn_frontend *frontend = tables_find(&key);
+	char texts[16][JN_ENDPOINT_TEXT_BYTES];
+	const struct jn_revision *r;
+	uint64_t word;
+
+	out[0] = 0;
+	if (!frontend)
+		return;
+	assert_true(frontend->set && frontend->set < JN_MAX_SETS);
+	word = tables->sets[frontend->set].word;
+	assert_int_not_equal(word, 0);
+	r = &tables->revisions[(uint32_t)word];
+	assert_int_equal(r->number, word >> 32);
+	hold((uint32_t)word);
+	for (uint32_t i = 0; i < r->slot_count; i++) {
+		uint32_t id = tables->slots[r->slot_base + i].endpoint;
+		const struct jn_endpoint *e = &tables->endpoints[id];
+
+		assert_int_equal(e->service, frontend->service); /* never a foreign one */
+		if (jn_addr_is_loopback(&e->addr))
+			assert_int_equal(frontend->netns_cookie, COOKIE);
+		tables->was_served[id] = true;
+		(void)jn_endpoint_format(&e->addr, ntohs(e->port), texts[i]);
+	}
+	qsort(texts, r->slot_count, sizeof(texts[0]), by_text);
+	(void)strcpy(out, r->algorithm == JN_ALGORITHM_RANDOM ? "random" : "turns");
+	for (uint32_t i = 0; i < r->slot_count; i++) {
+		if (i && !strcmp(texts[i], texts[i - 1]))
+			continue;
+		(void)strcat(strcat(out, " "), texts[i]);
+	}
+}
+
+static inline void watch(void)
+{
+	char now[SEEN_BYTES];
+
+	for (unsigned vip = 0; vip < VIPS; vip++) {
+		see_vip(vip, now);
+		if (strcmp(now, view_old.vip[vip]) && strcmp(now, view_new.vip[vip]))
+			fail_msg("VIP %u: \"%s\" is neither \"%s\" nor \"%s\"", vip, now,
+				 view_old.vip[vip], view_new.vip[vip]);
+	}
+	check_held();
+}
+
+/* Is all of it this one? */
+static inline bool is_seen(const struct view *view)
+{
+	char now[SEEN_BYTES];
+
+	for (unsigned vip = 0; vip < VIPS; vip++) {
+		see_vip(vip, now);
+		if (strcmp(now, view->vip[vip]) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Nothing is left in the tables that nobody leads to. */
+static inline void check_no_leftovers(void)
+{
+	unsigned used = 0, names = 0, sets = 0;
+	struct jn_usage usage[JN_USAGE_COUNT];
+
+	for (uint32_t i = 1; i < JN_MAX_ENDPOINTS; i++)
+		used += tables->endpoints[i].service != 0;
+	for (uint32_t i = 1; i < JN_MAX_SERVICES; i++)
+		names += tables->has_name[i];
+	for (uint32_t i = 1; i < JN_MAX_SETS; i++)
+		sets += tables->sets[i].word != 0;
+	jn_engine_usage(engine, usage);
+	assert_int_equal(names, usage[0].used);
+	assert_int_equal(sets, usage[1].used);
+	assert_int_equal(sets, usage[2].used);
+	assert_int_equal(used, usage[3].used);
+	assert_int_equal(tables->frontend_count, usage[4].used);
+}
+
+/* --- the executor: jobs run when the test says so ------------------------------------------------- */
+
+static struct job {
+	void (*work)(void *arg);
+	void (*done)(void *arg);
+	void *arg;
+	bool has_worked;
+} jobs[16];
+static size_t job_count;
+static bool refuses_jobs;
+static int working_job = -1, storing_job = -1; /* which one calls the store */
+
+static inline int submit(void *context, void (*work)(void *arg), void (*done)(void *arg), void *arg)
+{
+	(void)context;
+	if (refuses_jobs)
+		return -EAGAIN;
+	for (size_t i = 0; i < JN_COUNT(jobs); i++) {
+		if (jobs[i].work)
+			continue;
+		jobs[i] = (struct job){ work, done, arg, false };
+		job_count++;
+		return 0;
+	}
+	fail_msg("too many jobs at once");
+	return -EAGAIN;
+}
+
+/* The store is for one thread at a time: from its call until the job has ended. */
+static inline void check_store_is_free(void)
+{
+	assert_true(working_job < 0 || storing_job < 0 || storing_job == working_job);
+	storing_job = working_job;
+}
+
+/* One half of one job, any of them: work on its thread, or done on ours. */
+static inline void run_one(void)
+{
+	unsigned at = random_below(JN_COUNT(jobs));
+	struct job job;
+
+	while (!jobs[at].work)
+		at = (at + 1) % JN_COUNT(jobs);
+	working_job = (int)at;
+	if (!jobs[at].has_worked) {
+		jobs[at].has_worked = true;
+		jobs[at].work(jobs[at].arg);
+		working_job = -1;
+		return;
+	}
+	working_job = -1;
+	if (storing_job == (int)at)
+		storing_job = -1;
+	job = jobs[at];
+	jobs[at] = (struct job){ 0 };
+	job_count--;
+	job.done(job.arg);
+}
+
+static inline void run_jobs(void)
+{
+	while (job_count)
+		run_one();
+}
+
+/* --- the engine ----------------------------------------------------------------------------------- */
+
+static inline int try_open(void)
+{
+	struct jn_engine_options options = { .datapath = tables,
+					     .executor = { .submit = submit },
+					     .state_dir = "",
+					     .netns_cookie = COOKIE };
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+	int rc;
+
+	/* Ids of gone endpoints rest in one process; a restart does not know when they were freed. */
+	memset(tables->was_served, 0, sizeof(tables->was_served));
+	rc = jn_engine_open(&options, &engine, &err);
+	tables->is_adopted = true; /* by the next one */
+	assert_int_equal(rc != 0, jn_error_is_set(&err));
+	return rc;
+}
+
+static inline void open_engine(void)
+{
+	assert_int_equal(try_open(), 0);
+}
+
+static inline void restart(void)
+{
+	jn_engine_close(&engine);
+	open_engine();
+}
+
+static inline int engine_setup(void **state)
+{
+	(void)state;
+	tables_open();
+	view_old = view_new = (struct view){ 0 };
+	tables_watch = watch;
+	tables_on_grace = release_held;
+	tables_on_store = check_store_is_free;
+	tables_crash_at = tables_fail_frontend = tables_fail_name = 0;
+	tables_commit_rc = 0;
+	refuses_jobs = false;
+	held_count = 0;
+	open_engine();
+	return 0;
+}
+
+static inline int engine_teardown(void **state)
+{
+	(void)state;
+	jn_engine_close(&engine);
+	tables_close();
+	return 0;
+}
+
+/* --- writes --------------------------------------------------------------------------------------- */
+
+static enum jn_error_kind last_kind; /* of the write that ended last */
+static char last_text[512];
+static unsigned writes_ended;
+
+static inline void on_done(void *arg, const struct jn_write *write, struct jn_error *err)
+{
+	(void)arg;
+	(void)write;
+	last_kind = err->kind;
+	(void)snprintf(last_text, sizeof(last_text), "%s", jn_error_text(err));
+	writes_ended++;
+}
+
+static inline struct jn_object_key key_of(enum jn_kind kind, const char *name)
+{
+	struct jn_object_key key = { .kind = kind };
+
+	(void)strcpy(key.namespace_, "default");
+	(void)snprintf(key.name, sizeof(key.name), "%s", name);
+	return key;
+}
+
+static inline struct jn_write *new_write(void)
+{
+	struct jn_write *w = jn_write_new();
+
+	assert_non_null(w);
+	w->done = on_done;
+	w->list_word = "items";
+	w->received_ns = jn_clock_ns();
+	return w;
+}
+
+static inline void add_json(struct jn_write *w, const char *json)
+{
+	struct jn_decode_options options = { .prefix = "", .namespace_ = "default", .kind = -1 };
+	JN_AUTO(jn_object_list_done) struct jn_object_list list = { 0 };
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+
+	if (jn_object_decode(json, strlen(json), &options, &list, &err))
+		fail_msg("%s: %s", json, jn_error_text(&err));
+	assert_int_equal(list.count, 1);
+	assert_int_equal(jn_write_add(w, JN_WRITE_APPLY, &list.items[0]->key,
+				      jn_object_ref(list.items[0])),
+			 0);
+}
+
+/* backends: what stands between the brackets, e.g. {"address":"10.1.0.1:80"} */
+static inline void add_service(struct jn_write *w, const char *name, const char *vips,
+			       const char *backends)
+{
+	char json[1024];
+
+	(void)snprintf(json, sizeof(json),
+		       "{\"apiVersion\":\"junctor.dev/v1alpha1\",\"kind\":\"LocalService\","
+		       "\"metadata\":{\"name\":\"%s\"},\"spec\":{\"addresses\":[%s],"
+		       "\"ports\":[{\"port\":80}],\"backends\":[%s]}}",
+		       name, vips, backends);
+	add_json(w, json);
+}
+
+static inline void add_policy(struct jn_write *w, const char *name, const char *algorithm)
+{
+	char json[512];
+
+	(void)snprintf(json, sizeof(json),
+		       "{\"apiVersion\":\"junctor.dev/v1alpha1\",\"kind\":\"TrafficPolicy\","
+		       "\"metadata\":{\"name\":\"%s\"},\"spec\":{\"targetRef\":{\"kind\":"
+		       "\"LocalService\",\"name\":\"%s\"},\"algorithm\":\"%s\"}}",
+		       name, name, algorithm);
+	add_json(w, json);
+}
+
+static inline void add_delete(struct jn_write *w, enum jn_kind kind, const char *name)
+{
+	struct jn_object_key key = key_of(kind, name);
+
+	assert_int_equal(jn_write_add(w, JN_WRITE_DELETE, &key, NULL), 0);
+}
+
+/* Write, let everything run to its end, and say how the write ended. */
+static inline enum jn_error_kind run_write(struct jn_write *w)
+{
+	unsigned before = writes_ended;
+
+	jn_engine_write(engine, w);
+	run_jobs();
+	assert_int_equal(writes_ended, before + 1);
+	return last_kind;
+}
+
+/* From what is seen now to `next`; with NULL nothing may be seen to change. */
+static inline void expect(const struct view *next)
+{
+	for (unsigned vip = 0; vip < VIPS; vip++)
+		see_vip(vip, view_old.vip[vip]);
+	view_new = next ? *next : view_old;
+}
+
+#endif

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * datapath/datapath.h and store/store.h over plain shared memory, for tests of the engine: tables and
+ * rows outlive an engine and a forked process, as the pinned ones do. The real rooms need root and
+ * a kernel; the scenario tests have them.
+ *
+ * Every store and every hash entry is one step. At each step the test can end the process
+ * (tables_crash_at), and tables_watch looks at the tables as a program in the kernel would.
+ * Included by the one file that is the test: it defines the rooms' functions.
+ */
+#ifndef JUNCTOR_TEST_TABLES_H
+#define JUNCTOR_TEST_TABLES_H
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <junctor/limits.h>
+
+#include "base/table.h"
+#include "datapath/datapath.h"
+#include "store/store.h"
+
+#define TABLES_CRASHED 42
+#define TABLES_FRONTENDS 65536 /* a power of two; more than any test declares */
+#define TABLES_ROWS 24000
+#define TABLES_BODY 1024
+
+struct tables_row {
+	char kind[32], namespace_[JN_NAME_BYTES], name[JN_NAME_BYTES];
+	uint64_t version;
+	bool is_recovered;
+	bool is_bad; /* set by a test: the row is not what was written */
+	uint32_t size;
+	char body[TABLES_BODY];
+};
+
+struct tables_frontend {
+	struct jn_frontend_key key;
+	struct jn_frontend value;
+	enum { PLACE_FREE, PLACE_USED, PLACE_DELETED } state;
+};
+
+struct jn_datapath {
+	struct jn_set sets[JN_MAX_SETS];
+	struct jn_revision revisions[JN_MAX_REVISIONS];
+	struct jn_slot slots[JN_MAX_SLOTS];
+	struct jn_endpoint endpoints[JN_MAX_ENDPOINTS];
+	struct jn_name names[JN_MAX_SERVICES];
+	bool has_name[JN_MAX_SERVICES];
+	struct tables_frontend frontends[TABLES_FRONTENDS];
+	size_t frontend_count;
+	uint64_t generation;
+	bool is_adopted;
+	bool was_served[JN_MAX_ENDPOINTS]; /* by the watcher: some connect was sent there */
+};
+
+struct jn_store {
+	struct tables_row rows[TABLES_ROWS];
+	size_t count;
+	uint64_t generation;
+	bool is_damaged; /* as a whole; told to the reader */
+	bool is_open;
+};
+
+static struct jn_datapath *tables;
+static struct jn_store *rows;
+
+/* What a test asks for; 0 = never. Counted down, one at a time. */
+static unsigned tables_crash_at, tables_fail_frontend, tables_fail_name;
+static int tables_commit_rc;
+static unsigned tables_steps;
+static void (*tables_watch)(void);
+static void (*tables_on_grace)(void);
+static void (*tables_on_store)(void);
+
+static inline void tables_open(void)
+{
+	tables = mmap(NULL, sizeof(*tables), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	rows = mmap(NULL, sizeof(*rows), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	assert(tables != MAP_FAILED && rows != MAP_FAILED);
+}
+
+static inline void tables_close(void)
+{
+	(void)munmap(tables, sizeof(*tables));
+	(void)munmap(rows, sizeof(*rows));
+}
+
+static inline void tables_step(void)
+{
+	tables_steps++;
+	if (tables_crash_at && !--tables_crash_at)
+		_exit(TABLES_CRASHED);
+	if (tables_watch)
+		tables_watch();
+}
+
+void jn_store_seam(void)
+{
+	tables_step();
+}
+
+/* --- mapped tables ------------------------------------------------------------------------------- */
+
+const struct jn_set *jn_datapath_sets(const struct jn_datapath *dp)
+{
+	return dp->sets;
+}
+
+const struct jn_revision *jn_datapath_revisions(const struct jn_datapath *dp)
+{
+	return dp->revisions;
+}
+
+const struct jn_slot *jn_datapath_slots(const struct jn_datapath *dp)
+{
+	return dp->slots;
+}
+
+const struct jn_endpoint *jn_datapath_endpoints(const struct jn_datapath *dp)
+{
+	return dp->endpoints;
+}
+
+bool jn_datapath_is_adopted(const struct jn_datapath *dp)
+{
+	return dp->is_adopted;
+}
+
+void jn_datapath_put_endpoint(struct jn_datapath *dp, uint32_t id, const struct jn_endpoint *e)
+{
+	assert(id && id < JN_MAX_ENDPOINTS);
+	assert(!dp->endpoints[id].service); /* nobody's, until it is cleared */
+	assert(!dp->was_served[id]);	    /* or at rest */
+	jn_store_seam();
+	dp->endpoints[id].addr = e->addr;
+	jn_store_seam();
+	dp->endpoints[id].port = e->port;
+	dp->endpoints[id].weight = e->weight;
+	jn_store_seam();
+	dp->endpoints[id].service = e->service;
+}
+
+void jn_datapath_set_endpoint_weight(struct jn_datapath *dp, uint32_t id, uint16_t weight)
+{
+	assert(id && id < JN_MAX_ENDPOINTS && dp->endpoints[id].service);
+	jn_store_seam();
+	dp->endpoints[id].weight = weight;
+}
+
+void jn_datapath_clear_endpoint(struct jn_datapath *dp, uint32_t id)
+{
+	assert(id && id < JN_MAX_ENDPOINTS);
+	jn_store_seam();
+	dp->endpoints[id].service = 0;
+	jn_store_seam();
+	dp->endpoints[id] = (struct jn_endpoint){ 0 };
+}
+
+void jn_datapath_put_revision(struct jn_datapath *dp, uint32_t index, const struct jn_revision *r,
+			      const struct jn_slot *slots)
+{
+	assert(index && index < JN_MAX_REVISIONS && r->number);
+	assert(r->slot_base + r->slot_count <= JN_MAX_SLOTS);
+	for (uint32_t i = 0; i < r->slot_count; i++) {
+		jn_store_seam();
+		dp->slots[r->slot_base + i] = slots[i];
+	}
+	jn_store_seam();
+	dp->revisions[index] = *r;
+}
+
+void jn_datapath_publish(struct jn_datapath *dp, uint32_t set, uint32_t index, uint32_t number)
+{
+	assert(set && set < JN_MAX_SETS);
+	jn_store_seam();
+	dp->sets[set].word = (uint64_t)number << 32 | index;
+}
+
+uint64_t jn_datapath_generation(const struct jn_datapath *dp)
+{
+	return dp->generation;
+}
+
+void jn_datapath_set_generation(struct jn_datapath *dp, uint64_t generation)
+{
+	jn_store_seam();
+	dp->generation = generation;
+}
+
+void jn_datapath_wait_grace(void)
+{
+	if (tables_on_grace)
+		tables_on_grace();
+}
+
+/* --- hash tables --------------------------------------------------------------------------------- */
+
+/* Its place, or the first free one of its run. */
+static inline struct tables_frontend *tables_place(struct jn_datapath *dp,
+						   const struct jn_frontend_key *key)
+{
+	size_t at = jn_hash_bytes(key, sizeof(*key)) % TABLES_FRONTENDS;
+	struct tables_frontend *deleted = NULL;
+
+	while (dp->frontends[at].state != PLACE_FREE) {
+		if (dp->frontends[at].state == PLACE_DELETED)
+			deleted = deleted ? deleted : &dp->frontends[at];
+		else if (!memcmp(&dp->frontends[at].key, key, sizeof(*key)))
+			return &dp->frontends[at];
+		at = (at + 1) % TABLES_FRONTENDS;
+	}
+	return deleted ? deleted : &dp->frontends[at];
+}
+
+static inline const struct jn_frontend *tables_find(const struct jn_frontend_key *key)
+{
+	struct tables_frontend *place = tables_place(tables, key);
+
+	return place->state == PLACE_USED ? &place->value : NULL;
+}
+
+int jn_datapath_put_frontends(struct jn_datapath *dp, const struct jn_frontend_key *keys,
+			      const struct jn_frontend *values, size_t count, size_t *done)
+{
+	assert(count);
+	for (*done = 0; *done < count; ++*done) {
+		struct tables_frontend *place;
+
+		tables_step();
+		if (tables_fail_frontend && !--tables_fail_frontend)
+			return -ENOMEM;
+		place = tables_place(dp, &keys[*done]);
+		dp->frontend_count += place->state != PLACE_USED;
+		*place = (struct tables_frontend){ keys[*done], values[*done], PLACE_USED };
+	}
+	return 0;
+}
+
+int jn_datapath_del_frontends(struct jn_datapath *dp, const struct jn_frontend_key *keys,
+			      size_t count)
+{
+	assert(count);
+	for (size_t i = 0; i < count; i++) {
+		struct tables_frontend *place;
+
+		tables_step();
+		if (tables_fail_frontend && !--tables_fail_frontend)
+			return -ENOMEM;
+		place = tables_place(dp, &keys[i]);
+		dp->frontend_count -= place->state == PLACE_USED;
+		if (place->state == PLACE_USED)
+			place->state = PLACE_DELETED;
+	}
+	return 0;
+}
+
+int jn_datapath_put_names(struct jn_datapath *dp, const uint32_t *services,
+			  const struct jn_name *names, size_t count, size_t *done)
+{
+	assert(count);
+	for (*done = 0; *done < count; ++*done) {
+		tables_step();
+		if (tables_fail_name && !--tables_fail_name)
+			return -ENOMEM;
+		assert(services[*done] && services[*done] < JN_MAX_SERVICES);
+		dp->names[services[*done]] = names[*done];
+		dp->has_name[services[*done]] = true;
+	}
+	return 0;
+}
+
+int jn_datapath_del_names(struct jn_datapath *dp, const uint32_t *services, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		tables_step();
+		dp->has_name[services[i]] = false;
+	}
+	return 0;
+}
+
+int jn_datapath_each_frontend(struct jn_datapath *dp, jn_frontend_fn fn, void *arg)
+{
+	int rc = 0;
+
+	for (size_t i = 0; dp->frontend_count && i < TABLES_FRONTENDS && !rc; i++) {
+		if (dp->frontends[i].state == PLACE_USED)
+			rc = fn(arg, &dp->frontends[i].key, &dp->frontends[i].value);
+	}
+	return rc;
+}
+
+int jn_datapath_each_name(struct jn_datapath *dp, jn_name_fn fn, void *arg)
+{
+	int rc = 0;
+
+	for (uint32_t i = 1; i < JN_MAX_SERVICES && !rc; i++) {
+		if (dp->has_name[i])
+			rc = fn(arg, i, &dp->names[i]);
+	}
+	return rc;
+}
+
+/* A service's counters are its id, so that a test sees whose they are. */
+int jn_datapath_read_stats(struct jn_datapath *dp, const uint32_t *services, size_t count,
+			   struct jn_stats *out)
+{
+	(void)dp;
+	for (size_t i = 0; i < count; i++)
+		out[i] = (struct jn_stats){ .forwarded = services[i] };
+	return 0;
+}
+
+int jn_datapath_zero_stats(struct jn_datapath *dp, uint32_t service)
+{
+	(void)dp;
+	assert(service && service < JN_MAX_SERVICES);
+	return 0;
+}
+
+/* --- the store ----------------------------------------------------------------------------------- */
+
+int jn_store_open(const char *dir, const struct jn_store_reader *reader, struct jn_store **out,
+		  uint64_t *generation, struct jn_error *err)
+{
+	int rc = 0;
+
+	(void)dir;
+	(void)err;
+	if (rows->is_damaged)
+		reader->damaged(reader->arg, "StateDamaged: the file was damaged");
+	for (size_t i = 0; i < rows->count && !rc; i++) {
+		const struct tables_row *row = &rows->rows[i];
+		struct jn_row given = { row->kind, row->namespace_, row->name,	      row->version,
+					row->body, row->size,	    row->is_recovered };
+
+		if (row->is_bad)
+			reader->bad_row(reader->arg, row->kind, row->namespace_, row->name);
+		else
+			rc = reader->row(reader->arg, &given);
+	}
+	*generation = rows->generation;
+	*out = rows;
+	return rc;
+}
+
+void jn_store_close(struct jn_store **store)
+{
+	*store = NULL;
+}
+
+static inline struct tables_row *tables_row(struct jn_store *store, const struct jn_row *key)
+{
+	for (size_t i = 0; i < store->count; i++) {
+		struct tables_row *row = &store->rows[i];
+
+		if (!strcmp(row->kind, key->kind) && !strcmp(row->name, key->name) &&
+		    !strcmp(row->namespace_, key->namespace_))
+			return row;
+	}
+	return NULL;
+}
+
+static inline void tables_write_row(struct jn_store *store, const struct jn_row *from)
+{
+	/* Many rows at once are new ones: tests load them into an empty store. */
+	struct tables_row *row = store->count < 1000 ? tables_row(store, from) : NULL;
+
+	if (!from->body) {
+		if (row)
+			*row = store->rows[--store->count];
+		return;
+	}
+	if (!row)
+		row = &store->rows[store->count++];
+	assert(store->count <= TABLES_ROWS && from->body_size < TABLES_BODY);
+	memset(row, 0, sizeof(*row));
+	(void)snprintf(row->kind, sizeof(row->kind), "%s", from->kind);
+	(void)snprintf(row->namespace_, sizeof(row->namespace_), "%s", from->namespace_);
+	(void)snprintf(row->name, sizeof(row->name), "%s", from->name);
+	row->version = from->version;
+	row->is_recovered = from->is_recovered;
+	row->size = (uint32_t)from->body_size;
+	memcpy(row->body, from->body, from->body_size);
+}
+
+int jn_store_commit(struct jn_store *store, uint64_t generation, const struct jn_row *from,
+		    size_t count, struct jn_error *err)
+{
+	if (tables_on_store)
+		tables_on_store();
+	tables_step();
+	if (tables_commit_rc)
+		return jn_error_set(err, tables_commit_rc, JN_ERROR_DISK_FULL, "the disk is full");
+	assert(generation == store->generation + 1 || from[0].is_recovered);
+	for (size_t i = 0; i < count; i++)
+		tables_write_row(store, &from[i]);
+	store->generation = generation;
+	tables_step();
+	return 0;
+}
+
+int jn_store_set_damaged(struct jn_store *store, const struct jn_row *key, bool is_damaged)
+{
+	(void)store;
+	(void)key;
+	(void)is_damaged; /* the test's bad row stays bad until it is written again */
+	return 0;
+}
+
+void jn_store_tidy(struct jn_store *store)
+{
+	(void)store;
+	if (tables_on_store)
+		tables_on_store();
+}
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The second half of a write, from the commit on: published, acknowledged, and what it replaced
+ * collected after a grace period. What was committed is served: where the kernel refuses an entry,
+ * the publication is tried again until it is complete, and no other write begins before that.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "datapath/datapath.h"
+#include "engine/internal.h"
+
+static void wake_waiters(struct jn_engine *e)
+{
+	size_t i = 0;
+
+	/* One that is woken may start to wait again, or cancel another: the list is read anew. */
+	while (i < e->waiters.count) {
+		struct jn_waiter waiter = e->waiters.items[i];
+
+		if (waiter.generation > e->installed) {
+			i++;
+			continue;
+		}
+		e->waiters.count--;
+		memmove(e->waiters.items + i, e->waiters.items + i + 1,
+			(e->waiters.count - i) * sizeof(*e->waiters.items));
+		waiter.fn(waiter.arg);
+		i = 0;
+	}
+}
+
+static void clear_notes(struct jn_engine *e)
+{
+	for (size_t i = 0; i < e->changes.count; i++) {
+		const struct jn_change *change = &e->changes.items[i];
+
+		jn_notes_del(&e->notes, change->after ? &change->after->key : &change->before->key);
+	}
+	for (size_t i = 0; i < e->forgotten.count; i++)
+		jn_notes_del(&e->notes, &e->forgotten.items[i]);
+}
+
+int jn_engine_complete(struct jn_engine *e, struct jn_error *err)
+{
+	int rc;
+
+	if (!e->is_unpublished)
+		return 0;
+	rc = jn_transaction_publish(&e->transaction, e->generation, err);
+	if (rc)
+		return rc;
+	e->is_unpublished = false;
+	e->installed = e->generation;
+	jn_transaction_adopt(&e->transaction, &e->young);
+	jn_transaction_done(&e->transaction);
+	return 0;
+}
+
+static void finish_commit(struct jn_engine *e)
+{
+	struct jn_error err = { 0 };
+
+	if (e->commit_rc) {
+		jn_error_move(&err, &e->commit_error);
+		jn_engine_take_back(e);
+		jn_engine_fail_write(e, e->commit_rc, &err);
+		jn_error_done(&err);
+		return;
+	}
+	e->generation++;
+	e->is_unpublished = true;
+	(void)jn_engine_complete(e, &err); /* err goes to the writer; tried again by the grace */
+	clear_notes(e);
+	jn_model_settle(e->model, &e->changes, true);
+	jn_engine_end_write(e, &err);
+	jn_error_done(&err);
+	wake_waiters(e);
+}
+
+static void commit_work(void *arg)
+{
+	struct jn_engine *e = arg;
+
+	e->commit_rc = jn_store_commit(e->store, e->generation + 1, e->rows.items, e->rows.count,
+				       &e->commit_error);
+}
+
+static void tidy_work(void *arg)
+{
+	struct jn_engine *e = arg;
+
+	jn_store_tidy(e->store);
+}
+
+static void tidy_done(void *arg)
+{
+	struct jn_engine *e = arg;
+
+	e->is_store_busy = false;
+	jn_engine_pump(e);
+}
+
+static void commit_done(void *arg)
+{
+	struct jn_engine *e = arg;
+
+	e->is_pumping = true; /* writes that an answer leads to queue up: one thing at a time */
+	finish_commit(e);
+	e->is_pumping = false;
+	jn_engine_start_grace(e);
+	/* The log is folded in when nobody waits for the disk. */
+	e->is_store_busy = !e->queue.count &&
+			   !e->executor.submit(e->executor.context, tidy_work, tidy_done, e);
+	if (!e->is_store_busy)
+		jn_engine_pump(e);
+}
+
+int jn_engine_commit(struct jn_engine *e)
+{
+	return e->executor.submit(e->executor.context, commit_work, commit_done, e);
+}
+
+/* --- garbage ------------------------------------------------------------------------------------- */
+
+static void grace_work(void *arg)
+{
+	(void)arg;
+	jn_datapath_wait_grace();
+}
+
+static void grace_done(void *arg)
+{
+	struct jn_engine *e = arg;
+
+	jn_garbage_collect(&e->install, &e->old);
+	e->is_grace_running = false;
+	jn_engine_start_grace(e);
+	jn_engine_pump(e);
+}
+
+/* A grace period is also the pause between two attempts to publish. */
+static void pause_done(void *arg)
+{
+	struct jn_engine *e = arg;
+
+	e->is_grace_running = false;
+	if (!jn_engine_complete(e, NULL)) /* its writer was told already */
+		wake_waiters(e);
+	jn_engine_start_grace(e);
+	jn_engine_pump(e);
+}
+
+void jn_engine_start_grace(struct jn_engine *e)
+{
+	if (e->is_grace_running || (e->is_unpublished && e->is_draining))
+		return;
+	/* Where no thread can be had now, the next write tries again. */
+	if (e->is_unpublished) {
+		e->is_grace_running =
+			!e->executor.submit(e->executor.context, grace_work, pause_done, e);
+		return;
+	}
+	if (jn_garbage_is_empty(&e->young))
+		return;
+	e->old = e->young;
+	e->young = (struct jn_garbage){ 0 };
+	e->is_grace_running = !e->executor.submit(e->executor.context, grace_work, grace_done, e);
+	if (!e->is_grace_running) {
+		e->young = e->old;
+		e->old = (struct jn_garbage){ 0 };
+	}
+}
