@@ -175,7 +175,8 @@ def test_disk_full_is_a_refusal_and_a_retry_works(small_disk):
     name, address = refused["metadata"]["name"], refused["spec"]["addresses"][0]
     assert connect_errno(node, address) == errno.EINVAL, "the kernel has nothing of it"
 
-    changed = service("svc-1", vip(1), 80, ["127.0.0.1:8081"], annotations={"text": ANNOTATION})
+    changed = service("svc-1", vip(1), 80, ["127.0.0.1:8081"],
+                      annotations={f"text-{number}": ANNOTATION for number in range(5)})
     assert node.control.put(changed).status == 507
     assert node.control.put(refused).status == 507
     assert (node.control.status()["generation"], node.control.specs()) == before
@@ -195,10 +196,9 @@ def test_a_restart_with_a_full_disk_keeps_what_was_acknowledged(small_disk):
     node = small_disk
     fill(node)
     specs = node.control.specs()
-    with open(node.state / "filler", "wb") as filler, pytest.raises(OSError):
+    with open(node.state / "filler", "wb", buffering=0) as filler, pytest.raises(OSError):
         while True:
             filler.write(b"x" * 4096)
-            filler.flush()
     node.junctord.kill()
     node.junctord.launch()
     wait_for(lambda: not node.junctord.is_running() or is_ready(node), "it starts or says why not")

@@ -210,6 +210,16 @@ static void undo(struct daemon *d)
 	jn_close_fd(&lock);
 }
 
+/* What status shows as degraded goes to the log, too: whoever reads it later knows since when. */
+static void log_degraded(const struct daemon *d)
+{
+	size_t count;
+	const char *const *sentences = jn_engine_degraded(d->engine, &count);
+
+	for (size_t i = 0; i < count; i++)
+		jn_warn(AREA, "%s", sentences[i]);
+}
+
 static int serve(const struct jn_settings *settings, struct jn_error *err)
 {
 	struct daemon d = { .settings = settings, .state_lock = -1, .pin_lock = -1 };
@@ -223,6 +233,7 @@ static int serve(const struct jn_settings *settings, struct jn_error *err)
 	}
 	jn_info(AREA, "junctord %s serves generation %llu at %s; control socket %s", JN_VERSION,
 		(unsigned long long)jn_engine_generation(d.engine), d.cgroup, settings->socket);
+	log_degraded(&d);
 	(void)sd_notifyf(0, "READY=1\nSTATUS=serving; control socket %s", settings->socket);
 	jn_loop_run(d.loop);
 	take_down(&d);

@@ -39,6 +39,8 @@ static void clear_notes(struct jn_engine *e)
 	}
 	for (size_t i = 0; i < e->forgotten.count; i++)
 		jn_notes_del(&e->notes, &e->forgotten.items[i]);
+	if (!e->notes.items.count)
+		jn_notes_unsay(&e->notes);
 }
 
 int jn_engine_complete(struct jn_engine *e, struct jn_error *err)

@@ -35,6 +35,8 @@ const struct jn_note *jn_notes_find(const struct jn_notes *notes, const struct j
 int jn_notes_add(struct jn_notes *notes, const struct jn_object_key *key, bool is_recovered);
 void jn_notes_del(struct jn_notes *notes, const struct jn_object_key *key);
 int jn_notes_say(struct jn_notes *notes, const char *sentence);
+/* Forget every sentence: somebody declared what there is to declare. */
+void jn_notes_unsay(struct jn_notes *notes);
 
 /* The rows of one commit and the text they point into. */
 struct jn_rows {

@@ -39,11 +39,18 @@ static void drop_texts(struct jn_notes *notes)
 	notes->text_count = 0;
 }
 
+void jn_notes_unsay(struct jn_notes *notes)
+{
+	for (size_t i = 0; i < notes->sentence_count; i++)
+		free(notes->sentences[i]);
+	notes->is_stale |= notes->sentence_count > 0;
+	notes->sentence_count = 0;
+}
+
 void jn_notes_done(struct jn_notes *notes)
 {
 	drop_texts(notes);
-	for (size_t i = 0; i < notes->sentence_count; i++)
-		free(notes->sentences[i]);
+	jn_notes_unsay(notes);
 	free(notes->sentences);
 	jn_table_done(&notes->items);
 	jn_notes_init(notes);

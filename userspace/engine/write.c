@@ -129,6 +129,12 @@ static int forget(struct jn_engine *e, struct jn_write_item *item)
 	return 0;
 }
 
+/* Declaring it again is what ends the doubt, so it is written even where nothing differs. */
+static bool is_doubted(const struct jn_engine *e, const struct jn_note *note)
+{
+	return note || e->notes.sentence_count;
+}
+
 static int collect_changes(struct jn_engine *e, struct jn_write *w, struct jn_error *err)
 {
 	int rc = 0;
@@ -143,7 +149,8 @@ static int collect_changes(struct jn_engine *e, struct jn_write *w, struct jn_er
 			rc = forget(e, item);
 		else if (!check_item(e, item, before, err))
 			continue;
-		else if (before && item->object && !note && jn_object_equal(before, item->object))
+		else if (before && item->object && !is_doubted(e, note) &&
+			 jn_object_equal(before, item->object))
 			item->result = JN_RESULT_UNCHANGED;
 		else
 			rc = add_change(e, item, before);
