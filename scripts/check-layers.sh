@@ -67,7 +67,7 @@ done
 # The kernel side and the shared headers.
 while IFS=: read -r file line; do
 	case $file:$line in
-	kernel/*:*\"*.bpf.h\" | kernel/*:*\<junctor/* | kernel/*:*\<linux/* | kernel/*:*\<bpf/*) ;;
+	kernel/*:*\<stdbool.h\> | kernel/*:*\"*.bpf.h\" | kernel/*:*\<junctor/* | kernel/*:*\<linux/* | kernel/*:*\<bpf/*) ;;
 	include/*:*\<linux/types.h\> | include/*:*\<linux/errno.h\> | include/*/decide/*:*\<junctor/*) ;;
 	*) complain "$file" "may not have: $line" ;;
 	esac

@@ -39,7 +39,7 @@ analyse() {
 
 static_check() {
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -j "$(nproc)" \
-		--enable=warning,performance,portability --suppress=missingIncludeSystem \
+		--enable=warning,performance --suppress=missingIncludeSystem \
 		--suppress=unknownMacro --suppressions-list=scripts/cppcheck.txt \
 		--library=posix --library=gnu \
 		-Iinclude -Iuserspace -D_GNU_SOURCE userspace test/unit

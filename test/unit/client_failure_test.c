@@ -11,8 +11,9 @@
 
 static int post(const char *body, size_t size, unsigned timeout_ms)
 {
-	return jn_client_request(client, "POST", "/v1/apply", body, size, timeout_ms, &answer,
-				 &err);
+	struct jn_request request = { "POST", "/v1/apply", body, size, timeout_ms };
+
+	return jn_client_request(client, &request, &answer, &err);
 }
 
 static void test_large_body(void **state)
@@ -217,8 +218,7 @@ static void test_silence(void **state)
 	(void)state;
 	for (size_t i = 0; i < JN_COUNT(scripts); i++) {
 		start(scripts[i]);
-		assert_int_equal(jn_client_request(client, "GET", "/", NULL, 0, 50, &answer, &err),
-				 -ETIMEDOUT);
+		assert_int_equal(ask("GET", "/", 50), -ETIMEDOUT);
 		assert_int_equal(err.kind, JN_ERROR_TIMEOUT);
 		assert_non_null(strstr(jn_error_text(&err), "50 ms"));
 		stop();

@@ -144,10 +144,19 @@ static inline void stop(void)
 	pthread_join(server, NULL);
 }
 
+static inline int ask(const char *method, const char *target, unsigned timeout_ms)
+{
+	struct jn_request request = { .method = method,
+				      .target = target,
+				      .timeout_ms = timeout_ms };
+
+	return jn_client_request(client, &request, &answer, &err);
+}
+
 static inline int get(const char *target)
 {
 	jn_answer_done(&answer);
-	return jn_client_request(client, "GET", target, NULL, 0, PATIENCE_MS, &answer, &err);
+	return ask("GET", target, PATIENCE_MS);
 }
 
 /* GET against this script; checks status and body. */

@@ -103,9 +103,7 @@ static void test_head_has_no_body(void **state)
 
 	(void)state;
 	start(script);
-	assert_int_equal(jn_client_request(client, "HEAD", "/", NULL, 0, PATIENCE_MS, &answer,
-					   &err),
-			 0);
+	assert_int_equal(ask("HEAD", "/", PATIENCE_MS), 0);
 	assert_int_equal(answer.status, 200);
 	assert_int_equal(answer.body.size, 0);
 	stop();

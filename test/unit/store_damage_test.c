@@ -27,7 +27,7 @@ struct image {
 };
 
 /* The same state twice: with the log brought in, and with all of it in the log as a kill leaves it. */
-static struct {
+static struct state {
 	struct image file, log;
 } closed, killed;
 
@@ -228,20 +228,24 @@ static bool open_and_go_on(const char *what)
 
 /* --- the sweeps ------------------------------------------------------------------------------ */
 
+struct span {
+	uint32_t from, size;
+};
+
 /* Returns how often everything was right all the same. */
-static unsigned flip_some(const struct image *file, const struct image *log, struct image *target,
-			  uint32_t from, uint32_t size, unsigned count)
+static unsigned flip_some(const struct state *state, struct image *target, struct span span,
+			  unsigned count)
 {
 	unsigned right = 0;
 
 	for (unsigned i = 0; i < count; i++) {
-		uint32_t bit = from * 8 + random_below(size * 8);
+		uint32_t bit = span.from * 8 + random_below(span.size * 8);
 		char what[64];
 
 		(void)snprintf(what, sizeof(what), "bit %u of the %s", bit,
-			       target == log ? "log" : "file");
+			       target == &state->log ? "log" : "file");
 		target->data[bit / 8] ^= (char)(1 << bit % 8);
-		lay_out(file, log);
+		lay_out(&state->file, &state->log);
 		right += open_and_go_on(what);
 		target->data[bit / 8] ^= (char)(1 << bit % 8);
 	}
@@ -260,7 +264,7 @@ static void test_right_files_are_right(void **state)
 static void test_flips_in_the_file(void **state)
 {
 	struct image *f = &closed.file;
-	unsigned right = flip_some(f, &closed.log, f, 0, (uint32_t)f->size, 700);
+	unsigned right = flip_some(&closed, f, (struct span){ 0, (uint32_t)f->size }, 700);
 
 	(void)state;
 	assert_true(right < 600);
@@ -271,8 +275,8 @@ static void test_flips_in_the_header_and_schema(void **state)
 	struct image *f = &closed.file;
 
 	(void)state;
-	(void)flip_some(f, &closed.log, f, 0, 112, 300);
-	(void)flip_some(f, &closed.log, f, 3600, 496, 150);
+	(void)flip_some(&closed, f, (struct span){ 0, 112 }, 300);
+	(void)flip_some(&closed, f, (struct span){ 3600, 496 }, 150);
 }
 
 /* Every bit of the log is covered by a checksum, and the log is kept as it was. */
@@ -297,7 +301,7 @@ static void test_flips_in_the_log(void **state)
 				 (unsigned)t.generation);
 		told_done(&t);
 	}
-	(void)flip_some(&killed.file, l, l, 0, (uint32_t)l->size, 100);
+	(void)flip_some(&killed, l, (struct span){ 0, (uint32_t)l->size }, 100);
 }
 
 static void test_flips_in_the_file_behind_a_log(void **state)
@@ -305,7 +309,7 @@ static void test_flips_in_the_file_behind_a_log(void **state)
 	struct image *f = &killed.file;
 
 	(void)state;
-	(void)flip_some(f, &killed.log, f, 0, (uint32_t)f->size, 200);
+	(void)flip_some(&killed, f, (struct span){ 0, (uint32_t)f->size }, 200);
 }
 
 static void cut_some(const struct image *file, const struct image *log, struct image *target,
@@ -317,8 +321,8 @@ static void cut_some(const struct image *file, const struct image *log, struct i
 		char what[64];
 
 		target->size = i < 4 ? i * 4096 : random_below((uint32_t)whole);
-		(void)snprintf(what, sizeof(what), "%s cut at %zu", target == log ? "log" : "file",
-			       target->size);
+		(void)snprintf(what, sizeof(what), "%s cut at %zu",
+			       target == log ? "log" : "file", target->size);
 		lay_out(file, log);
 		(void)open_and_go_on(what);
 	}

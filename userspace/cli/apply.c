@@ -95,9 +95,9 @@ int jn_cli_apply(const struct jn_command *command)
 	JN_AUTO(jn_answer_done) struct jn_answer answer = { 0 };
 	JN_AUTO(jn_json_free) struct jn_json *document = NULL;
 	JN_AUTO(jn_buffer_done) struct jn_buffer text = { 0 };
-	struct jn_question question = { .method = "POST",
-					.target = "/v1/apply",
-					.timeout_ms = JN_PATIENCE_MS };
+	struct jn_request request = { .method = "POST",
+				      .target = "/v1/apply",
+				      .timeout_ms = JN_PATIENCE_MS };
 	int code = read_file(command->file, &text);
 
 	if (!code)
@@ -106,9 +106,9 @@ int jn_cli_apply(const struct jn_command *command)
 		code = jn_ask_open(command, &client);
 	if (code)
 		return code;
-	question.body = text.size ? text.data : "";
-	question.size = text.size;
-	code = jn_ask(client, &question, &answer);
+	request.body = text.size ? text.data : "";
+	request.size = text.size;
+	code = jn_ask(client, &request, &answer);
 	if (!code)
 		code = jn_ask_read(answer.body.data, answer.body.size, &document);
 	if (code)

@@ -104,7 +104,7 @@ static void say_refusal(const struct jn_answer *answer)
 		jn_text_say("%s", message);
 }
 
-/* --- questions --------------------------------------------------------------------------------- */
+/* --- requests ---------------------------------------------------------------------------------- */
 
 int jn_ask_open(const struct jn_command *command, struct jn_client **out)
 {
@@ -114,11 +114,11 @@ int jn_ask_open(const struct jn_command *command, struct jn_client **out)
 }
 
 /* 0, whatever the HTTP status, or the exit code. */
-static int exchange(struct jn_client *client, const struct jn_question *q, struct jn_answer *out)
+static int exchange(struct jn_client *client, const struct jn_request *request,
+		    struct jn_answer *out)
 {
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
-	int rc = jn_client_request(client, q->method, q->target, q->body, q->size, q->timeout_ms,
-				   out, &err);
+	int rc = jn_client_request(client, request, out, &err);
 
 	return rc ? fail(&err) : JN_EXIT_OK;
 }
@@ -135,10 +135,10 @@ static int settle(struct jn_answer *answer, struct jn_answer *out)
 	return JN_EXIT_OK;
 }
 
-int jn_ask(struct jn_client *client, const struct jn_question *question, struct jn_answer *out)
+int jn_ask(struct jn_client *client, const struct jn_request *request, struct jn_answer *out)
 {
 	JN_AUTO(jn_answer_done) struct jn_answer answer = { 0 };
-	int code = exchange(client, question, &answer);
+	int code = exchange(client, request, &answer);
 
 	return code ? code : settle(&answer, out);
 }
@@ -200,13 +200,13 @@ int jn_ask_for_object(struct jn_client *client, const struct jn_command *command
 {
 	JN_AUTO(jn_answer_done) struct jn_answer answer = { 0 };
 	JN_AUTO(jn_buffer_done) struct jn_buffer path = { 0 };
-	struct jn_question question = { .method = method, .timeout_ms = JN_PATIENCE_MS };
+	struct jn_request request = { .method = method, .timeout_ms = JN_PATIENCE_MS };
 	enum jn_noun noun = command->noun == JN_NOUN_BACKEND ? JN_NOUN_SERVICE : command->noun;
 	int code;
 
 	jn_ask_add_path(&path, noun, jn_ask_namespace(command), command->name);
-	question.target = jn_buffer_text(&path);
-	code = jn_buffer_failed(&path) ? out_of_memory() : exchange(client, &question, &answer);
+	request.target = jn_buffer_text(&path);
+	code = jn_buffer_failed(&path) ? out_of_memory() : exchange(client, &request, &answer);
 	if (code)
 		return code;
 	if (answer.status == 404) {

@@ -11,16 +11,9 @@
 
 #define JN_PATIENCE_MS 60000 /* of silence, for whatever has no time of its own */
 
-struct jn_question {
-	const char *method, *target;
-	const char *body; /* may be NULL */
-	size_t size;
-	unsigned timeout_ms;
-};
-
 /* Each returns an exit code; other than JN_EXIT_OK it has been explained on stderr. */
 int jn_ask_open(const struct jn_command *command, struct jn_client **out);
-int jn_ask(struct jn_client *client, const struct jn_question *question, struct jn_answer *out);
+int jn_ask(struct jn_client *client, const struct jn_request *request, struct jn_answer *out);
 
 /* Like jn_ask about the one object that the command names; one that is not there is said so. */
 int jn_ask_for_object(struct jn_client *client, const struct jn_command *command,

@@ -155,11 +155,11 @@ static int ask_for_policies(struct jn_client *client, const struct jn_command *c
 			    struct jn_answer *out)
 {
 	JN_AUTO(jn_buffer_done) struct jn_buffer path = { 0 };
-	struct jn_question question = { .method = "GET", .timeout_ms = JN_PATIENCE_MS };
+	struct jn_request request = { .method = "GET", .timeout_ms = JN_PATIENCE_MS };
 
 	jn_ask_add_path(&path, JN_NOUN_POLICY, jn_ask_namespace(command), NULL);
-	question.target = jn_buffer_text(&path);
-	return jn_ask(client, &question, out);
+	request.target = jn_buffer_text(&path);
+	return jn_ask(client, &request, out);
 }
 
 int jn_cli_describe(const struct jn_command *command)

@@ -174,7 +174,7 @@ static int ask(const struct jn_command *command, struct jn_answer *out)
 {
 	JN_AUTO(jn_client_close) struct jn_client *client = NULL;
 	JN_AUTO(jn_buffer_done) struct jn_buffer path = { 0 };
-	struct jn_question question = { .method = "GET", .timeout_ms = JN_PATIENCE_MS };
+	struct jn_request request = { .method = "GET", .timeout_ms = JN_PATIENCE_MS };
 	int code = jn_ask_open(command, &client);
 
 	if (code)
@@ -182,8 +182,8 @@ static int ask(const struct jn_command *command, struct jn_answer *out)
 	if (command->name)
 		return jn_ask_for_object(client, command, "GET", out);
 	jn_ask_add_path(&path, command->noun, command->namespace_, NULL);
-	question.target = jn_buffer_text(&path);
-	return jn_ask(client, &question, out);
+	request.target = jn_buffer_text(&path);
+	return jn_ask(client, &request, out);
 }
 
 static int show(const struct jn_command *command, const struct jn_answer *answer,

@@ -109,9 +109,9 @@ static void add_status(struct jn_buffer *out, const struct jn_json *status)
 
 int jn_cli_status(const struct jn_command *command)
 {
-	static const struct jn_question question = { .method = "GET",
-						     .target = "/v1/status",
-						     .timeout_ms = JN_PATIENCE_MS };
+	static const struct jn_request request = { .method = "GET",
+						   .target = "/v1/status",
+						   .timeout_ms = JN_PATIENCE_MS };
 	JN_AUTO(jn_client_close) struct jn_client *client = NULL;
 	JN_AUTO(jn_answer_done) struct jn_answer answer = { 0 };
 	JN_AUTO(jn_json_free) struct jn_json *status = NULL;
@@ -120,7 +120,7 @@ int jn_cli_status(const struct jn_command *command)
 	int code = jn_ask_open(command, &client);
 
 	if (!code)
-		code = jn_ask(client, &question, &answer);
+		code = jn_ask(client, &request, &answer);
 	if (!code)
 		code = jn_ask_read(answer.body.data, answer.body.size, &status);
 	if (code)

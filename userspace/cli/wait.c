@@ -15,8 +15,8 @@ int jn_cli_wait(const struct jn_command *command)
 	JN_AUTO(jn_answer_done) struct jn_answer answer = { 0 };
 	JN_AUTO(jn_json_free) struct jn_json *document = NULL;
 	JN_AUTO(jn_buffer_done) struct jn_buffer text = { 0 };
-	struct jn_question question = { .method = "GET",
-					.timeout_ms = command->timeout_seconds * 1000 + GRACE_MS };
+	struct jn_request request = { .method = "GET",
+				      .timeout_ms = command->timeout_seconds * 1000 + GRACE_MS };
 	int code = jn_ask_open(command, &client);
 
 	if (code)
@@ -24,8 +24,8 @@ int jn_cli_wait(const struct jn_command *command)
 	jn_buffer_printf(&text, "/v1/wait?timeoutSeconds=%u", command->timeout_seconds);
 	if (command->generation)
 		jn_buffer_printf(&text, "&generation=%s", command->generation);
-	question.target = jn_buffer_text(&text);
-	code = jn_ask(client, &question, &answer);
+	request.target = jn_buffer_text(&text);
+	code = jn_ask(client, &request, &answer);
 	if (!code)
 		code = jn_ask_read(answer.body.data, answer.body.size, &document);
 	if (code)

@@ -230,24 +230,25 @@ static int refuse_exchange(const struct jn_client *client, unsigned timeout_ms, 
 	}
 }
 
-int jn_client_request(struct jn_client *client, const char *method, const char *target,
-		      const char *body, size_t size, unsigned timeout_ms, struct jn_answer *out,
-		      struct jn_error *err)
+int jn_client_request(struct jn_client *client, const struct jn_request *request,
+		      struct jn_answer *out, struct jn_error *err)
 {
-	struct exchange x = { .body = body, .body_size = size, .timeout_ms = timeout_ms };
+	struct exchange x = { .body = request->body,
+			      .body_size = request->size,
+			      .timeout_ms = request->timeout_ms };
 	JN_AUTO(jn_answer_done) struct jn_answer answer = { 0 };
 	int rc = reconnect(client, err);
 
 	if (rc)
 		return rc;
-	write_head(&x, method, target);
-	jn_parser_init(&client->parser, !strcmp(method, "HEAD"), &answer);
+	write_head(&x, request->method, request->target);
+	jn_parser_init(&client->parser, !strcmp(request->method, "HEAD"), &answer);
 	rc = jn_buffer_failed(&x.head) ? -ENOMEM : exchange_bytes(client, &x);
 	if (rc || x.sent < x.head.size + x.body_size || !jn_parser_keeps_alive(&client->parser))
 		jn_close_fd(&client->fd);
 	jn_buffer_done(&x.head);
 	if (rc)
-		return refuse_exchange(client, timeout_ms, rc, err);
+		return refuse_exchange(client, request->timeout_ms, rc, err);
 	*out = answer;
 	answer = (struct jn_answer){ 0 };
 	return 0;

@@ -23,12 +23,18 @@ struct jn_answer {
 };
 void jn_answer_done(struct jn_answer *answer);
 
+struct jn_request {
+	const char *method, *target;
+	const char *body; /* may be NULL */
+	size_t size;
+	unsigned timeout_ms; /* of silence; 0: none */
+};
+
 /*
- * Send one request and read its answer whole. body may be NULL. timeout_ms: of silence, 0 = none.
+ * Send one request and read its answer whole.
  * Returns 0 with any HTTP status, or a negative errno when there was no answer (err).
  */
-int jn_client_request(struct jn_client *client, const char *method, const char *target,
-		      const char *body, size_t size, unsigned timeout_ms, struct jn_answer *out,
-		      struct jn_error *err);
+int jn_client_request(struct jn_client *client, const struct jn_request *request,
+		      struct jn_answer *out, struct jn_error *err);
 
 #endif
