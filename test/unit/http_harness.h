@@ -6,6 +6,7 @@
  * Handlers, by path:
  *	/echo	  answers "<method> <path> <query a> <body>" at the end of the request
  *	/early	  answers 403 as soon as the head is there
+ *	/busy	  holds the loop for 50 ms, then answers as /echo does
  *	/later	  answers 50 ms after the end of the request
  *	/stream	  answers STREAM_PIECES pieces of PIECE_BYTES
  *	/never	  does not answer
@@ -149,6 +150,8 @@ static inline void on_end(void *arg, struct jn_exchange *x, void *state)
 	kept_most = kept > kept_most ? kept : kept_most;
 	if (!strcmp(path, "/never"))
 		return;
+	if (!strcmp(path, "/busy"))
+		(void)usleep(50 * 1000);
 	if (!strcmp(path, "/later"))
 		(void)jn_timer_start(loop, 50, on_later, s, &s->timer);
 	else if (!strcmp(path, "/stream"))

@@ -60,6 +60,33 @@ static void test_one_client_too_many(void **state)
 	serve(fill_places);
 }
 
+static void come_before_the_loop_sees_who_left(void)
+{
+	int fds[8], more;
+
+	for (unsigned i = 0; i < 8; i++) {
+		fds[i] = dial();
+		CHECK(is_served(fds[i]));
+	}
+	/* While the loop is held, somebody dials and somebody leaves: it hears of both at once. */
+	CHECK(say(fds[0], "GET /busy HTTP/1.1\r\n" HOST "\r\n"));
+	(void)usleep(POLL_MS * 1000);
+	more = dial();
+	close(fds[3]);
+	CHECK(is_served(more));
+	close(more);
+	for (unsigned i = 0; i < 8; i++) {
+		if (i != 3)
+			close(fds[i]);
+	}
+}
+
+static void test_who_comes_finds_the_place_of_who_left(void **state)
+{
+	(void)state;
+	serve(come_before_the_loop_sees_who_left);
+}
+
 static void fill_places_of_a_uid(void)
 {
 	int fds[3], more, of_root;
@@ -349,6 +376,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_client_too_many),
+		cmocka_unit_test(test_who_comes_finds_the_place_of_who_left),
 		cmocka_unit_test(test_places_of_one_uid),
 		cmocka_unit_test(test_the_last_place_is_an_admins),
 		cmocka_unit_test(test_a_crowd),

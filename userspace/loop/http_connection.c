@@ -386,6 +386,14 @@ void jn_connection_close(struct jn_connection *c)
 	jn_http_server_left(c->server, c);
 }
 
+bool jn_connection_is_left(const struct jn_connection *c)
+{
+	char byte;
+
+	return c->state == JN_CONNECTION_AWAIT && c->pending_at == c->pending.size &&
+	       recv(fd_of(c), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 void jn_connection_stop(struct jn_connection *c)
 {
 	if (c->state != JN_CONNECTION_ANSWER)

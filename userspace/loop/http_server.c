@@ -33,9 +33,21 @@ static unsigned clients_of(const struct jn_http_server *s, uint32_t uid)
 	return count;
 }
 
+/* A client that left keeps its place until the loop comes to it; who waits need not wait for that. */
+static void take_back_places(const struct jn_http_server *s)
+{
+	struct jn_connection *next;
+
+	for (struct jn_connection *c = s->connections; c; c = next) {
+		next = c->next;
+		if (jn_connection_is_left(c))
+			jn_connection_close(c);
+	}
+}
+
 /* May this peer have a place? Else err says why not. */
-static bool has_place_for(const struct jn_http_server *s, const struct jn_peer *peer,
-			  struct jn_error *err)
+static bool find_place(const struct jn_http_server *s, const struct jn_peer *peer,
+		       struct jn_error *err)
 {
 	const struct jn_http_limits *limits = &s->limits;
 	bool is_admin = s->handlers.is_admin(s->handlers.arg, peer);
@@ -68,6 +80,16 @@ static void turn_away(struct jn_http_server *s, int fd, struct jn_error *err)
 	jn_http_format_refusal(s, err, &text);
 	(void)!send(fd, text.data, text.size, MSG_DONTWAIT | MSG_NOSIGNAL);
 	close(fd);
+}
+
+static bool has_place_for(const struct jn_http_server *s, const struct jn_peer *peer,
+			  struct jn_error *err)
+{
+	if (find_place(s, peer, err))
+		return true;
+	take_back_places(s);
+	jn_error_done(err);
+	return find_place(s, peer, err);
 }
 
 static void welcome(struct jn_http_server *s, int fd)
