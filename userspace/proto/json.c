@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <junctor/limits.h>
@@ -113,9 +114,6 @@ static int refuse_for(struct jn_error *err, const char *text, size_t size,
 	if (position > size)
 		position = size;
 	switch (json_error_code(error)) {
-	case json_error_unknown: /* jansson gives no code when an allocation failed */
-	case json_error_out_of_memory:
-		return -ENOMEM;
 	case json_error_duplicate_key:
 		return refuse(err, text, position, JN_CAUSE_DUPLICATE,
 			      "this key stands twice in one object; remove one of the two");
@@ -132,6 +130,20 @@ static int refuse_for(struct jn_error *err, const char *text, size_t size,
 	}
 }
 
+/*
+ * Where memory is out jansson says "invalid token", or nothing at all, or goes on without a byte of
+ * a text. A good document must not be taken for a bad one, nor for another: so its calls are watched.
+ */
+static _Thread_local bool was_refused;
+
+static void *allocate(size_t size)
+{
+	void *block = malloc(size);
+
+	was_refused |= !block;
+	return block;
+}
+
 int jn_json_parse(const char *text, size_t size, struct jn_json **out, struct jn_error *err)
 {
 	json_error_t error;
@@ -145,7 +157,13 @@ int jn_json_parse(const char *text, size_t size, struct jn_json **out, struct jn
 			return refuse(err, text, at, JN_CAUSE_LIMIT, TOO_DEEP);
 		at++;
 	}
+	json_set_alloc_funcs(allocate, free);
+	was_refused = false;
 	root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+	if (was_refused) {
+		json_decref(root);
+		return -ENOMEM;
+	}
 	if (!root)
 		return refuse_for(err, text, size, &error);
 	*out = (struct jn_json *)root;
