@@ -13,11 +13,19 @@
 #define V2 "\"10.0.0.2\""
 #define V3 "\"10.0.0.3\""
 
+#ifdef __SANITIZE_ADDRESS__
+#define HAS_OWN_ALLOCATOR
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) /* clang's word for it */
+#define HAS_OWN_ALLOCATOR
+#endif
+#endif
+
 static unsigned fail_at; /* counted down; the call that makes it 0 fails */
 static bool is_armed;
 static long live_blocks;
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(JN_TEST_SANITIZED)
+#ifndef HAS_OWN_ALLOCATOR
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *block, size_t size);
