@@ -406,4 +406,47 @@ static inline void expect(const struct view *next)
 	view_new = next ? *next : view_old;
 }
 
+/* --- writes that several tests begin with ---------------------------------------------------------- */
+
+#define B(port) "{\"address\":\"10.1.0.1:" #port "\"}"
+#define V1 "\"10.0.0.1\""
+#define V2 "\"10.0.0.2\""
+#define V3 "\"10.0.0.3\""
+
+static inline void create_web(void)
+{
+	struct view next = { .vip = { "random 10.1.0.1:1 10.1.0.1:2" } };
+	struct jn_write *w = new_write();
+
+	add_service(w, "web", V1, B(1) "," B(2));
+	expect(&next);
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	assert_true(is_seen(&next));
+}
+
+/* Three, each of which changes what every VIP leads to, and what is seen after each. */
+static inline struct jn_write *write_of(unsigned what)
+{
+	struct jn_write *w = new_write();
+
+	if (what == 0) {
+		add_service(w, "web", V1, B(1) "," B(2));
+		add_service(w, "old", V3, B(1));
+	} else if (what == 1) {
+		add_service(w, "web", V1 "," V2, "{\"address\":\"127.0.0.1:7\"}," B(2));
+		add_policy(w, "web", "RoundRobin");
+		add_delete(w, JN_KIND_LOCAL_SERVICE, "old");
+	} else {
+		add_delete(w, JN_KIND_LOCAL_SERVICE, "web");
+		add_delete(w, JN_KIND_TRAFFIC_POLICY, "web");
+	}
+	return w;
+}
+
+static const struct view write_views[] = {
+	{ .vip = { "random 10.1.0.1:1 10.1.0.1:2", "", "random 10.1.0.1:1" } },
+	{ .vip = { "turns 10.1.0.1:2 127.0.0.1:7", "turns 10.1.0.1:2 127.0.0.1:7" } },
+	{ .vip = { "" } },
+};
+
 #endif

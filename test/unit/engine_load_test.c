@@ -4,8 +4,6 @@
  */
 #include "engine_harness.h"
 
-#define B(port) "{\"address\":\"10.1.0.1:" #port "\"}"
-
 static const struct view both = { .vip = { "random 10.1.0.1:1 10.1.0.1:2", "turns 10.1.0.1:5" } };
 
 /* web at VIP 0; shop with a policy at VIP 1. */
@@ -92,8 +90,32 @@ static void test_a_bad_row_is_named_and_nothing_changes(void **state)
 		assert_true(is_seen(&both));
 		(void)snprintf(text, sizeof(text), "%s default/%s was rebuilt", kinds[i], names[i]);
 		assert_int_equal(degraded_count(text), 1);
+		assert_int_equal(degraded_count("was rebuilt"),
+				 1 + i); /* each stays until declared */
 		assert_false(row_of(kinds[i], names[i])->is_bad);
 	}
+	check_no_leftovers();
+}
+
+/* A policy that governs all ports, and the row of its service alone is bad: no port gets one of its own. */
+static void test_a_good_policy_is_not_rebuilt(void **state)
+{
+	struct jn_write *w = new_write();
+
+	(void)state;
+	add_json(w, "{\"apiVersion\":\"junctor.dev/v1alpha1\",\"kind\":\"LocalService\","
+		    "\"metadata\":{\"name\":\"web\"},\"spec\":{\"addresses\":[\"10.0.0.1\"],"
+		    "\"ports\":[{\"name\":\"a\",\"port\":80},{\"name\":\"b\",\"port\":81}],"
+		    "\"backends\":[{\"address\":\"10.1.0.1\"}]}}");
+	add_policy(w, "web", "RoundRobin");
+	expect(&(struct view){ .vip = { "turns 10.1.0.1:80" } });
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	expect(NULL);
+	row_of("LocalService", "web")->is_bad = true;
+	restart();
+	assert_int_equal(degraded_count("LocalService default/web was rebuilt"), 1);
+	assert_int_equal(degraded_count("was rebuilt"), 1);
+	assert_int_equal(rows->count, 2);
 	check_no_leftovers();
 }
 
@@ -257,6 +279,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_lost_store_is_rebuilt_from_the_tables),
 		TEST(test_a_bad_row_is_named_and_nothing_changes),
+		TEST(test_a_good_policy_is_not_rebuilt),
 		TEST(test_what_nothing_is_left_of_is_lost_until_it_is_said),
 		TEST(test_a_port_without_frontends_does_not_cost_the_service),
 		TEST(test_a_service_that_lost_its_name_is_served_all_the_time),

@@ -8,11 +8,6 @@
  */
 #include "engine_harness.h"
 
-#define B(port) "{\"address\":\"10.1.0.1:" #port "\"}"
-#define V1 "\"10.0.0.1\""
-#define V2 "\"10.0.0.2\""
-#define V3 "\"10.0.0.3\""
-
 #ifdef __SANITIZE_ADDRESS__
 #define HAS_OWN_ALLOCATOR
 #elif defined(__has_feature)
@@ -71,30 +66,6 @@ void free(void *block)
 }
 #endif
 
-static struct jn_write *write_of(unsigned what)
-{
-	struct jn_write *w = new_write();
-
-	if (what == 0) {
-		add_service(w, "web", V1, B(1) "," B(2));
-		add_service(w, "old", V3, B(1));
-	} else if (what == 1) {
-		add_service(w, "web", V1 "," V2, "{\"address\":\"127.0.0.1:7\"}," B(2));
-		add_policy(w, "web", "RoundRobin");
-		add_delete(w, JN_KIND_LOCAL_SERVICE, "old");
-	} else {
-		add_delete(w, JN_KIND_LOCAL_SERVICE, "web");
-		add_delete(w, JN_KIND_TRAFFIC_POLICY, "web");
-	}
-	return w;
-}
-
-static const struct view views[] = {
-	{ .vip = { "random 10.1.0.1:1 10.1.0.1:2", "", "random 10.1.0.1:1" } },
-	{ .vip = { "turns 10.1.0.1:2 127.0.0.1:7", "turns 10.1.0.1:2 127.0.0.1:7" } },
-	{ .vip = { "" } },
-};
-
 static void run_short_of_memory(struct jn_write *w, unsigned n)
 {
 	unsigned before = writes_ended;
@@ -116,7 +87,7 @@ static void test_a_write_short_of_memory_is_whole_or_nothing(void **state)
 		for (unsigned what = 0; what < 3; what++) {
 			uint64_t generation = jn_engine_generation(engine);
 
-			expect(&views[what]);
+			expect(&write_views[what]);
 			if (!is_over[what]) {
 				run_short_of_memory(write_of(what), n);
 				is_over[what] = fail_at != 0;
@@ -192,15 +163,15 @@ static void open_short_of_memory(void (*prepare)(void))
 static void test_a_start_short_of_memory_changes_nothing(void **state)
 {
 	(void)state;
-	expect(&views[0]);
+	expect(&write_views[0]);
 	assert_int_equal(run_write(write_of(0)), JN_ERROR_NONE);
-	expect(&views[1]);
+	expect(&write_views[1]);
 	assert_int_equal(run_write(write_of(1)), JN_ERROR_NONE);
 	expect(NULL);
 	open_short_of_memory(damage_nothing);
 	open_short_of_memory(damage_rows);
 	open_short_of_memory(lose_rows);
-	assert_true(is_seen(&views[1]));
+	assert_true(is_seen(&write_views[1]));
 }
 
 static void test_nothing_leaks(void **state)
@@ -212,7 +183,7 @@ static void test_nothing_leaks(void **state)
 	before = live_blocks;
 	open_engine();
 	for (unsigned what = 0; what < 3; what++) {
-		expect(&views[what]);
+		expect(&write_views[what]);
 		assert_int_equal(run_write(write_of(what)), JN_ERROR_NONE);
 	}
 	jn_engine_close(&engine);

@@ -1,29 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The engine over tables in memory: what a connect sees at every step of a write, of a failure, of a
- * crash and of the start after it.
+ * The engine over tables in memory: what a connect sees at every step of a write, and who is told.
+ * Failures and crashes are in engine_failure_test.c.
  */
 #include "engine_harness.h"
 
-#include <sys/wait.h>
-
-#define B(port) "{\"address\":\"10.1.0.1:" #port "\"}"
-#define V1 "\"10.0.0.1\""
-#define V2 "\"10.0.0.2\""
-#define V3 "\"10.0.0.3\""
-
 static const struct view nothing;
-
-static void create_web(void)
-{
-	struct view next = { .vip = { "random 10.1.0.1:1 10.1.0.1:2" } };
-	struct jn_write *w = new_write();
-
-	add_service(w, "web", V1, B(1) "," B(2));
-	expect(&next);
-	assert_int_equal(run_write(w), JN_ERROR_NONE);
-	assert_true(is_seen(&next));
-}
 
 static void test_a_service_comes_changes_and_goes(void **state)
 {
@@ -65,6 +47,24 @@ static void test_what_is_equal_is_not_written(void **state)
 	restart();
 	assert_int_equal(tables_steps, 1); /* the generation */
 	assert_int_equal(jn_engine_installed(engine), 1);
+}
+
+/* It was let through where the first of the two asked for what is there: applied again, they took turns. */
+static void test_an_object_stands_once_in_a_request(void **state)
+{
+	struct jn_write *w;
+
+	(void)state;
+	create_web();
+	expect(NULL);
+	for (unsigned i = 0; i < 3; i++) {
+		w = new_write();
+		add_service(w, "web", V1, i ? B(1) "," B(2) : B(3));
+		add_service(w, "web", V1, i == 1 ? B(3) : B(1) "," B(2));
+		assert_int_equal(run_write(w), JN_ERROR_INVALID);
+		assert_non_null(strstr(last_text, "items[1].metadata.name: stands twice"));
+	}
+	assert_int_equal(jn_engine_generation(engine), 1);
 }
 
 static void test_an_address_moves_between_two_services(void **state)
@@ -155,154 +155,6 @@ static void test_a_service_is_bound_before_it_gets_a_loopback_backend(void **sta
 			 0);
 }
 
-/* A delete whose commit failed dereferenced what the port was to become: there is none. */
-static void test_a_full_disk_changes_nothing(void **state)
-{
-	struct jn_write *w;
-
-	(void)state;
-	create_web();
-	expect(NULL);
-	for (unsigned i = 0; i < 4; i++) {
-		tables_commit_rc = -ENOSPC;
-		w = new_write();
-		if (i == 0)
-			add_service(w, "shop", V2, B(5));
-		else if (i == 1)
-			add_service(w, "web", V1 "," V2, B(3));
-		else if (i == 2)
-			add_delete(w, JN_KIND_LOCAL_SERVICE, "web");
-		else
-			add_policy(w, "web", "RoundRobin");
-		assert_int_equal(run_write(w), JN_ERROR_DISK_FULL);
-		assert_true(is_seen(&view_old));
-		check_no_leftovers();
-		assert_int_equal(jn_engine_generation(engine), 1);
-	}
-	tables_commit_rc = 0;
-	w = new_write();
-	add_delete(w, JN_KIND_LOCAL_SERVICE, "web");
-	expect(&nothing);
-	assert_int_equal(run_write(w), JN_ERROR_NONE);
-	check_no_leftovers();
-}
-
-static void test_a_dry_run_changes_nothing(void **state)
-{
-	struct jn_write *w;
-
-	(void)state;
-	create_web();
-	expect(NULL);
-	tables_steps = 0;
-	w = new_write();
-	w->is_dry_run = true;
-	add_delete(w, JN_KIND_LOCAL_SERVICE, "web");
-	add_service(w, "shop", V1, B(5));
-	assert_int_equal(run_write(w), JN_ERROR_NONE);
-	assert_int_equal(tables_steps, 0);
-	assert_int_equal(jn_engine_generation(engine), 1);
-	check_no_leftovers();
-}
-
-static void test_a_refused_name_changes_nothing(void **state)
-{
-	struct jn_write *w;
-
-	(void)state;
-	create_web();
-	expect(NULL);
-	for (unsigned k = 1; k <= 2; k++) {
-		tables_fail_name = k;
-		w = new_write();
-		add_service(w, "shop", V2, B(5));
-		add_service(w, "more", V3, B(5));
-		assert_int_equal(run_write(w), JN_ERROR_UNAVAILABLE);
-		assert_true(is_seen(&view_old));
-		check_no_leftovers();
-	}
-}
-
-static void on_installed(void *arg)
-{
-	++*(unsigned *)arg;
-}
-
-/* After the commit there is no way back: the writer is told, and the kernel is asked again. */
-static void test_a_refused_frontend_is_completed_later(void **state)
-{
-	struct view next = { .vip = { "random 127.0.0.1:7", "random 127.0.0.1:7",
-				      "random 10.1.0.1:5" } };
-	unsigned woken = 0, k = 0;
-	struct jn_write *w;
-
-	(void)state;
-	do {
-		uint64_t generation = jn_engine_generation(engine) + 2;
-
-		woken = 0;
-		w = new_write();
-		add_service(w, "web", V1, B(1) "," B(2));
-		add_service(w, "old", V3, B(1));
-		expect(&(struct view){
-			.vip = { "random 10.1.0.1:1 10.1.0.1:2", "", "random 10.1.0.1:1" } });
-		assert_int_equal(run_write(w), JN_ERROR_NONE);
-		tables_fail_frontend = ++k;
-		w = new_write();
-		add_service(w, "web", V1 "," V2, "{\"address\":\"127.0.0.1:7\"}");
-		add_delete(w, JN_KIND_LOCAL_SERVICE, "old");
-		add_service(w, "shop", V3, B(5));
-		expect(&next);
-		assert_false(jn_engine_wait(engine, generation, on_installed, &woken));
-		(void)run_write(w);
-		assert_int_equal(last_kind,
-				 tables_fail_frontend ? JN_ERROR_NONE : JN_ERROR_UNAVAILABLE);
-		assert_true(is_seen(&next));
-		assert_int_equal(woken, 1);
-		assert_int_equal(jn_engine_installed(engine), generation);
-		check_no_leftovers();
-		w = new_write();
-		add_delete(w, JN_KIND_LOCAL_SERVICE, "web");
-		add_delete(w, JN_KIND_LOCAL_SERVICE, "shop");
-		if (tables_fail_frontend)
-			break;
-		expect(&nothing);
-		assert_int_equal(run_write(w), JN_ERROR_NONE);
-	} while (true);
-	jn_write_free(&w);
-	assert_int_equal(k, 4); /* one is bound, two are put, one is overwritten; and one more */
-}
-
-static void test_no_write_passes_an_unpublished_one(void **state)
-{
-	struct view next = { .vip = { "random 10.1.0.1:1", "random 10.1.0.1:2" } };
-	struct jn_write *w = new_write();
-
-	(void)state;
-	add_service(w, "web", V1, B(1));
-	expect(&next);
-	tables_fail_frontend = 1;
-	jn_engine_write(engine, w);
-	refuses_jobs = true; /* not even the pause can be had */
-	run_jobs();
-	assert_int_equal(last_kind, JN_ERROR_UNAVAILABLE);
-	assert_int_equal(jn_engine_generation(engine), 1);
-	assert_int_equal(jn_engine_installed(engine), 0);
-	refuses_jobs = false;
-	tables_fail_frontend = 1;
-	w = new_write();
-	add_service(w, "shop", V2, B(2));
-	jn_engine_write(engine, w);
-	assert_int_equal(last_kind, JN_ERROR_UNAVAILABLE);
-	assert_non_null(strstr(last_text, "nothing of this one was applied"));
-	w = new_write();
-	add_service(w, "shop", V2, B(2));
-	assert_int_equal(run_write(w), JN_ERROR_NONE);
-	assert_true(is_seen(&next));
-	assert_int_equal(jn_engine_installed(engine), 2);
-	check_no_leftovers();
-}
-
 /* --- one thing at a time -------------------------------------------------------------------------- */
 
 static void write_again(void *arg, const struct jn_write *write, struct jn_error *err)
@@ -342,6 +194,11 @@ static void test_an_answer_may_lead_to_the_next_write(void **state)
 		run_jobs();
 		assert_true(is_seen(&next));
 	}
+}
+
+static void on_installed(void *arg)
+{
+	++*(unsigned *)arg;
 }
 
 static void test_all_that_wait_are_woken(void **state)
@@ -432,97 +289,21 @@ static void test_counters_come_in_batches(void **state)
 	assert_int_equal(tables_steps, 1);
 }
 
-/* --- crashes -------------------------------------------------------------------------------------- */
-
-/* Run the write in a child that ends at its k-th step; false when it came to its end before. */
-static bool crashes_at(struct jn_write *w, unsigned k)
-{
-	pid_t pid = fork();
-	int status;
-
-	assert_true(pid >= 0);
-	if (!pid) {
-		tables_crash_at = k;
-		(void)run_write(w);
-		_exit(0);
-	}
-	jn_write_free(&w);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	if (WEXITSTATUS(status) != 0)
-		assert_int_equal(WEXITSTATUS(status), TABLES_CRASHED);
-	return WEXITSTATUS(status) != 0;
-}
-
-static struct jn_write *write_of(unsigned what)
-{
-	struct jn_write *w = new_write();
-
-	if (what == 0) {
-		add_service(w, "web", V1, B(1) "," B(2));
-		add_service(w, "old", V3, B(1));
-	} else if (what == 1) {
-		add_service(w, "web", V1 "," V2, "{\"address\":\"127.0.0.1:7\"}," B(2));
-		add_policy(w, "web", "RoundRobin");
-		add_delete(w, JN_KIND_LOCAL_SERVICE, "old");
-	} else {
-		add_delete(w, JN_KIND_LOCAL_SERVICE, "web");
-		add_delete(w, JN_KIND_TRAFFIC_POLICY, "web");
-	}
-	return w;
-}
-
-/* Each write crashes at its first step, then the start after it; next time at its second; … */
-static void test_a_crash_at_any_step_leaves_old_or_new(void **state)
-{
-	static const struct view views[] = {
-		{ .vip = { "random 10.1.0.1:1 10.1.0.1:2", "", "random 10.1.0.1:1" } },
-		{ .vip = { "turns 10.1.0.1:2 127.0.0.1:7", "turns 10.1.0.1:2 127.0.0.1:7" } },
-		{ .vip = { "" } },
-	};
-	bool is_over[3] = { false, false, false };
-	unsigned crashes = 0;
-
-	(void)state;
-	for (unsigned k = 1; !is_over[0] || !is_over[1] || !is_over[2]; k++) {
-		for (unsigned what = 0; what < 3; what++) {
-			expect(&views[what]);
-			if (!is_over[what]) {
-				is_over[what] = !crashes_at(write_of(what), k);
-				crashes += !is_over[what];
-				restart(); /* over what the child left */
-				assert_true(is_seen(&view_old) || is_seen(&view_new));
-				assert_int_equal(jn_engine_installed(engine), rows->generation);
-				check_no_leftovers();
-			}
-			if (!is_seen(&view_new))
-				assert_int_equal(run_write(write_of(what)), JN_ERROR_NONE);
-			assert_true(is_seen(&view_new));
-		}
-	}
-	assert_in_range(crashes, 50, 200);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, engine_setup, engine_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_service_comes_changes_and_goes),
 		TEST(test_what_is_equal_is_not_written),
+		TEST(test_an_object_stands_once_in_a_request),
 		TEST(test_an_address_moves_between_two_services),
 		TEST(test_weights_follow_what_is_declared),
 		TEST(test_a_service_is_bound_before_it_gets_a_loopback_backend),
-		TEST(test_a_full_disk_changes_nothing),
-		TEST(test_a_dry_run_changes_nothing),
-		TEST(test_a_refused_name_changes_nothing),
-		TEST(test_a_refused_frontend_is_completed_later),
-		TEST(test_no_write_passes_an_unpublished_one),
 		TEST(test_an_answer_may_lead_to_the_next_write),
 		TEST(test_all_that_wait_are_woken),
 		TEST(test_a_woken_waiter_may_cancel_another),
 		TEST(test_draining_ends_what_runs_and_takes_no_more),
 		TEST(test_counters_come_in_batches),
-		TEST(test_a_crash_at_any_step_leaves_old_or_new),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -336,7 +336,6 @@ static void submit(struct jn_call *call)
 	struct jn_write *write = JN_MOVE(a->write);
 
 	write->received_ns = jn_clock_ns();
-	write->uid = call->uid;
 	write->done = on_written;
 	write->arg = call;
 	if (a->shape == SHAPE_LINES)

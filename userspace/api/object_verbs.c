@@ -87,7 +87,6 @@ static void submit(struct jn_call *call, enum jn_write_verb verb, const struct j
 		return;
 	}
 	write->received_ns = jn_clock_ns();
-	write->uid = call->uid;
 	write->done = on_written;
 	write->arg = call;
 	jn_call_ref(call);
@@ -103,11 +102,11 @@ static void declare(struct jn_call *call, enum jn_write_verb verb)
 					     .kind = (int)call->kind };
 	JN_AUTO(jn_object_list_done) struct jn_object_list list = { 0 };
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
-	int rc;
+	int rc = -EINVAL;
 
 	if (!call->body.size)
-		rc = jn_error_set(&err, -EINVAL, JN_ERROR_BAD_REQUEST,
-				  "the request has no body; send the object as JSON");
+		(void)jn_error_set(&err, rc, JN_ERROR_BAD_REQUEST,
+				   "the request has no body; send the object as JSON");
 	else
 		rc = jn_object_decode(call->body.data, call->body.size, &options, &list, &err);
 	jn_buffer_done(&call->body);

@@ -218,25 +218,11 @@ static int attach_endpoints(struct adoption *a)
 	return 0;
 }
 
-/* The revision that a set's word leads to; one that leads nowhere is published anew later. */
-static const struct jn_revision *revision_of(const struct adoption *a, uint64_t word)
+/* A set that leads to no revision is published anew later. */
+static int attach_revision(struct adoption *a, uint32_t set, struct jn_error *err)
 {
-	const struct jn_revision *revision;
-	uint32_t index = (uint32_t)word;
-
-	if (!index || index >= JN_MAX_REVISIONS)
-		return NULL;
-	revision = &jn_datapath_revisions(a->in->datapath)[index];
-	if (revision->number != word >> 32 || revision->slot_base > JN_MAX_SLOTS ||
-	    revision->slot_count > JN_MAX_SLOTS - revision->slot_base)
-		return NULL;
-	return revision;
-}
-
-static int attach_revision(struct adoption *a, uint64_t word, struct jn_error *err)
-{
-	const struct jn_revision *revision = revision_of(a, word);
-	uint32_t index = (uint32_t)word;
+	uint32_t index;
+	const struct jn_revision *revision = jn_published(a->in->datapath, set, &index);
 	struct jn_extent *extent;
 
 	if (!revision)
@@ -262,9 +248,10 @@ static int attach_revision(struct adoption *a, uint64_t word, struct jn_error *e
  * A published set that belongs to no service. Frontends may still lead to it until they are deleted
  * or written again, so all that stands behind it stays as it is until then.
  */
-static int discard_set(struct adoption *a, uint32_t set, uint64_t word, struct jn_error *err)
+static int discard_set(struct adoption *a, uint32_t set, struct jn_error *err)
 {
-	const struct jn_revision *revision = revision_of(a, word);
+	uint32_t index;
+	const struct jn_revision *revision = jn_published(a->in->datapath, set, &index);
 	struct jn_extent *extent;
 	int rc;
 
@@ -272,9 +259,9 @@ static int discard_set(struct adoption *a, uint32_t set, uint64_t word, struct j
 	rc = discard(&a->garbage->sets, set);
 	if (rc || !revision)
 		return rc;
-	rc = attach_revision(a, word, err);
+	rc = attach_revision(a, set, err);
 	if (!rc)
-		rc = discard(&a->garbage->revisions, (uint32_t)word);
+		rc = discard(&a->garbage->revisions, index);
 	if (rc || !revision->slot_count)
 		return rc;
 	extent = jn_vec_add(&a->garbage->slots);
@@ -291,9 +278,9 @@ static int attach_sets(struct adoption *a, struct jn_error *err)
 
 	for (uint32_t set = 1; set < JN_MAX_SETS && !rc; set++) {
 		if (a->sets[set])
-			rc = attach_revision(a, table[set].word, err);
+			rc = attach_revision(a, set, err);
 		else if (table[set].word)
-			rc = discard_set(a, set, table[set].word, err);
+			rc = discard_set(a, set, err);
 	}
 	return rc;
 }

@@ -72,8 +72,7 @@ void jn_engine_close(struct jn_engine **engine)
 	if (!e)
 		return;
 	jn_store_close(&e->store);
-	jn_transaction_done(
-		&e->transaction); /* an unpublished one is completed by the next start */
+	jn_transaction_done(&e->transaction); /* one that waits is completed by the next start */
 	jn_garbage_done(&e->young);
 	install_done(&e->install);
 	jn_model_free(&e->model);

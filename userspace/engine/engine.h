@@ -46,7 +46,7 @@ int jn_engine_open(const struct jn_engine_options *options, struct jn_engine **o
 		   struct jn_error *err);
 /* Call only while jn_engine_is_idle: tables stay as they are and go on serving. */
 void jn_engine_close(struct jn_engine **engine);
-/* No write is queued or under way, no grace period runs. idle_fn of jn_engine_on_idle tells. */
+/* No write is queued or under way, no grace period runs. jn_engine_drain tells when. */
 bool jn_engine_is_idle(const struct jn_engine *engine);
 /* No more writes are taken; fn is called once, when the last one has ended (maybe at once). */
 void jn_engine_drain(struct jn_engine *engine, void (*fn)(void *arg), void *arg);
@@ -74,12 +74,10 @@ struct jn_write {
 		struct jn_write_item *items;
 		size_t count, capacity;
 	} items;
-	const char *
-		list_word; /* "items", "lines": fault paths start items[position].; NULL: one object */
+	/* "items", "lines": fault paths start with items[position]; NULL: one object. */
+	const char *list_word;
 	bool is_dry_run;
 	uint64_t received_ns; /* clock when the request was complete */
-	/* for the audit line */
-	uint32_t uid;
 	/*
 	 * Called once, on the engine's thread, maybe before jn_engine_write returns. err: empty on
 	 * success. The write is freed after it.

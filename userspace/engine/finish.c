@@ -43,13 +43,11 @@ static void clear_notes(struct jn_engine *e)
 		jn_notes_unsay(&e->notes);
 }
 
-int jn_engine_complete(struct jn_engine *e, struct jn_error *err)
+/* Publish what is committed. A negative errno: it still waits. */
+static int complete(struct jn_engine *e, struct jn_error *err)
 {
-	int rc;
+	int rc = jn_transaction_publish(&e->transaction, e->generation, err);
 
-	if (!e->is_unpublished)
-		return 0;
-	rc = jn_transaction_publish(&e->transaction, e->generation, err);
 	if (rc)
 		return rc;
 	e->is_unpublished = false;
@@ -57,6 +55,19 @@ int jn_engine_complete(struct jn_engine *e, struct jn_error *err)
 	jn_transaction_adopt(&e->transaction, &e->young);
 	jn_transaction_done(&e->transaction);
 	return 0;
+}
+
+int jn_engine_retry(struct jn_engine *e)
+{
+	int rc;
+
+	if (!e->is_unpublished)
+		return 0;
+	rc = complete(e, NULL); /* its writer was told already */
+	if (!rc)
+		wake_waiters(e);
+	jn_engine_start_grace(e);
+	return rc;
 }
 
 static void finish_commit(struct jn_engine *e)
@@ -72,7 +83,7 @@ static void finish_commit(struct jn_engine *e)
 	}
 	e->generation++;
 	e->is_unpublished = true;
-	(void)jn_engine_complete(e, &err); /* err goes to the writer; tried again by the grace */
+	(void)complete(e, &err); /* err goes to the writer; tried again by the grace */
 	clear_notes(e);
 	jn_model_settle(e->model, &e->changes, true);
 	jn_engine_end_write(e, &err);
@@ -147,9 +158,8 @@ static void pause_done(void *arg)
 	struct jn_engine *e = arg;
 
 	e->is_grace_running = false;
-	if (!jn_engine_complete(e, NULL)) /* its writer was told already */
-		wake_waiters(e);
-	jn_engine_start_grace(e);
+	(void)jn_engine_retry(e); /* fails: after the next pause again */
+	jn_engine_start_grace(e); /* the next write may have published it during the pause */
 	jn_engine_pump(e);
 }
 

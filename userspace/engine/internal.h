@@ -122,8 +122,8 @@ void jn_engine_fail_write(struct jn_engine *e, int rc, struct jn_error *err);
 
 /* finish.c: hand the current write to the store; its end comes by itself. */
 int jn_engine_commit(struct jn_engine *e);
-/* Publish what is committed, if anything waits for it. A negative errno: it still waits. */
-int jn_engine_complete(struct jn_engine *e, struct jn_error *err);
+/* Publish what is committed and the kernel refused, if there is any. A negative errno: it waits on. */
+int jn_engine_retry(struct jn_engine *e);
 void jn_engine_start_grace(struct jn_engine *e);
 
 #endif

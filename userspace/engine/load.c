@@ -226,6 +226,19 @@ static int recover_object(struct loading *l, struct jn_object *object, uint64_t 
 	return rc ? rc : jn_rows_add(rows, &object->key, object, true);
 }
 
+/* Does what is declared choose in this way already? */
+static bool is_governed(const struct jn_model *m, const struct jn_object *policy)
+{
+	const struct jn_traffic_policy *p = &policy->policy;
+	const struct jn_object *found;
+
+	found = jn_model_policy(m, policy->key.namespace_, p->target, p->port);
+	if (!found)
+		found = jn_model_policy(m, policy->key.namespace_, p->target, "");
+	return found && found->policy.algorithm == p->algorithm &&
+	       found->policy.no_endpoint_errno == p->no_endpoint_errno;
+}
+
 /* First the policies: often they alone are missing, and the service's own row is right. */
 static int recover_service(struct loading *l, const struct jn_installed_service *service,
 			   uint64_t generation, struct jn_rows *rows,
@@ -238,7 +251,8 @@ static int recover_service(struct loading *l, const struct jn_installed_service 
 	if (rc == -ENOENT)
 		return 0; /* no frontend leads to it: there is nothing to serve */
 	for (size_t i = first; i < recovered->count && !rc; i++) {
-		if (recovered->items[i]->key.kind != JN_KIND_TRAFFIC_POLICY)
+		if (recovered->items[i]->key.kind != JN_KIND_TRAFFIC_POLICY ||
+		    is_governed(l->e->model, recovered->items[i]))
 			continue;
 		rename_policy(l, recovered->items[i]);
 		rc = recover_object(l, recovered->items[i], generation, rows);
@@ -305,11 +319,10 @@ static int settle_doubt(struct loading *l, struct jn_error *err)
 	int rc;
 
 	if (l->store_generation < l->tables_generation && !l->is_damaged)
-		(void)jn_notes_say(&e->notes, "StateBehind: the stored state is older than the "
-					      "kernel tables; "
-					      "what the tables serve was kept: compare junctor get "
-					      "with your "
-					      "files");
+		(void)jn_notes_say(&e->notes,
+				   "StateBehind: the stored state is older than the kernel tables; "
+				   "what the tables serve was kept: compare junctor get with your "
+				   "files"); /* without memory to say it, each object is named */
 	rc = recover_all(l, generation, &rows, &recovered);
 	if (!rc)
 		rc = jn_rows_close(&rows);

@@ -101,8 +101,7 @@ static char *note_text(const struct jn_note *note)
 	if (note->is_recovered)
 		length = asprintf(&text,
 				  "StateDamaged: %s %s/%s was rebuilt from the kernel tables, "
-				  "because "
-				  "its stored row was damaged or missing; declare it again",
+				  "because its stored row was damaged or missing; declare it again",
 				  kind, note->key.namespace_, note->key.name);
 	else if (note->key.name[0])
 		length = asprintf(&text,

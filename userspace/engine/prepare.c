@@ -94,16 +94,16 @@ static bool has_family(const struct jn_desired_port *desired, enum jn_family fam
 	return false;
 }
 
-/* The revision that the tables publish for a set; NULL where there is none that fits together. */
-static const struct jn_revision *published(const struct jn_install *in, uint32_t set)
+const struct jn_revision *jn_published(const struct jn_datapath *datapath, uint32_t set,
+				       uint32_t *index)
 {
-	uint64_t word = jn_datapath_sets(in->datapath)[set].word;
-	uint32_t index = (uint32_t)word;
+	uint64_t word = set ? jn_datapath_sets(datapath)[set].word : 0;
 	const struct jn_revision *revision;
 
-	if (!index || index >= JN_MAX_REVISIONS)
+	*index = (uint32_t)word;
+	if (!*index || *index >= JN_MAX_REVISIONS)
 		return NULL;
-	revision = &jn_datapath_revisions(in->datapath)[index];
+	revision = &jn_datapath_revisions(datapath)[*index];
 	if (revision->number != word >> 32 || revision->slot_base > JN_MAX_SLOTS ||
 	    revision->slot_count > JN_MAX_SLOTS - revision->slot_base)
 		return NULL;
@@ -133,13 +133,13 @@ static int take_revision(struct jn_install *in, const struct jn_service_plan *se
 static const struct jn_revision *remember_old(const struct jn_install *in, struct jn_set_plan *plan,
 					      uint32_t set)
 {
-	const struct jn_revision *revision;
+	uint32_t index;
+	const struct jn_revision *revision = jn_published(in->datapath, set, &index);
 
 	plan->old_set = set;
-	revision = set ? published(in, set) : NULL;
 	if (!revision)
 		return NULL;
-	plan->old_revision = (uint32_t)jn_datapath_sets(in->datapath)[set].word;
+	plan->old_revision = index;
 	plan->old_slots = (struct jn_extent){ revision->slot_base, revision->slot_count };
 	return revision;
 }
@@ -410,9 +410,8 @@ static void take_back_service(struct jn_transaction *t, const struct jn_port_pla
 {
 	if (!plan->service || plan->installed)
 		return;
-	if (t->is_hidden)
-		(void)jn_datapath_del_names(t->in->datapath, &plan->service,
-					    1); /* found at start */
+	if (t->is_hidden) /* one that stays behind is found, and removed, at the next start */
+		(void)jn_datapath_del_names(t->in->datapath, &plan->service, 1);
 	jn_ids_free(&t->in->services, plan->service, 0);
 }
 

@@ -123,8 +123,7 @@ static int hide_names(struct jn_transaction *t, struct jn_error *err)
 	if (rc)
 		(void)jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
 				   "the kernel refused an entry of table jn_names (%s); nothing "
-				   "was "
-				   "applied: free kernel memory and try again",
+				   "was applied: free kernel memory and try again",
 				   strerror(-rc));
 	return rc;
 }

@@ -181,16 +181,14 @@ static int recover_service(struct jn_engine *e, const struct jn_installed_servic
 	return 0;
 }
 
-static const struct jn_revision *revision_of(struct jn_engine *e,
+static const struct jn_revision *revision_of(const struct jn_engine *e,
 					     const struct jn_installed_port *port)
 {
 	uint32_t set = port->sets[JN_FAMILY_V4] ? port->sets[JN_FAMILY_V4]
 						: port->sets[JN_FAMILY_V6];
-	uint32_t index = (uint32_t)jn_datapath_sets(e->install.datapath)[set].word;
+	uint32_t index;
 
-	if (!set || !index || index >= JN_MAX_REVISIONS)
-		return NULL;
-	return &jn_datapath_revisions(e->install.datapath)[index];
+	return jn_published(e->install.datapath, set, &index);
 }
 
 /* "web" and its port "admin": web-admin, cut to a label, which does not end with a dash. */
@@ -214,10 +212,9 @@ static int recover_policy(struct jn_engine *e, const struct jn_installed_service
 	const struct jn_revision *revision = revision_of(e, port);
 	struct jn_object *object, **item;
 
-	if (!revision || (revision->algorithm == JN_ALGORITHM_RANDOM &&
-			  revision->no_endpoint_errno == ECONNREFUSED))
-		return 0;
-	if (revision->algorithm >= JN_ALGORITHM_MAX)
+	if (!revision || revision->algorithm >= JN_ALGORITHM_MAX ||
+	    (revision->algorithm == JN_ALGORITHM_RANDOM &&
+	     revision->no_endpoint_errno == ECONNREFUSED))
 		return 0;
 	object = new_object(JN_KIND_TRAFFIC_POLICY, service);
 	if (!object)

@@ -37,6 +37,13 @@ struct jn_install {
 	uint32_t last_number; /* of a revision */
 };
 
+/*
+ * The revision that the tables publish for a set, and its index; NULL where there is none, or none
+ * that fits together. set 0: none.
+ */
+const struct jn_revision *jn_published(const struct jn_datapath *datapath, uint32_t set,
+				       uint32_t *index);
+
 struct jn_id_list {
 	uint32_t *items;
 	size_t count, capacity;
@@ -97,12 +104,12 @@ struct jn_transaction {
 		struct jn_frontend_key *items;
 		size_t count, capacity;
 	} put_keys, del_keys;
-	size_t first_count;   /* of the puts: those before sets that are in use change */
-	struct jn_table lost; /* while preparing: frontends that their service port gives up */
 	struct {
 		struct jn_frontend *items;
 		size_t count, capacity;
 	} put_values;
+	size_t first_count;   /* of the puts: those before sets that are in use change */
+	struct jn_table lost; /* while preparing: frontends that their service port gives up */
 };
 
 /* { .in = … } is a valid empty transaction. Frees memory only. */

@@ -15,6 +15,8 @@
 #include "datapath/datapath.h"
 #include "engine/internal.h"
 
+#define FIELD_BYTES 64 /* "items[4294967295].metadata.resourceVersion" fits */
+
 /* From this many objects on, a write's memory is given back to the system. */
 #define BIG_WRITE 1000
 
@@ -66,17 +68,23 @@ int jn_write_add(struct jn_write *w, enum jn_write_verb verb, const struct jn_ob
 
 /* --- begin --------------------------------------------------------------------------------------- */
 
+static void name_field(const struct jn_engine *e, const struct jn_write_item *item,
+		       const char *leaf, char field[FIELD_BYTES])
+{
+	if (e->current->list_word)
+		(void)snprintf(field, FIELD_BYTES, "%s[%u].%s", e->current->list_word,
+			       item->position, leaf);
+	else
+		(void)snprintf(field, FIELD_BYTES, "%s", leaf);
+}
+
 static void item_fault(struct jn_engine *e, const struct jn_write_item *item, struct jn_error *err,
 		       enum jn_error_kind kind, const char *what)
 {
 	const char *leaf = kind == JN_ERROR_CONFLICT ? "metadata.resourceVersion" : "metadata.name";
-	char field[64];
+	char field[FIELD_BYTES];
 
-	if (e->current->list_word)
-		(void)snprintf(field, sizeof(field), "%s[%u].%s", e->current->list_word,
-			       item->position, leaf);
-	else
-		(void)snprintf(field, sizeof(field), "%s", leaf);
+	name_field(e, item, leaf, field);
 	jn_error_cause(err, kind, kind == JN_ERROR_NOT_FOUND ? "NotFound" : "Conflict", field,
 		       "%s %s/%s %s", jn_kind_names(item->key.kind)->kind, item->key.namespace_,
 		       item->key.name, what);
@@ -100,6 +108,43 @@ static bool check_item(struct jn_engine *e, const struct jn_write_item *item,
 	else
 		return true;
 	return false;
+}
+
+static uint64_t hash_key(const void *key)
+{
+	return jn_hash_bytes(key, sizeof(struct jn_object_key));
+}
+
+static bool has_key(const void *entry, const void *key)
+{
+	return !memcmp(entry, key, sizeof(struct jn_object_key));
+}
+
+static const struct jn_table_ops keys_ops = { sizeof(struct jn_object_key), hash_key, has_key };
+
+/* Also where one of the two asks for what is there: applied again they would take turns. */
+static int check_keys(struct jn_engine *e, const struct jn_write *w, struct jn_error *err)
+{
+	JN_AUTO(jn_table_done) struct jn_table seen;
+	char field[FIELD_BYTES];
+
+	jn_table_init(&seen, &keys_ops);
+	for (size_t i = 0; i < w->items.count; i++) {
+		const struct jn_write_item *item = &w->items.items[i];
+		struct jn_object_key *entry;
+		bool is_new;
+
+		entry = jn_table_put(&seen, &item->key, &is_new);
+		if (!entry)
+			return -ENOMEM;
+		*entry = item->key;
+		if (is_new)
+			continue;
+		name_field(e, item, "metadata.name", field);
+		jn_error_cause(err, JN_ERROR_INVALID, "FieldValueDuplicate", field,
+			       "stands twice in this request; name each object once");
+	}
+	return 0;
 }
 
 static int add_change(struct jn_engine *e, struct jn_write_item *item, struct jn_object *before)
@@ -137,7 +182,7 @@ static bool is_doubted(const struct jn_engine *e, const struct jn_note *note)
 
 static int collect_changes(struct jn_engine *e, struct jn_write *w, struct jn_error *err)
 {
-	int rc = 0;
+	int rc = check_keys(e, w, err);
 
 	e->changes.list_word = w->list_word;
 	for (size_t i = 0; i < w->items.count && !rc; i++) {
@@ -233,7 +278,7 @@ void jn_engine_fail_write(struct jn_engine *e, int rc, struct jn_error *err)
 /* A write that is stored but not served yet comes first. */
 static int complete_earlier(struct jn_engine *e, struct jn_error *err)
 {
-	int rc = jn_engine_complete(e, NULL);
+	int rc = jn_engine_retry(e);
 
 	if (rc)
 		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
@@ -309,8 +354,7 @@ void jn_engine_write(struct jn_engine *engine, struct jn_write *write)
 	if (!place) {
 		(void)jn_error_set(&err, -ESHUTDOWN, JN_ERROR_UNAVAILABLE,
 				   "junctord is stopping or out of memory; nothing was applied: "
-				   "try "
-				   "again in a moment");
+				   "try again in a moment");
 		write->done(write->arg, write, &err);
 		jn_write_free(&write);
 		return;

@@ -76,8 +76,7 @@ void jn_claims_done(struct jn_claims *c)
 }
 
 void jn_claims_fault(const struct jn_changes *changes, const struct jn_change *change,
-		     struct jn_error *err, enum jn_error_kind kind, const char *reason,
-		     const char *field, const char *format, ...)
+		     const struct jn_fault *fault, struct jn_error *err, const char *format, ...)
 {
 	char path[256], sentence[512];
 	va_list args;
@@ -87,10 +86,10 @@ void jn_claims_fault(const struct jn_changes *changes, const struct jn_change *c
 	va_end(args);
 	if (changes->list_word)
 		(void)snprintf(path, sizeof(path), "%s[%u].%s", changes->list_word,
-			       change->position, field);
+			       change->position, fault->field);
 	else
-		(void)snprintf(path, sizeof(path), "%s", field);
-	jn_error_cause(err, kind, reason, path, "%s", sentence);
+		(void)snprintf(path, sizeof(path), "%s", fault->field);
+	jn_error_cause(err, fault->kind, fault->reason, path, "%s", sentence);
 }
 
 /* --- walking what one object claims ------------------------------------------------------------ */
@@ -166,36 +165,45 @@ static void describe(const struct claimed *claimed, char text[JN_ENDPOINT_TEXT_B
 		       claimed->key.proto == IPPROTO_TCP ? "TCP" : "UDP");
 }
 
+/* taken: the claim of another object on the same frontend, or NULL. */
+static void check_frontend(struct entering *e, const struct claimed *claimed,
+			   const struct frontend_claim *taken)
+{
+	bool is_backend = jn_table_find(&e->claims->backends, &claimed->key) != NULL;
+	char text[JN_ENDPOINT_TEXT_BYTES + 8], field[64];
+	struct jn_fault fault = { JN_ERROR_CONFLICT, "FieldValueDuplicate", field };
+
+	if (!taken && !is_backend)
+		return;
+	describe(claimed, text);
+	(void)snprintf(field, sizeof(field), "spec.addresses[%u]", claimed->index);
+	if (taken)
+		jn_claims_fault(e->changes, e->change, &fault, e->err,
+				"%s belongs to %s %s/%s; choose another address or port, or remove "
+				"it there first",
+				text, jn_kind_names(taken->owner->key.kind)->kind,
+				taken->owner->key.namespace_, taken->owner->key.name);
+	fault.reason = "FieldValueInvalid";
+	if (is_backend)
+		jn_claims_fault(e->changes, e->change, &fault, e->err,
+				"%s is a backend of another service; a service address must not be "
+				"one: choose another address or port",
+				text);
+}
+
 static void enter_frontend(void *arg, const struct claimed *claimed)
 {
 	struct entering *e = arg;
 	struct frontend_claim *claim;
-	char text[JN_ENDPOINT_TEXT_BYTES + 8], field[64];
 	bool is_new;
 
 	claim = jn_table_put(&e->claims->frontends, &claimed->key, &is_new);
 	if (is_new) {
 		claim->key = claimed->key;
 		claim->owner = e->object;
-	} else if (e->err) {
-		describe(claimed, text);
-		(void)snprintf(field, sizeof(field), "spec.addresses[%u]", claimed->index);
-		jn_claims_fault(e->changes, e->change, e->err, JN_ERROR_CONFLICT,
-				"FieldValueDuplicate", field,
-				"%s belongs to %s %s/%s; choose another address or port, or remove "
-				"it there first",
-				text, jn_kind_names(claim->owner->key.kind)->kind,
-				claim->owner->key.namespace_, claim->owner->key.name);
 	}
-	if (e->err && jn_table_find(&e->claims->backends, &claimed->key)) {
-		describe(claimed, text);
-		(void)snprintf(field, sizeof(field), "spec.addresses[%u]", claimed->index);
-		jn_claims_fault(e->changes, e->change, e->err, JN_ERROR_CONFLICT,
-				"FieldValueInvalid", field,
-				"%s is a backend of another service; a service address must not be "
-				"one: choose another address or port",
-				text);
-	}
+	if (e->err)
+		check_frontend(e, claimed, is_new ? NULL : claim);
 }
 
 static void enter_backend(void *arg, const struct claimed *claimed)
@@ -214,12 +222,13 @@ static void check_backend(void *arg, const struct claimed *claimed)
 	struct entering *e = arg;
 	const struct frontend_claim *claim = jn_table_find(&e->claims->frontends, &claimed->key);
 	char text[JN_ENDPOINT_TEXT_BYTES + 8], field[64];
+	const struct jn_fault fault = { JN_ERROR_INVALID, "FieldValueInvalid", field };
 
 	if (!claim)
 		return;
 	describe(claimed, text);
 	(void)snprintf(field, sizeof(field), "spec.backends[%u].address", claimed->index);
-	jn_claims_fault(e->changes, e->change, e->err, JN_ERROR_INVALID, "FieldValueInvalid", field,
+	jn_claims_fault(e->changes, e->change, &fault, e->err,
 			"%s is a service address of %s/%s; name the backends behind it instead",
 			text, claim->owner->key.namespace_, claim->owner->key.name);
 }
@@ -244,6 +253,8 @@ static void leave_backend(void *arg, const struct claimed *claimed)
 
 static void enter_policy(struct entering *e)
 {
+	static const struct jn_fault taken = { JN_ERROR_CONFLICT, "FieldValueDuplicate",
+					       "spec.targetRef" };
 	struct policy_claim *claim;
 	struct policy_key key;
 	bool is_new;
@@ -256,8 +267,7 @@ static void enter_policy(struct entering *e)
 		claim->key = key;
 		claim->owner = e->object;
 	} else if (e->err) {
-		jn_claims_fault(e->changes, e->change, e->err, JN_ERROR_CONFLICT,
-				"FieldValueDuplicate", "spec.targetRef",
+		jn_claims_fault(e->changes, e->change, &taken, e->err,
 				"TrafficPolicy %s/%s governs this target and port already; change "
 				"or delete that one",
 				claim->owner->key.namespace_, claim->owner->key.name);

@@ -30,10 +30,14 @@ const struct jn_object *jn_claims_owner(const struct jn_claims *c,
 const struct jn_object *jn_claims_policy(const struct jn_claims *c, const char *namespace_,
 					 const char *target, const char *port);
 
-/* Add a fault of one object of the batch: its field gets the path of the object in the request. */
+/* What is wrong with an object of a batch, but for the sentence. */
+struct jn_fault {
+	enum jn_error_kind kind;
+	const char *reason;
+	const char *field; /* in the object; the path of the object in the request comes before it */
+};
 void jn_claims_fault(const struct jn_changes *changes, const struct jn_change *change,
-		     struct jn_error *err, enum jn_error_kind kind, const char *reason,
-		     const char *field, const char *format, ...)
-	__attribute__((format(printf, 7, 8)));
+		     const struct jn_fault *fault, struct jn_error *err, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
 
 #endif

@@ -106,6 +106,9 @@ void jn_changes_done(struct jn_changes *changes)
 /* Enter the batch by key; a key that comes twice is a fault. */
 static int index_batch(struct jn_model *m, const struct jn_changes *changes, struct jn_error *err)
 {
+	static const struct jn_fault twice = { JN_ERROR_INVALID, "FieldValueDuplicate",
+					       "metadata.name" };
+
 	/* Room for all afters now, so that settling cannot fail. */
 	if (jn_table_reserve(&m->objects, m->objects.count + changes->count))
 		return -ENOMEM;
@@ -120,8 +123,7 @@ static int index_batch(struct jn_model *m, const struct jn_changes *changes, str
 		if (is_new)
 			*entry = change;
 		else
-			jn_claims_fault(changes, change, err, JN_ERROR_INVALID,
-					"FieldValueDuplicate", "metadata.name",
+			jn_claims_fault(changes, change, &twice, err,
 					"stands twice in this request; name each object once");
 	}
 	return jn_error_is_set(err) ? -EINVAL : 0;
