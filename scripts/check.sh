@@ -33,8 +33,9 @@ shell() {
 }
 
 analyse() {
+	# stderr only counts what was suppressed
 	git ls-files 'userspace/*.c' | xargs -P "$(nproc)" -n 8 clang-tidy-19 --quiet -p . \
-		--warnings-as-errors='*'
+		--warnings-as-errors='*' 2>/dev/null
 }
 
 static_check() {

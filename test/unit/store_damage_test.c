@@ -321,8 +321,8 @@ static void cut_some(const struct image *file, const struct image *log, struct i
 		char what[64];
 
 		target->size = i < 4 ? i * 4096 : random_below((uint32_t)whole);
-		(void)snprintf(what, sizeof(what), "%s cut at %zu",
-			       target == log ? "log" : "file", target->size);
+		(void)snprintf(what, sizeof(what), "%s cut at %zu", target == log ? "log" : "file",
+			       target->size);
 		lay_out(file, log);
 		(void)open_and_go_on(what);
 	}

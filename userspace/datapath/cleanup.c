@@ -58,7 +58,7 @@ static int each_pin(struct cleanup *c, pin_fn fn, struct jn_error *err)
 	const struct dirent *entry;
 	int rc = dir ? 0 : -errno;
 
-	while (!rc && (entry = readdir(dir))) {
+	while (dir && !rc && (entry = readdir(dir))) {
 		JN_AUTO(jn_free_mem) char *path = NULL;
 
 		if (is_dots(entry->d_name))

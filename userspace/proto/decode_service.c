@@ -214,8 +214,7 @@ static void fault_of_port_name(struct jn_decoder *d, const struct jn_local_servi
 		return;
 	for (unsigned i = 0; i < s->port_count; i++)
 		names[i] = s->ports[i].name;
-	likely = jn_spelling_nearest(name, names,
-				     s->port_count && *names[0] ? s->port_count : 0);
+	likely = jn_spelling_nearest(name, names, s->port_count && *names[0] ? s->port_count : 0);
 	jn_decoder_fault(d, JN_CAUSE_INVALID, "is not the name of a port of this service; %s%s",
 			 likely ? "likely it is " : "give one of spec.ports[].name",
 			 likely ? likely : "");
