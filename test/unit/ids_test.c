@@ -14,14 +14,7 @@
 #include <junctor/limits.h>
 
 #include "engine/ids.h"
-
-static uint64_t rng_state = 42;
-
-static uint32_t random_below(uint32_t limit)
-{
-	rng_state = rng_state * 6364136223846793005u + 1442695040888963407u;
-	return (uint32_t)(rng_state >> 33) % limit;
-}
+#include "random.h"
 
 static void test_a_freed_id_rests(void **state)
 {
