@@ -390,7 +390,10 @@ bool jn_connection_is_left(const struct jn_connection *c)
 {
 	char byte;
 
-	return c->state == JN_CONNECTION_AWAIT && c->pending_at == c->pending.size &&
+	if (c->state != JN_CONNECTION_AWAIT &&
+	    (c->state != JN_CONNECTION_ANSWER || !jn_peer_has_hung_up(fd_of(c))))
+		return false;
+	return c->pending_at == c->pending.size &&
 	       recv(fd_of(c), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 

@@ -126,7 +126,7 @@ int jn_connection_open(struct jn_http_server *s, int fd, struct jn_peer *peer,
 		       struct jn_error *refusal);
 /* Ends it at once. Its memory goes with its last handle. */
 void jn_connection_close(struct jn_connection *c);
-/* Nothing is under way, and the peer has said that it will send nothing more. */
+/* It will ask nothing more, and there is nobody to take an answer. */
 bool jn_connection_is_left(const struct jn_connection *c);
 /* The server goes down: an answer under way may be taken until cut_ms, all else ends at once. */
 void jn_connection_stop(struct jn_connection *c);
