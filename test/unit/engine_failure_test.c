@@ -181,6 +181,31 @@ static void test_who_waits_for_an_unpublished_write_is_woken(void **state)
 	check_no_leftovers();
 }
 
+/* The next start goes on from there; a stop must not wait for a kernel that says no for ever. */
+static void test_draining_does_not_wait_for_what_is_refused(void **state)
+{
+	struct jn_write *w = new_write();
+	unsigned drained = 0;
+
+	(void)state;
+	add_service(w, "web", V1, B(1));
+	expect(&(struct view){ .vip = { "random 10.1.0.1:1" } });
+	tables_fail_frontend = 1;
+	jn_engine_write(engine, w);
+	while (!jn_engine_generation(engine))
+		run_one();
+	assert_int_equal(last_kind, JN_ERROR_UNAVAILABLE);
+	jn_engine_drain(engine, on_installed, &drained);
+	tables_fail_frontend = 1;
+	run_jobs();
+	assert_int_equal(drained, 1);
+	assert_int_equal(jn_engine_installed(engine), 0);
+	restart();
+	assert_true(is_seen(&view_new));
+	assert_int_equal(jn_engine_installed(engine), 1);
+	check_no_leftovers();
+}
+
 /* --- crashes -------------------------------------------------------------------------------------- */
 
 /* Run the write in a child that ends at its k-th step; false when it came to its end before. */
@@ -239,6 +264,7 @@ int main(void)
 		TEST(test_a_refused_frontend_is_completed_later),
 		TEST(test_no_write_passes_an_unpublished_one),
 		TEST(test_who_waits_for_an_unpublished_write_is_woken),
+		TEST(test_draining_does_not_wait_for_what_is_refused),
 		TEST(test_a_crash_at_any_step_leaves_old_or_new),
 	};
 

@@ -224,11 +224,11 @@ static inline void check_store_is_free(void)
 /* One half of one job, any of them: work on its thread, or done on ours. */
 static inline void run_one(void)
 {
-	unsigned at = random_below(JN_COUNT(jobs));
+	unsigned skip = random_below((uint32_t)job_count), at = 0;
 	struct job job;
 
-	while (!jobs[at].work)
-		at = (at + 1) % JN_COUNT(jobs);
+	while (!jobs[at].work || skip--)
+		at++;
 	working_job = (int)at;
 	if (!jobs[at].has_worked) {
 		jobs[at].has_worked = true;

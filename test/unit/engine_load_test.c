@@ -153,6 +153,37 @@ static void test_a_port_without_frontends_does_not_cost_the_service(void **state
 	check_no_leftovers();
 }
 
+/* A service that was deleted and made again around a crash: the id that is served stays, the other goes. */
+static void test_of_two_ids_of_one_name_the_served_one_stays(void **state)
+{
+	struct jn_frontend_key key = vip_key(0);
+	struct jn_write *w = new_write();
+	uint32_t service;
+
+	(void)state;
+	add_service(w, "first", "\"10.0.0.4\"", B(1));
+	expect(&(struct view){ .vip = { "", "", "", "random 10.1.0.1:1" } });
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	w = new_write();
+	add_delete(w, JN_KIND_LOCAL_SERVICE, "first");
+	expect(&(struct view){ 0 });
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	declare_both();
+	service = tables_find(&key)->service;
+	assert_true(service > 1);
+	for (unsigned i = 0; i < 2; i++) {
+		uint32_t other = i ? 500 : 1; /* read before it, and after it */
+
+		tables->names[other] = tables->names[service];
+		tables->has_name[other] = true;
+		restart();
+		assert_true(is_seen(&both));
+		assert_int_equal(tables_find(&key)->service, service);
+		assert_false(tables->has_name[other]);
+		check_no_leftovers();
+	}
+}
+
 /*
  * Frontends that lead to a service without a name go on being served until they are written again:
  * nothing that they lead to may be given to others before that (the watcher holds it).
@@ -282,6 +313,7 @@ int main(void)
 		TEST(test_a_good_policy_is_not_rebuilt),
 		TEST(test_what_nothing_is_left_of_is_lost_until_it_is_said),
 		TEST(test_a_port_without_frontends_does_not_cost_the_service),
+		TEST(test_of_two_ids_of_one_name_the_served_one_stays),
 		TEST(test_a_service_that_lost_its_name_is_served_all_the_time),
 		TEST(test_frontends_of_nobody_are_removed),
 		TEST(test_uneven_frontends_are_written_again),

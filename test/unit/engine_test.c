@@ -67,6 +67,32 @@ static void test_an_object_stands_once_in_a_request(void **state)
 	assert_int_equal(jn_engine_generation(engine), 1);
 }
 
+/* Once they were collected nothing holds them; they rest all the same, and what nobody saw does not. */
+static void test_ids_rest_before_they_are_given_to_another(void **state)
+{
+	struct jn_frontend_key key = vip_key(0);
+	uint32_t service, set;
+	struct jn_write *w;
+
+	(void)state;
+	create_web();
+	service = tables_find(&key)->service;
+	set = tables_find(&key)->set;
+	w = new_write();
+	add_delete(w, JN_KIND_LOCAL_SERVICE, "web");
+	expect(&nothing);
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	tables_commit_rc = -ENOSPC;
+	w = new_write();
+	add_service(w, "web", V1, B(1));
+	expect(NULL);
+	assert_int_equal(run_write(w), JN_ERROR_DISK_FULL);
+	tables_commit_rc = 0;
+	create_web();
+	assert_int_equal(tables_find(&key)->service, service + 1);
+	assert_int_equal(tables_find(&key)->set, set); /* a grace period is rest enough */
+}
+
 static void test_an_address_moves_between_two_services(void **state)
 {
 	struct view next = { .vip = { "random 10.1.0.1:5", "random 10.1.0.1:1" } };
@@ -296,6 +322,7 @@ int main(void)
 		TEST(test_a_service_comes_changes_and_goes),
 		TEST(test_what_is_equal_is_not_written),
 		TEST(test_an_object_stands_once_in_a_request),
+		TEST(test_ids_rest_before_they_are_given_to_another),
 		TEST(test_an_address_moves_between_two_services),
 		TEST(test_weights_follow_what_is_declared),
 		TEST(test_a_service_is_bound_before_it_gets_a_loopback_backend),
