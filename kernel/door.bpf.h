@@ -59,6 +59,12 @@ static inline struct jn_call call_of(const struct bpf_sock_addr *ctx,
 	};
 }
 
+/* The socket's network namespace, for jn_admit; 0 where the frontend does not ask. */
+static inline __u64 netns_for(struct bpf_sock_addr *ctx, const struct jn_frontend *frontend)
+{
+	return frontend->netns_cookie ? bpf_get_netns_cookie(ctx) : 0;
+}
+
 /* Only where the kernel lets a program set the errno: connect and sendmsg. */
 static inline int answer(enum jn_reason reason, int service_errno)
 {

@@ -12,7 +12,7 @@ static __always_inline enum jn_reason decide(struct bpf_sock_addr *ctx, const st
 					     const struct jn_frontend *frontend,
 					     struct jn_choice *choice)
 {
-	enum jn_reason reason = jn_admit(frontend, bpf_get_netns_cookie(ctx));
+	enum jn_reason reason = jn_admit(frontend, netns_for(ctx, frontend));
 	struct bpf_sock *sk = ctx->sk;
 
 	if (reason != JN_REASON_OK)
