@@ -29,7 +29,7 @@ class Bench:
         self.rounds, self.seconds = options.rounds, options.seconds
         self.load_limit = options.load_limit
         self.machine = machine
-        self.build = os.path.abspath(options.build)
+        self.build = options.build
 
     def program(self, name):
         return f"{self.build}/bench/{name}"
@@ -59,6 +59,7 @@ def parse():
                         help="seconds after which a load of rules is given up (row 17)")
     parser.add_argument("--build", default=f"{HERE}/../../build", help="the build folder")
     options = parser.parse_args()
+    options.build = os.path.abspath(options.build)  # the kernel's list of pins has such paths
     if options.smoke:
         options.row, options.rounds, options.seconds = "3", 2, 0.1
     return options
