@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The examples of docs/control-protocol.md, in their order, against a junctord of their own.
+
+  one node (lib/node.py); the document's curl is one that knows the node's control socket
+
+An answer must be the one shown, whatever its numbers and line breaks; "…" stands for anything.
+"""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+from lib.objects import policy
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "control-protocol.md"
+CURL = 'curl() { command curl -sS --unix-socket "$SOCKET" "$@"; }\n'
+
+
+def is_whole(command):
+    try:
+        shlex.split(command)
+    except ValueError:  # a quote is open
+        return False
+    return not command.endswith("\\")
+
+
+def examples():
+    """[(command, answer)] of the console blocks that show an answer."""
+    found = []
+    for block in re.findall(r"^```console\n\$ (.*?)^```", DOCUMENT.read_text(), re.M | re.S):
+        lines = block.splitlines()
+        count = next(n for n in range(1, len(lines) + 1) if is_whole("\n".join(lines[:n])))
+        if lines[count:]:
+            found.append(("\n".join(lines[:count]), "\n".join(lines[count:])))
+    return found
+
+
+def shape(text):
+    return re.sub(r"\d+", "N", re.sub(r"\s+", "", text))
+
+
+def test_examples(own_node):
+    shown = examples()
+    assert len(shown) >= 5
+    (own_node.folder / "objects.json").write_text(json.dumps(policy("web", "web")))
+    for command, answer in shown:
+        said = own_node.said("bash", "-c", f"cd {own_node.folder}; {CURL}{command}",
+                             env={"SOCKET": own_node.socket_path, "PATH": "/usr/bin:/bin"})
+        wanted = re.escape(shape(answer)).replace("…", ".*")
+        assert re.fullmatch(wanted, shape(said)), f"$ {command}\n{said}"
