@@ -7,7 +7,7 @@ connection that has nothing to do with them.
 
 import objects
 from daemon import Junctord
-from harness import Claim, interleave, ratio, spread
+from harness import Claim, Spread, interleave, ratio, spread
 from peer import Direct, IptablesRules, Junctor, NftRules, iptables_variant
 from places import Across, Loopback
 from report import Row
@@ -76,7 +76,9 @@ def claim(row, site, figures):
     if site.key == "veth":
         row.claims.append(Claim(f"junctor / direct, {site.title}", 1.05, over_direct))
     else:
-        row.claims.append(Claim(f"junctor / direct, {site.title}", 1.10, over_direct))
+        row.claims += [Claim(f"junctor / direct, {site.title}", 1.10, over_direct),
+                       Claim(f"junctor / direct, {site.title}, in 75 % of the rounds", 1.15,
+                             Spread([over_direct.high]))]
     row.claims.append(Claim(f"junctor / nftables, {site.title}", 0.75,
                             ratio(figures, "junctor", "nftables", KEY)))
     row.claims.append(Claim(f"junctor / iptables, {site.title}", 0.72,

@@ -2,8 +2,9 @@
 """Row 3: what the hooks cost, by the kernel's own program statistics.
 
 Each case is a loop whose calls all end one way (miss, warm hit, fresh socket); its figure is the
-statistics' difference over the loop. A program that only says yes stands beside them: what it
-shows is what the statistics cost themselves. A stream proves that packets run no program.
+statistics' difference over the loop. Two programs stand beside them: what one that only says yes
+shows is what the statistics cost themselves, what one that only takes a record's storage shows
+besides is the kernel's part of a fresh socket. A stream proves that packets run no program.
 """
 
 import json
@@ -20,6 +21,7 @@ from report import Row
 
 SERVICES, ENDPOINTS = 10, 10
 CONNECT4 = "cgroup_inet4_connect"
+STORAGE = "only storage taken, fresh TCP socket"
 STREAM_SECONDS = 1
 
 
@@ -57,14 +59,17 @@ def build(bench, site):
     servers = [f"{address}:{objects.TARGET_PORT}" for address in services[0].endpoints]
     miss = Peer("miss", site, plain, junctord.cgroup, servers)
 
-    quiet = machine.cgroup("trivial")
-    machine.start(bench.program("nullprog"), quiet, stdin=subprocess.PIPE,
-                  stdout=subprocess.PIPE).stdout.readline()
-    trivial = Peer("trivial", site, plain, quiet, servers)
+    def beside(name, *arguments):
+        cgroup = machine.cgroup(name)
+        machine.start(bench.program("nullprog"), cgroup, *arguments, stdin=subprocess.PIPE,
+                      stdout=subprocess.PIPE).stdout.readline()
+        return Peer(name, site, plain, cgroup, servers)
+    trivial, record = beside("trivial"), beside("record", "--record")
     return hit, [
         Case("trivial program, UDP socket again", trivial, "udp"),
         Case("trivial program once more", trivial, "udp"),
         Case("trivial program, fresh TCP socket", trivial, "tcp"),
+        Case(STORAGE, record, "tcp"),
         Case("miss, UDP socket again", miss, "udp"),
         Case("miss, fresh TCP socket", miss, "tcp"),
         Case("warm hit, UDP socket again", hit, "udp"),
@@ -125,6 +130,9 @@ def report(row, cases, figures, counted):
         Claim("warm hit, reused TCP socket", 300, seen("warm hit, TCP socket again"), "ns"),
         Claim("fresh TCP, connect4", 650, seen("hit, fresh TCP socket"), "ns"),
         Claim("fresh TCP, all hooks", 1600, seen("hit, fresh TCP socket", "all"), "ns")]
+    row.notes.append(f"of a fresh socket's time the kernel's storage of its record takes"
+                     f" {seen(STORAGE).median - seen(cases[2].name).median:.0f} ns on this machine,"
+                     " whichever program asks for it")
     runs = sum(values["calls"] for values in figures["hit, fresh TCP socket"])
     row.proofs.append(f"every case: connect4 ran exactly once a connect() ({runs} times for fresh"
                       f" TCP in the rounds that count); junctor's own counters moved by"

@@ -10,7 +10,7 @@ import time
 
 import objects
 from daemon import Junctord
-from harness import Claim, Spread, interleave, spread
+from harness import Claim, Spread, Void, interleave, spread
 from kernelstats import map_bytes
 from peer import Junctor
 from places import Across
@@ -58,8 +58,10 @@ def run(bench):
     figures = interleave(windows, bench.rounds, lambda window: window.measure(), bench.say)
     maps = map_bytes(junctord.pins, junctord.programs())
     report(row, figures, maps, junctord.memory()["peak"] / MB)
-    row.proofs.append(f"loaded: {junctord.usage()}; {peer.ways() - before} connections counted,"
-                      f" {sum(values['made'] for values in figures['under load'])} measured")
+    counted, made = peer.ways() - before, sum(one["made"] for one in figures["under load"])
+    if counted < made:
+        raise Void(f"{made} connections, but {counted} took junctor's path")
+    row.proofs.append(f"loaded: {junctord.usage()}; {counted} connections counted, {made} measured")
     return row
 
 
