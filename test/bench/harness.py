@@ -86,6 +86,6 @@ class Claim:
                 "seen": self.seen and self.seen.as_json(), "verdict": self.verdict}
 
 
-def within_noise(seen, noise):
-    """Is a ratio's range touching the one of A/A?"""
-    return seen.low <= noise.high and seen.high >= noise.low
+def noise_limit(floor):
+    """The largest ratio within A/A, in both directions: which of two equals is above is chance."""
+    return max(floor.high, 1 / floor.low)
