@@ -65,7 +65,7 @@ static int probe(const char *path, uint64_t *size)
 	return 0;
 }
 
-/* SQLite drops the end of a damaged log in silence. */
+/* SQLite drops the end of a damaged log in silence: docs/decisions/0003-rows-without-sqlite.md. */
 static int check_log(const char *path, enum verdict *out)
 {
 	struct jn_pages pages;
