@@ -17,7 +17,9 @@
  * A copy of the frontend. False: the address is not a service's; a miss costs one lookup.
  *
  * The kernel gives a deleted entry to the next key at once, so what was found may have become
- * another service's while it was copied. Finding it once more shows that it had not.
+ * another service's while it was copied. Finding it once more shows that it had not. (A copy of the
+ * key in the value would be cheaper by some 50 ns, but nothing says in which order the kernel's
+ * memcpy() writes a value, so it would prove nothing.)
  */
 static inline bool jn_find_frontend(const struct jn_frontend_key *key, struct jn_frontend *out)
 {
