@@ -47,9 +47,9 @@
 #define JN_MAX_CONFIG_BYTES 1048576 /* of the configuration file: 1 MiB, read whole */
 
 /* Reuse. */
-#define JN_GRACE_FALLBACK_MS                                                                       \
-	1000 /* where no membarrier tells: real-time throttling gives everybody a turn each second */
-#define JN_QUARANTINE_MS                                                                           \
-	60000 /* a freed id rests, so a racing connect cannot reach another tenant */
+/* Where no membarrier tells: real-time throttling gives everybody a turn each second. */
+#define JN_GRACE_FALLBACK_MS 1000
+/* A freed id rests, so that a racing connect cannot reach another tenant. */
+#define JN_QUARANTINE_MS 60000
 
 #endif

@@ -61,11 +61,11 @@ static void expect_json(const char *json, const char *expected)
 static void test_json_is_indented(void **state)
 {
 	(void)state;
-	expect_json("{\"a\":[1,-2.50e3,{}],\"b\":{\"c\":[],\"d\":null}}\n", "{\n  \"a\": [\n    "
-									    "1,\n    -2.50e3,\n    "
+	expect_json("{\"a\":[1,-2.50e3,{}],\"b\":{\"c\":[],\"d\":null}}\n", "{\n  \"a\": [\n    1,"
+									    "\n    -2.50e3,\n    "
 									    "{}\n  ],\n  \"b\": "
-									    "{\n    \"c\": [],"
-									    "\n    \"d\": null\n  "
+									    "{\n    \"c\": [],\n"
+									    "    \"d\": null\n  "
 									    "}\n}\n");
 	expect_json("[\"a,b\",\"{[:\",\"\\\"]\",\"\\\\\"]", "[\n  \"a,b\",\n  \"{[:\",\n  "
 							    "\"\\\"]\",\n  \"\\\\\"\n]\n");
@@ -289,12 +289,12 @@ static void test_backend_with_a_port(void **state)
 static void test_policies_and_references(void **state)
 {
 	JN_AUTO(jn_json_free)
-	struct jn_json *policy = document("{\"spec\":{\"targetRef\":{\"name\":\"web\"}},\"status\":"
-					  "{\"reason\":"
-					  "\"TargetNotFound\",\"programmed\":true}}");
+	struct jn_json *policy = document("{\"spec\":{\"targetRef\":{\"name\":\"web\"}},"
+					  "\"status\":{\"reason\":\"TargetNotFound\","
+					  "\"programmed\":true}}");
 	JN_AUTO(jn_json_free)
-	struct jn_json *of_port = document("{\"spec\":{\"targetRef\":{\"name\":\"web\",\"port\":"
-					   "\"http\"}},"
+	struct jn_json *of_port = document("{\"spec\":{\"targetRef\":{\"name\":\"web\","
+					   "\"port\":\"http\"}},"
 					   "\"status\":{\"programmed\":false}}");
 	JN_AUTO(jn_buffer_done) struct jn_buffer out = { 0 };
 
@@ -323,8 +323,8 @@ static void test_fields_that_are_missing(void **state)
 	(void)state;
 	for (size_t i = 0; i < JN_COUNT(texts); i++) {
 		JN_AUTO(jn_json_free) struct jn_json *object = document(texts[i]);
-		const struct jn_json *backends = jn_json_get(jn_json_get(object, "spec"), "backend"
-											  "s");
+		const struct jn_json *spec = jn_json_get(object, "spec");
+		const struct jn_json *backends = jn_json_get(spec, "backends");
 		JN_AUTO(jn_buffer_done) struct jn_buffer out = { 0 };
 
 		assert_string_equal(jn_view_name(object), "");

@@ -153,8 +153,8 @@ static void test_backends(void **state)
 		  JN_CAUSE_UNKNOWN, "remove it" },
 		{ BACKENDS("{'address':'10.1.0.1','wieght':1}"), "spec.backends[0].wieght",
 		  JN_CAUSE_UNKNOWN, "likely weight is meant" },
-		{ BACKENDS("{'address':'10.1.0.1:80'},{'address':'10.1.0.2'},{'address':'10.1.0.1'"
-			   "}"),
+		{ BACKENDS("{'address':'10.1.0.1:80'},{'address':'10.1.0.2'},"
+			   "{'address':'10.1.0.1'}"),
 		  "spec.backends[2].address", JN_CAUSE_DUPLICATE, "as backends[0]" },
 		{ BACKENDS_OF_TWO("{'address':'10.1.0.1:80'}"), "spec.backends[0].address",
 		  JN_CAUSE_INVALID, "the service has 2 of them; give the address alone" },
@@ -177,9 +177,8 @@ static void test_ports_of_backends(void **state)
 		  JN_CAUSE_TYPE, "{port name: number}" },
 		{ BACKENDS_OF_TWO("{'address':'10.1.0.1','ports':{'c':1}}"),
 		  "spec.backends[0].ports.c", JN_CAUSE_INVALID, "is not the name of a port" },
-		{ SERVICE(VIP "'ports':[{'name':'http','port':1}],'backends':[{'address':'10.1.0.1'"
-			      ","
-			      "'ports':{'htpt':1}}]"),
+		{ SERVICE(VIP "'ports':[{'name':'http','port':1}],"
+			      "'backends':[{'address':'10.1.0.1','ports':{'htpt':1}}]"),
 		  "spec.backends[0].ports.htpt", JN_CAUSE_INVALID, "likely it is http" },
 		{ BACKENDS_OF_TWO("{'address':'10.1.0.1','ports':{'a':0}}"),
 		  "spec.backends[0].ports.a", JN_CAUSE_INVALID, "is 0; give an integer 1..65535" },

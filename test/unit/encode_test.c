@@ -22,19 +22,19 @@ static void test_answers_have_version_and_status(void **state)
 	(void)state;
 	service->version = 12;
 	jn_object_encode(service, &status, &b);
-	assert_string_equal(jn_buffer_text(&b), "{\"apiVersion\":\"junctor.dev/"
-						"v1alpha1\",\"kind\":\"LocalService\",\"metadata\":"
-						"{"
-						"\"name\":\"web\",\"namespace\":\"default\","
-						"\"resourceVersion\":\"12\"},\"spec\":{"
-						"\"addresses\":[\"10.0.0.1\"],\"ports\":[{\"port\":"
-						"80,\"protocol\":\"TCP\","
-						"\"targetPort\":80}],\"backends\":[{\"address\":"
-						"\"10.1.0.1\",\"weight\":1,"
-						"\"ready\":false}]},\"status\":{\"generation\":9,"
-						"\"programmed\":true,"
-						"\"reason\":\"TargetNotFound\",\"backends\":{"
-						"\"ready\":3,\"notReady\":1,"
+	assert_string_equal(jn_buffer_text(&b), "{\"apiVersion\":\"junctor.dev/v1alpha1\","
+						"\"kind\":\"LocalService\","
+						"\"metadata\":{\"name\":\"web\","
+						"\"namespace\":\"default\","
+						"\"resourceVersion\":\"12\"},"
+						"\"spec\":{\"addresses\":[\"10.0.0.1\"],"
+						"\"ports\":[{\"port\":80,\"protocol\":\"TCP\","
+						"\"targetPort\":80}],"
+						"\"backends\":[{\"address\":\"10.1.0.1\","
+						"\"weight\":1,\"ready\":false}]},"
+						"\"status\":{\"generation\":9,\"programmed\":true,"
+						"\"reason\":\"TargetNotFound\","
+						"\"backends\":{\"ready\":3,\"notReady\":1,"
 						"\"terminating\":2,\"noNewConnections\":4}}}");
 	jn_buffer_clear(&b);
 	jn_object_encode(policy, &(struct jn_object_status){ .generation = 9 }, &b);

@@ -4,6 +4,9 @@
  */
 #include "http_harness.h"
 
+#define IN_CHUNKS "Transfer-Encoding: chunked\r\n"
+#define CHUNKS "3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nTrailer: 1\r\n\r\n"
+
 #define FLOOD 20000 /* pipelined requests */
 
 /* --- requests ---------------------------------------------------------------------------------- */
@@ -32,13 +35,7 @@ static void ask_chunked(void)
 {
 	JN_AUTO(jn_buffer_done) struct jn_buffer heard = { 0 };
 
-	CHECK(ask("POST /echo HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n" LAST "3\r\nabc\r"
-		  "\n2;x="
-		  "y\r\nde\r\n"
-		  "0\r\nTraile"
-		  "r: "
-		  "1\r\n\r\n",
-		  &heard));
+	CHECK(ask("POST /echo HTTP/1.1\r\n" HOST IN_CHUNKS LAST CHUNKS, &heard));
 	CHECK(has_text(&heard, "\r\n\r\nPOST /echo - abcde"));
 }
 

@@ -22,6 +22,9 @@
 #include "proto/json.h"
 #include "random.h"
 
+#define FOUR_LEVELS "k[0].k[0].k[0].k[0]"
+#define SIXTEEN_LEVELS FOUR_LEVELS "." FOUR_LEVELS "." FOUR_LEVELS "." FOUR_LEVELS
+
 static struct jn_json *read_well(const char *text)
 {
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
@@ -215,9 +218,7 @@ static void test_depth_has_its_limit(void **state)
 		assert_int_equal(jn_json_parse(b.data, b.size, &json, &err), -EINVAL);
 		assert_int_equal(err.kind, JN_ERROR_BAD_REQUEST);
 		assert_string_equal(err.causes[0].reason, JN_CAUSE_LIMIT);
-		assert_string_equal(err.causes[0].field, "k[0].k[0].k[0].k[0].k[0].k[0].k[0].k[0]."
-							 "k[0].k[0].k[0].k[0]."
-							 "k[0].k[0].k[0].k[0]");
+		assert_string_equal(err.causes[0].field, SIXTEEN_LEVELS);
 		assert_non_null(strstr(err.causes[0].message, "limit of 32"));
 	}
 }

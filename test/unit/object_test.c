@@ -20,20 +20,19 @@ static void check_addr(const struct jn_addr *addr, const char *expected)
 static void test_a_service_with_everything(void **state)
 {
 	JN_AUTO(jn_object_unref)
-	struct jn_object *o = decode_one(SERVICE_WITH("'name':'web','namespace':'prod','labels':{'"
-						      "b':'2','a/x':''},"
-						      "'annotations':{'note':'caf\xc3\xa9'},'"
-						      "resourceVersion':'"
-						      "18446744073709551615'",
+	struct jn_object *o = decode_one(SERVICE_WITH("'name':'web','namespace':'prod',"
+						      "'labels':{'b':'2','a/x':''},"
+						      "'annotations':{'note':'caf\xc3\xa9'},"
+						      "'resourceVersion':'18446744073709551615'",
 						      "'addresses':['127.96.0.10','fd00::10'],"
-						      "'ports':[{'name':'http','port':80,'protocol'"
-						      ":'TCP','targetPort':8080},"
+						      "'ports':[{'name':'http','port':80,"
+						      "'protocol':'TCP','targetPort':8080},"
 						      "{'name':'dns','port':53,'protocol':'UDP'}],"
-						      "'backends':[{'address':'10.1.0.1','ports':{'"
-						      "dns':5353,'http':81},'weight':"
-						      "1000,"
-						      "'ready':false,'terminating':true},{'address'"
-						      ":'2001:db8::1','weight':0}]"),
+						      "'backends':[{'address':'10.1.0.1',"
+						      "'ports':{'dns':5353,'http':81},"
+						      "'weight':1000,'ready':false,"
+						      "'terminating':true},"
+						      "{'address':'2001:db8::1','weight':0}]"),
 					 &any);
 	const struct jn_local_service *s = &o->service;
 
@@ -94,8 +93,8 @@ static void test_null_is_not_given(void **state)
 {
 	(void)state;
 	check_same(SERVICE(VIP PORT ",'backends':[{'address':'10.1.0.1'}]"),
-		   SERVICE_WITH("'name':'web','namespace':null,'labels':null,'resourceVersion':"
-				"null",
+		   SERVICE_WITH("'name':'web','namespace':null,'labels':null,"
+				"'resourceVersion':null",
 				VIP "'ports':[{'name':null,'port':80,'protocol':null}],"
 				    "'backends':[{'address':'10.1.0.1','ports':null,'weight':null,"
 				    "'ready':null}]"));
@@ -115,10 +114,9 @@ static void test_what_the_server_sets_is_ignored(void **state)
 static void test_a_policy_with_everything(void **state)
 {
 	JN_AUTO(jn_object_unref)
-	struct jn_object *o = decode_one(POLICY("'targetRef':{'kind':'LocalService','name':'web','"
-						"port':'http'},"
-						"'algorithm':'RoundRobin','noBackendErrno':'"
-						"EPERM'"),
+	struct jn_object *o = decode_one(POLICY("'targetRef':{'kind':'LocalService','name':'web',"
+						"'port':'http'},'algorithm':'RoundRobin',"
+						"'noBackendErrno':'EPERM'"),
 					 &any);
 
 	(void)state;
@@ -132,9 +130,8 @@ static void test_a_policy_with_everything(void **state)
 static void test_one_number_may_be_a_tcp_and_a_udp_port(void **state)
 {
 	JN_AUTO(jn_object_unref)
-	struct jn_object *o = decode_one(SERVICE(VIP "'ports':[{'name':'a','port':53,'protocol':'"
-						     "UDP'},"
-						     "{'name':'b','port':53}]"),
+	struct jn_object *o = decode_one(SERVICE(VIP "'ports':[{'name':'a','port':53,"
+						     "'protocol':'UDP'},{'name':'b','port':53}]"),
 					 &any);
 
 	(void)state;
@@ -162,8 +159,8 @@ static void test_lists_of_objects(void **state)
 			VIP PORT) "," POLICY(TARGET) "]}",
 		"{" VERSION "'kind':'List','items':[" SERVICE(VIP PORT) "," POLICY(TARGET) "]}",
 		/* items may leave out what their list says */
-		"{" VERSION "'kind':'LocalServiceList','items':[{'metadata':{'name':'a'},'spec':"
-		"{" VIP PORT "}}," SERVICE(VIP PORT) "]}",
+		"{" VERSION "'kind':'LocalServiceList','items':[{'metadata':{'name':'a'},"
+		"'spec':{" VIP PORT "}}," SERVICE(VIP PORT) "]}",
 		"{" VERSION "'kind':'TrafficPolicyList','metadata':{'resourceVersion':'5'},'items':"
 		"[" POLICY(TARGET) ",{'metadata':{'name':'q'},'spec':{" TARGET "}}]}",
 	};

@@ -57,16 +57,17 @@ static void test_a_status_with_causes(void **state)
 	assert_string_equal(jn_buffer_text(&b), "{\"kind\":\"Status\",\"apiVersion\":\"v1\","
 						"\"status\":\"Failure\",\"code\":422,"
 						"\"reason\":\"Invalid\",\"message\":\"2 faults, "
-						"the first: spec.ports[0].port: is "
-						"0; "
-						"give an integer "
-						"1..65535\",\"details\":{\"kind\":\"LocalService\","
+						"the first: spec.ports[0].port: is 0; "
+						"give an integer 1..65535\","
+						"\"details\":{\"kind\":\"LocalService\","
 						"\"name\":\"web\","
 						"\"causes\":[{\"reason\":\"FieldValueInvalid\","
 						"\"field\":\"spec.ports[0].port\","
-						"\"message\":\"is 0; give an integer "
-						"1..65535\"},{\"reason\":\"FieldUnknown\","
-						"\"message\":\"the \\\"x\\\" is odd; fix it\"}]}}");
+						"\"message\":\"is 0; "
+						"give an integer 1..65535\"},"
+						"{\"reason\":\"FieldUnknown\","
+						"\"message\":\"the \\\"x\\\" is odd; "
+						"fix it\"}]}}");
 }
 
 static void test_a_status_with_a_sentence(void **state)

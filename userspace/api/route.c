@@ -10,11 +10,10 @@
 #include "base/spelling.h"
 
 #define OBJECTS "/apis/" JN_API_VERSION "/"
-#define DEFAULT_NAMESPACE "default"
 #define MAX_WORDS 5 /* namespaces/{ns}/{kinds}/{name}, and one too many */
 
-static const char object_paths[] = OBJECTS "[namespaces/{namespace}/"
-					   "]{localservices,trafficpolicies}[/{name}]";
+#define KINDS "{localservices,trafficpolicies}"
+#define OBJECT_PATHS OBJECTS "[namespaces/{namespace}/]" KINDS "[/{name}]"
 
 struct method {
 	const char *name;
@@ -38,13 +37,13 @@ static const struct path paths[] = {
 };
 
 static const struct path collection = {
-	OBJECTS "{localservices,trafficpolicies}",
+	OBJECTS KINDS,
 	{ { "GET", &jn_verb_list }, { "POST", &jn_verb_create } },
 	"GET, HEAD, POST",
 };
 
 static const struct path one_object = {
-	OBJECTS "{localservices,trafficpolicies}/{name}",
+	OBJECTS KINDS "/{name}",
 	{ { "GET", &jn_verb_get }, { "PUT", &jn_verb_replace }, { "DELETE", &jn_verb_delete } },
 	"GET, HEAD, PUT, DELETE",
 };
@@ -83,8 +82,8 @@ static int no_such_path(const struct jn_call *call, struct jn_error *err)
 				    nearest);
 	return jn_error_set(err, -ENOENT, JN_ERROR_NOT_FOUND,
 			    "there is no path %.200s; there are /v1/apply, /v1/status, /v1/wait, "
-			    "/metrics, /healthz, /livez, /readyz and %s",
-			    call->path, object_paths);
+			    "/metrics, /healthz, /livez, /readyz and " OBJECT_PATHS,
+			    call->path);
 }
 
 static int no_such_kind(const struct jn_call *call, const char *plural, struct jn_error *err)
@@ -143,7 +142,7 @@ static int route_objects(struct jn_call *call, struct jn_error *err, const char 
 	const char *all[MAX_WORDS], **words = all;
 	unsigned count = cut(call->words + strlen(OBJECTS), all);
 
-	call->namespace_ = DEFAULT_NAMESPACE;
+	call->namespace_ = JN_DEFAULT_NAMESPACE;
 	if (count > 2 && !strcmp(words[0], "namespaces")) {
 		call->has_namespace = true;
 		call->namespace_ = words[1];

@@ -109,8 +109,8 @@ static void begin_wait(struct jn_call *call)
 		jn_answer_no_memory(call);
 		return;
 	}
-	w->generation =
-		jn_engine_generation(engine); /* where none is given: all that is declared */
+	/* Where none is given: all that is declared. */
+	w->generation = jn_engine_generation(engine);
 	w->seconds = DEFAULT_SECONDS;
 	read_number(call, "generation", UINT64_MAX, &w->generation, &err);
 	read_number(call, "timeoutSeconds", JN_MAX_WAIT_SECONDS, &w->seconds, &err);

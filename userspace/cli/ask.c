@@ -14,7 +14,6 @@
 #include "cli/text.h"
 #include "proto/object.h"
 
-#define DEFAULT_NAMESPACE "default"
 #define MAX_SHOWN 200 /* bytes of an answer that is no Status */
 
 /* --- refusals ---------------------------------------------------------------------------------- */
@@ -162,7 +161,7 @@ int jn_ask_read(const char *text, size_t size, struct jn_json **out)
 
 const char *jn_ask_namespace(const struct jn_command *command)
 {
-	return command->namespace_ ? command->namespace_ : DEFAULT_NAMESPACE;
+	return command->namespace_ ? command->namespace_ : JN_DEFAULT_NAMESPACE;
 }
 
 /* One step of a path: nothing in it separates, whatever it is. */

@@ -10,6 +10,7 @@
 
 #include "base/auto.h"
 #include "proto/address.h"
+#include "proto/object.h"
 
 static const struct jn_json *spec_of(const struct jn_json *object, const char *key)
 {
@@ -164,7 +165,7 @@ void jn_view_add_reference(struct jn_buffer *out, const char *kind, const char *
 
 		jn_buffer_add(out, &small, 1);
 	}
-	if (strcmp(namespace_, "default") != 0)
+	if (strcmp(namespace_, JN_DEFAULT_NAMESPACE) != 0)
 		jn_buffer_printf(out, "/%s", namespace_);
 	jn_buffer_printf(out, "/%s", name);
 }

@@ -109,8 +109,7 @@ static int mount_for(const char *pin_dir, struct jn_error *err)
 	if (!is_empty(pin_dir))
 		return jn_error_set(err, -ENOTEMPTY, JN_ERROR_UNAVAILABLE,
 				    "%s is on no bpf file system, and is not empty, so that none "
-				    "is "
-				    "mounted there; choose another --pin-dir",
+				    "is mounted there; choose another --pin-dir",
 				    pin_dir);
 	return mount_at(pin_dir, err);
 }
@@ -126,10 +125,10 @@ static int refuse_kind(const char *path, int rc, struct jn_error *err)
 /* Nobody else may put pins there, or hold its lock. */
 static int take_folder(const char *path, struct jn_error *err)
 {
-	JN_AUTO(jn_close_fd)
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	JN_AUTO(jn_close_fd) int fd = -1;
 	struct stat folder;
 
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &folder) != 0)
 		return refuse_kind(path, -errno, err);
 	if (folder.st_uid != geteuid())

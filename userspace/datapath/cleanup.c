@@ -78,8 +78,10 @@ static int each_pin(struct cleanup *c, pin_fn fn, struct jn_error *err)
 	return rc;
 }
 
-/* Detached here and now: the kernel lets go of an unpinned link a while later, or not at all when
- * somebody else holds it. */
+/*
+ * Detached here and now: the kernel lets go of an unpinned link a while later, or not at all when
+ * somebody else holds it.
+ */
 static int remove_link(struct cleanup *c, const char *name, const char *path)
 {
 	JN_AUTO(jn_close_fd) int fd = -1;
@@ -191,8 +193,7 @@ static int detach_strays(const struct cleanup *c, const char *cgroup, struct jn_
 	}
 	return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
 			    "it cannot be made sure that nothing of junctor is attached at %s "
-			    "(%s); "
-			    "run junctor cleanup as root, and see bpftool link",
+			    "(%s); run junctor cleanup as root, and see bpftool link",
 			    cgroup, strerror(-rc));
 }
 

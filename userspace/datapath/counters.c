@@ -14,10 +14,9 @@
 #include "base/auto.h"
 #include "datapath/internal.h"
 
-#define CHUNK 512 /* entries a system call; an entry has 16 bytes for each CPU */
-#define FEW 16	  /* up to here a lookup for each is as cheap as a batch */
-#define MAX_SPREAD                                                                                 \
-	8 /* entries read for one that is asked for; beyond, single lookups are cheaper */
+#define CHUNK 512    /* entries a system call; an entry has 16 bytes for each CPU */
+#define FEW 16	     /* up to here a lookup for each is as cheap as a batch */
+#define MAX_SPREAD 8 /* entries read for one asked for; beyond, single lookups are cheaper */
 
 static struct jn_stats sum(const struct jn_datapath *dp, const struct jn_stats *cpus)
 {
@@ -50,12 +49,12 @@ static int read_each(struct jn_datapath *dp, const uint32_t *services, size_t co
 /* Every entry from `first` on, summed into totals[0..count). */
 static int read_range(struct jn_datapath *dp, uint32_t first, size_t count, struct jn_stats *totals)
 {
-	JN_AUTO(jn_free_mem)
-	struct jn_stats *cpus = calloc((size_t)CHUNK * dp->cpu_count, sizeof(*cpus));
+	JN_AUTO(jn_free_mem) struct jn_stats *cpus = NULL;
 	JN_AUTO(jn_free_mem) uint32_t *keys = calloc(CHUNK, sizeof(*keys));
 	uint32_t last = first - 1; /* a batch begins behind the key it is given; 0 asks for all */
 	size_t at = 0;
 
+	cpus = calloc((size_t)CHUNK * dp->cpu_count, sizeof(*cpus));
 	if (!cpus || !keys)
 		return -ENOMEM;
 	while (at < count) {
@@ -104,8 +103,7 @@ int jn_datapath_read_stats(struct jn_datapath *dp, const uint32_t *services, siz
 
 int jn_datapath_zero_stats(struct jn_datapath *dp, uint32_t service)
 {
-	JN_AUTO(jn_free_mem)
-	struct jn_stats *zeros = calloc(dp->cpu_count, sizeof(*zeros));
+	JN_AUTO(jn_free_mem) struct jn_stats *zeros = calloc(dp->cpu_count, sizeof(*zeros));
 
 	return zeros ? bpf_map_update_elem(dp->stats, &service, zeros, BPF_ANY) : -ENOMEM;
 }

@@ -26,8 +26,9 @@ struct jn_datapath_options {
 
 /*
  * Load the programs and adopt the pinned tables, or create them where there are none. A pinned
- * table of another type, key size, value size, number of entries or flags is refused unread. Nothing is attached yet,
- * and nothing new stays behind on failure. err names what is missing and what to do.
+ * table of another type, key size, value size, number of entries or flags is refused unread.
+ * Nothing is attached yet, and nothing new stays behind on failure. err names what is missing and
+ * what to do.
  */
 int jn_datapath_open(const struct jn_datapath_options *options, struct jn_datapath **out,
 		     struct jn_error *err);
@@ -109,7 +110,7 @@ int jn_datapath_netns_cookie(uint64_t *out);
 
 /*
  * Return when every program that ran at the call has ended (MEMBARRIER_CMD_GLOBAL; where a kernel
- * refuses it or has one CPU only, JN_GRACE_FALLBACK_MS of sleep). Blocks for milliseconds: never on the loop.
+ * refuses it or has one CPU only, JN_GRACE_FALLBACK_MS of sleep). Blocks: never on the loop.
  */
 void jn_datapath_wait_grace(void);
 

@@ -12,8 +12,7 @@
 #include "base/auto.h"
 #include "datapath/internal.h"
 
-#define CHUNK                                                                                      \
-	1024 /* entries a system call: what it costs is long paid for, and memory stays small */
+#define CHUNK 1024 /* entries a system call: its cost is long paid for, and memory stays small */
 
 static const void *entry_at(const void *entries, size_t i, size_t size)
 {

@@ -224,8 +224,8 @@ static int swap_program(struct attachment *a, size_t i, struct jn_error *err)
 	if (rc)
 		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
 				    "the program at hook %s cannot be swapped (%s), and the old "
-				    "one "
-				    "goes on serving; run junctor cleanup and start junctord again",
+				    "one goes on serving; run junctor cleanup and start junctord "
+				    "again",
 				    hook_name(i), strerror(-rc));
 	return 0;
 }
@@ -253,8 +253,7 @@ static void unpin(const struct jn_datapath *dp, size_t i, const char *suffix)
 	JN_AUTO(jn_free_mem) char *path = NULL;
 
 	if (!name_pin(dp, i, suffix, &path))
-		(void)unlink(
-			path); /* mostly there is none; what stays is replaced by a later start */
+		(void)unlink(path); /* often none is there; a later start replaces what stays */
 }
 
 /* Take back one hook's link, unless it already took over from an old one. */

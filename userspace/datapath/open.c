@@ -50,8 +50,7 @@ static int check_btf(struct jn_error *err)
 		return 0;
 	return jn_error_set(err, -errno, JN_ERROR_UNAVAILABLE,
 			    "the kernel's BTF cannot be read at " BTF " (%s); mount sysfs there, "
-			    "or "
-			    "boot a kernel built with CONFIG_DEBUG_INFO_BTF",
+			    "or boot a kernel built with CONFIG_DEBUG_INFO_BTF",
 			    strerror(errno));
 }
 
@@ -95,8 +94,7 @@ static int refuse_load(int rc, struct jn_error *err)
 		return jn_error_set(err, rc, JN_ERROR_FORBIDDEN,
 				    "the kernel does not let this process load programs (%s); run "
 				    "junctord as root, outside of lockdown and of a seccomp "
-				    "profile "
-				    "that forbids bpf()",
+				    "profile that forbids bpf()",
 				    strerror(-rc));
 	case -ENOMEM:
 		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,

@@ -90,8 +90,8 @@ static int refuse_table(const char *path, const char *what, uint32_t found, uint
 {
 	return jn_error_set(err, -EINVAL, JN_ERROR_UNAVAILABLE,
 			    "the pinned table %s is of another build: its %s is %u, not %u; "
-			    "nothing "
-			    "was read from it: run junctor cleanup and start junctord again",
+			    "nothing was read from it: run junctor cleanup and start junctord "
+			    "again",
 			    path, what, found, wanted);
 }
 
@@ -136,8 +136,7 @@ static int adopt_table(const char *path, struct bpf_map *map, bool *is_pinned, s
 	if (rc < 0)
 		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
 				    "the pinned table %s cannot be opened (%s); run junctor "
-				    "cleanup "
-				    "and start junctord again",
+				    "cleanup and start junctord again",
 				    path, strerror(-rc));
 	fd = rc;
 	if (kind != JN_PIN_MAP)

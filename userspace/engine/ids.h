@@ -11,16 +11,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct jn_freed {
+	uint32_t id;
+	uint64_t freed_ms;
+};
+
 /* Ids from 1 to capacity - 1; 0 means none. */
 struct jn_ids {
 	const char *name; /* of the limit, for people */
 	uint32_t capacity;
-	uint32_t next;	  /* the first one that was never used */
-	uint64_t rest_ms; /* how long a freed id is not given out again */
-	struct jn_freed {
-		uint32_t id;
-		uint64_t freed_ms;
-	} * freed; /* a ring, oldest first */
+	uint32_t next;		/* the first one that was never used */
+	uint64_t rest_ms;	/* how long a freed id is not given out again */
+	struct jn_freed *freed; /* a ring, oldest first */
 	size_t freed_at, freed_count, freed_capacity;
 	uint32_t used;
 };
@@ -38,18 +40,22 @@ void jn_ids_free(struct jn_ids *ids, uint32_t id, uint64_t freed_ms);
  */
 int jn_ids_adopt(struct jn_ids *ids, const uint8_t *marks, uint64_t now_ms);
 
+struct jn_extent {
+	uint32_t base, count;
+};
+
+struct jn_bases {
+	uint32_t *items;
+	size_t count, capacity;
+};
+
 /* Ranges of slots out of [0, capacity). Freed ones are reused by their size first. */
 struct jn_ranges {
 	uint32_t capacity;
-	uint32_t used; /* slots, not ranges */
-	struct jn_extent {
-		uint32_t base, count;
-	} * large; /* what is not in a list by size: sorted by nothing */
+	uint32_t used;		 /* slots, not ranges */
+	struct jn_extent *large; /* what is not in a list by size: sorted by nothing */
 	size_t large_count, large_capacity;
-	struct jn_bases {
-		uint32_t *items;
-		size_t count, capacity;
-	} * by_size; /* [1 .. JN_MAX_BACKENDS]: freed ranges of exactly that many slots */
+	struct jn_bases *by_size; /* [1 .. JN_MAX_BACKENDS]: freed ranges of just that many slots */
 };
 
 int jn_ranges_init(struct jn_ranges *ranges, uint32_t capacity);

@@ -19,7 +19,7 @@
 static int limit_reached(struct jn_error *err, const struct jn_service_plan *service,
 			 const char *limit, uint64_t max)
 {
-	jn_error_cause(err, JN_ERROR_INVALID, "LimitReached", "",
+	jn_error_cause(err, JN_ERROR_INVALID, JN_CAUSE_LIMIT, "",
 		       "%s/%s: the limit %s (%llu) is reached; delete what is not needed (ids that "
 		       "were just freed can be used again after %u s)",
 		       service->key.namespace_, service->key.name, limit, (unsigned long long)max,

@@ -160,11 +160,11 @@ static int recover_backends(struct jn_engine *e, const struct jn_installed_servi
 static int recover_service(struct jn_engine *e, const struct jn_installed_service *service,
 			   struct jn_object_list *out)
 {
-	JN_AUTO(jn_object_unref)
-	struct jn_object *object = new_object(JN_KIND_LOCAL_SERVICE, service);
+	JN_AUTO(jn_object_unref) struct jn_object *object = NULL;
 	struct jn_object **item;
 	int rc;
 
+	object = new_object(JN_KIND_LOCAL_SERVICE, service);
 	if (!object)
 		return -ENOMEM;
 	rc = recover_addresses(service, &object->service);

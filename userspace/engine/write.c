@@ -141,7 +141,7 @@ static int check_keys(struct jn_engine *e, const struct jn_write *w, struct jn_e
 		if (is_new)
 			continue;
 		name_field(e, item, "metadata.name", field);
-		jn_error_cause(err, JN_ERROR_INVALID, "FieldValueDuplicate", field,
+		jn_error_cause(err, JN_ERROR_INVALID, JN_CAUSE_DUPLICATE, field,
 			       "stands twice in this request; name each object once");
 	}
 	return 0;

@@ -54,10 +54,10 @@ static int make_folder_of(const char *path, gid_t group, struct jn_error *err)
 /* Remove a socket file that nobody listens at. */
 static int remove_stale(const struct sockaddr_un *address, struct jn_error *err)
 {
-	JN_AUTO(jn_close_fd)
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	JN_AUTO(jn_close_fd) int fd = -1;
 	struct stat st;
 
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	if (lstat(address->sun_path, &st))

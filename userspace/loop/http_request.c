@@ -28,8 +28,7 @@ static int on_target(llhttp_t *parser, const char *at, size_t size)
 
 	if (!r->target)
 		r->target = r->head + (at - r->head);
-	r->target_size +=
-		size; /* a further piece follows the one before: the memory does not move */
+	r->target_size += size; /* each piece follows the one before: the memory does not move */
 	return 0;
 }
 

@@ -131,8 +131,8 @@ static void resume(struct jn_http_server *s)
 	keep_reserve(s);
 	(void)uv_timer_stop(&s->pause); /* never fails */
 	if (!uv_is_active((uv_handle_t *)&s->poll))
-		(void)uv_poll_start(&s->poll, UV_READABLE,
-				    on_readable); /* fails for bad flags only */
+		/* Fails for bad flags only. */
+		(void)uv_poll_start(&s->poll, UV_READABLE, on_readable);
 }
 
 static void on_pause_over(uv_timer_t *pause)

@@ -171,7 +171,7 @@ static void check_frontend(struct entering *e, const struct claimed *claimed,
 {
 	bool is_backend = jn_table_find(&e->claims->backends, &claimed->key) != NULL;
 	char text[JN_ENDPOINT_TEXT_BYTES + 8], field[64];
-	struct jn_fault fault = { JN_ERROR_CONFLICT, "FieldValueDuplicate", field };
+	struct jn_fault fault = { JN_ERROR_CONFLICT, JN_CAUSE_DUPLICATE, field };
 
 	if (!taken && !is_backend)
 		return;
@@ -183,7 +183,7 @@ static void check_frontend(struct entering *e, const struct claimed *claimed,
 				"it there first",
 				text, jn_kind_names(taken->owner->key.kind)->kind,
 				taken->owner->key.namespace_, taken->owner->key.name);
-	fault.reason = "FieldValueInvalid";
+	fault.reason = JN_CAUSE_INVALID;
 	if (is_backend)
 		jn_claims_fault(e->changes, e->change, &fault, e->err,
 				"%s is a backend of another service; a service address must not be "
@@ -222,7 +222,7 @@ static void check_backend(void *arg, const struct claimed *claimed)
 	struct entering *e = arg;
 	const struct frontend_claim *claim = jn_table_find(&e->claims->frontends, &claimed->key);
 	char text[JN_ENDPOINT_TEXT_BYTES + 8], field[64];
-	const struct jn_fault fault = { JN_ERROR_INVALID, "FieldValueInvalid", field };
+	const struct jn_fault fault = { JN_ERROR_INVALID, JN_CAUSE_INVALID, field };
 
 	if (!claim)
 		return;
@@ -253,7 +253,7 @@ static void leave_backend(void *arg, const struct claimed *claimed)
 
 static void enter_policy(struct entering *e)
 {
-	static const struct jn_fault taken = { JN_ERROR_CONFLICT, "FieldValueDuplicate",
+	static const struct jn_fault taken = { JN_ERROR_CONFLICT, JN_CAUSE_DUPLICATE,
 					       "spec.targetRef" };
 	struct policy_claim *claim;
 	struct policy_key key;

@@ -106,7 +106,7 @@ void jn_changes_done(struct jn_changes *changes)
 /* Enter the batch by key; a key that comes twice is a fault. */
 static int index_batch(struct jn_model *m, const struct jn_changes *changes, struct jn_error *err)
 {
-	static const struct jn_fault twice = { JN_ERROR_INVALID, "FieldValueDuplicate",
+	static const struct jn_fault twice = { JN_ERROR_INVALID, JN_CAUSE_DUPLICATE,
 					       "metadata.name" };
 
 	/* Room for all afters now, so that settling cannot fail. */

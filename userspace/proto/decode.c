@@ -14,7 +14,6 @@
 #include "proto/json.h"
 #include "proto/object.h"
 
-#define DEFAULT_NAMESPACE "default"
 #define KNOWN_KINDS "LocalService or TrafficPolicy"
 #define MAX_LABEL_KEY_PREFIX 253 /* Kubernetes: a DNS name before the slash */
 
@@ -156,7 +155,7 @@ static const struct jn_fields metadata_fields = JN_FIELDS(metadata_items);
 static void check_place(struct jn_decoder *d, struct jn_object *o)
 {
 	const char *namespace_ = d->options->namespace_ ? d->options->namespace_
-							: DEFAULT_NAMESPACE;
+							: JN_DEFAULT_NAMESPACE;
 
 	if (!*o->key.namespace_ && !jn_is_dns_label(namespace_))
 		jn_decoder_fault_in(d, "namespace", JN_CAUSE_INVALID,

@@ -15,6 +15,7 @@
 #include "proto/service_check.h"
 
 #define NUMBER "an integer 1..65535"
+#define LIMIT_OF_PORTS "ports of one object"
 
 /* The spec while it is read. What was faulty is not used to judge the rest. */
 struct reading {
@@ -158,8 +159,7 @@ static void read_ports(struct jn_decoder *d, const struct jn_json *list, void *t
 
 	if (!jn_json_count(list))
 		jn_decoder_fault(d, JN_CAUSE_REQUIRED, "is empty; give at least one port");
-	s->ports =
-		jn_decoder_items(d, list, sizeof(*s->ports), JN_MAX_PORTS, "ports of one object");
+	s->ports = jn_decoder_items(d, list, sizeof(*s->ports), JN_MAX_PORTS, LIMIT_OF_PORTS);
 	if (!s->ports)
 		return;
 	s->port_count = (unsigned)jn_json_count(list);
@@ -263,8 +263,8 @@ static void read_overrides(struct jn_decoder *d, const struct jn_json *object, v
 				 "the address names the port already; give it in one place");
 		return;
 	}
-	b->overrides = jn_decoder_items(d, object, sizeof(*b->overrides), JN_MAX_PORTS,
-					"ports of one object");
+	b->overrides =
+		jn_decoder_items(d, object, sizeof(*b->overrides), JN_MAX_PORTS, LIMIT_OF_PORTS);
 	if (!b->overrides)
 		return;
 	while (jn_json_next(object, &at, &name, &value)) {

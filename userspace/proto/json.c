@@ -18,11 +18,9 @@
 #include "proto/path.h"
 
 #define STRING_OF(number) #number
-#define TOO_DEEP_FOR(limit)                                                                        \
-	"objects and lists are nested deeper than the limit of " STRING_OF(limit) " levels; make " \
-										  "the document "  \
-										  "flatter"
-#define TOO_DEEP TOO_DEEP_FOR(JN_MAX_JSON_DEPTH)
+#define LEVELS_OF(limit) STRING_OF(limit) " levels"
+#define LEVELS LEVELS_OF(JN_MAX_JSON_DEPTH)
+#define TOO_DEEP "this nests deeper than the limit of " LEVELS "; make the document flatter"
 
 static const json_t *inner(const struct jn_json *value)
 {

@@ -20,8 +20,8 @@
 #include "base/error.h"
 #include "proto/cause.h"
 
-#define JN_API_GROUP "junctor.dev"
 #define JN_API_VERSION "junctor.dev/v1alpha1"
+#define JN_DEFAULT_NAMESPACE "default" /* of objects and paths that name none */
 
 enum jn_kind { JN_KIND_LOCAL_SERVICE, JN_KIND_TRAFFIC_POLICY, JN_KIND_MAX };
 

@@ -16,6 +16,9 @@
 #define COLUMNS "kind, namespace, name, version, flags, name_hash, hash, body"
 #define BY_NAMES " WHERE kind = ?1 AND namespace = ?2 AND name = ?3"
 #define INSERT " INTO object (" COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+#define REPLACE                                                                                    \
+	" ON CONFLICT DO UPDATE SET version = excluded.version, flags = excluded.flags,"           \
+	" name_hash = excluded.name_hash, hash = excluded.hash, body = excluded.body"
 
 static const char *const texts[JN_STATEMENT_MAX] = {
 	[JN_STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
@@ -23,11 +26,7 @@ static const char *const texts[JN_STATEMENT_MAX] = {
 	[JN_STATEMENT_ROLLBACK] = "ROLLBACK",
 	[JN_STATEMENT_FIND] = "SELECT " COLUMNS " FROM object" BY_NAMES,
 	[JN_STATEMENT_PUT] = "INSERT OR REPLACE" INSERT,
-	[JN_STATEMENT_PUT_NEWER] = "INSERT" INSERT " ON CONFLICT DO UPDATE SET version = "
-				   "excluded.version, flags = excluded.flags,"
-				   " name_hash = excluded.name_hash, hash = excluded.hash, body = "
-				   "excluded.body"
-				   " WHERE excluded.version > version",
+	[JN_STATEMENT_PUT_NEWER] = "INSERT" INSERT REPLACE " WHERE excluded.version > version",
 	[JN_STATEMENT_DELETE] = "DELETE FROM object" BY_NAMES,
 	[JN_STATEMENT_COUNT_PAGES] = "PRAGMA page_count",
 	[JN_STATEMENT_EACH] = "SELECT " COLUMNS " FROM object",
@@ -45,6 +44,12 @@ static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE;"
 
 #define TEXT(number) #number
 #define NUMBER(name) TEXT(name)
+#define PAGE_SIZE NUMBER(JN_STORE_PAGE_BYTES)
+
+/* Without a journal: a file that is not whole yet has no name of its own (rebuild.c). */
+static const char layout[] = "PRAGMA page_size = " PAGE_SIZE ";"
+			     "PRAGMA auto_vacuum = NONE;"
+			     "PRAGMA journal_mode = OFF;";
 
 static const char table[] = "CREATE TABLE object ("
 			    "kind TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,"
@@ -81,15 +86,7 @@ int jn_database_open(struct jn_database *db, const char *path)
 
 int jn_database_create_table(struct jn_database *db)
 {
-	int rc = sqlite3_exec(db->sql,
-			      "PRAGMA page_size = " NUMBER(JN_STORE_PAGE_BYTES) ";"
-										"PRAGMA "
-										"auto_vacuum = "
-										"NONE;"
-										"PRAGMA "
-										"journal_mode = "
-										"OFF;",
-			      NULL, NULL, NULL);
+	int rc = sqlite3_exec(db->sql, layout, NULL, NULL, NULL);
 
 	return rc ? rc : sqlite3_exec(db->sql, table, NULL, NULL, NULL);
 }
