@@ -22,7 +22,6 @@ static void test_request_bytes(void **state)
 	(void)state;
 	start(script);
 	assert_int_equal(get("/apis?a=b"), 0);
-	assert_string_equal(answer.generation, "17");
 	stop();
 	assert_string_equal(jn_buffer_text(&heard), "GET /apis?a=b HTTP/1.1\r\nHost: "
 						    "junctor\r\n\r\n");
@@ -35,10 +34,8 @@ static void test_content_length(void **state)
 					     { ACT_AWAIT_END, NULL },
 					     { 0 } };
 	static const struct step slow[] = { { ACT_HEAR_HEAD, NULL },
-					    { ACT_SAY_SLOWLY, "HTTP/1.1 404 Not "
-							      "Found\r\ncontent-LENGTH: 5\r\n"
-							      "JUNCTOR-generation: "
-							      "99\r\n\r\nhello" },
+					    { ACT_SAY_SLOWLY, "HTTP/1.1 404 Not Found\r\n"
+							      "content-LENGTH: 5\r\n\r\nhello" },
 					    { ACT_AWAIT_END, NULL },
 					    { 0 } };
 	static const struct step nothing[] = { { ACT_HEAR_HEAD, NULL },
@@ -88,39 +85,6 @@ static void test_continue_is_no_answer(void **state)
 
 	(void)state;
 	expect(script, 200, "ok");
-}
-
-static void test_head_has_no_body(void **state)
-{
-	static const struct step script[] = { { ACT_HEAR_HEAD, NULL },
-					      { ACT_SAY, OK "Content-Length: 500\r\n\r\n" },
-					      { ACT_AWAIT_END, NULL },
-					      { 0 } };
-
-	(void)state;
-	start(script);
-	assert_int_equal(ask("HEAD", "/", PATIENCE_MS), 0);
-	assert_int_equal(answer.status, 200);
-	assert_int_equal(answer.body.size, 0);
-	stop();
-}
-
-static void test_header_that_is_too_long(void **state)
-{
-	static const struct step script[] = { { ACT_HEAR_HEAD, NULL },
-					      { ACT_SAY, OK "Junctor-Generation: "
-							    "123456789012345678901234567890\r\n"
-							    "Junctor-Generation-Of-Something-Else: "
-							    "5\r\n"
-							    "Content-Length: 2\r\n\r\nok" },
-					      { ACT_AWAIT_END, NULL },
-					      { 0 } };
-
-	(void)state;
-	start(script);
-	assert_int_equal(get("/x"), 0);
-	assert_null(answer.generation);
-	stop();
 }
 
 /* --- connections ------------------------------------------------------------------------------- */
@@ -191,8 +155,6 @@ int main(void)
 		cmocka_unit_test(test_chunks),
 		cmocka_unit_test(test_body_until_the_end),
 		cmocka_unit_test(test_continue_is_no_answer),
-		cmocka_unit_test(test_head_has_no_body),
-		cmocka_unit_test(test_header_that_is_too_long),
 		cmocka_unit_test(test_connection_is_kept),
 		cmocka_unit_test(test_connection_is_made_again),
 		cmocka_unit_test(test_descriptor_is_closed_on_exec),

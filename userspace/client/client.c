@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The connection and the exchange of bytes: sends and receives at the same time, because a refusal
- * may come while the body is still being sent. What an answer looks like is answer.c's business.
+ * may come while the body is still being sent. What an answer looks like is parse.c's business.
  *
  *	unconnected ──request──> exchanging ──answer, and it may be kept──> connected
  *	     ^                        │
@@ -242,7 +242,7 @@ int jn_client_request(struct jn_client *client, const struct jn_request *request
 	if (rc)
 		return rc;
 	write_head(&x, request->method, request->target);
-	jn_parser_init(&client->parser, !strcmp(request->method, "HEAD"), &answer);
+	jn_parser_init(&client->parser, &answer);
 	rc = jn_buffer_failed(&x.head) ? -ENOMEM : exchange_bytes(client, &x);
 	if (rc || x.sent < x.head.size + x.body_size || !jn_parser_keeps_alive(&client->parser))
 		jn_close_fd(&client->fd);

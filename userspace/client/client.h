@@ -19,13 +19,12 @@ void jn_client_close(struct jn_client **client);
 struct jn_answer {
 	int status; /* HTTP status code */
 	struct jn_buffer body;
-	char *generation; /* Junctor-Generation, or NULL */
 };
 void jn_answer_done(struct jn_answer *answer);
 
 struct jn_request {
-	const char *method, *target;
-	const char *body; /* may be NULL */
+	const char *method, *target; /* no HEAD: its answers look as if a body followed */
+	const char *body;	     /* may be NULL */
 	size_t size;
 	unsigned timeout_ms; /* of silence; 0: none */
 };

@@ -15,14 +15,11 @@
 struct jn_parser {
 	llhttp_t llhttp;
 	struct jn_answer *answer;
-	char name[24], value[24]; /* of the header being read; none that is longer means anything */
-	size_t name_size, value_size;
-	bool is_head_only; /* the answer to HEAD has no body, whatever its length says */
 	bool is_complete, keeps_alive, is_out_of_memory;
 };
 
 /* `answer` ({ 0 }) is filled while bytes come, and is the caller's all the time. */
-void jn_parser_init(struct jn_parser *p, bool is_head_only, struct jn_answer *answer);
+void jn_parser_init(struct jn_parser *p, struct jn_answer *answer);
 
 /* 1: the answer is complete; 0: more is to come; -EPROTO: not HTTP; -ENOMEM. */
 int jn_parser_feed(struct jn_parser *p, const char *data, size_t size);
