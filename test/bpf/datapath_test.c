@@ -30,7 +30,7 @@ static void test_a_first_open_pins_every_table(void **state)
 	assert_int_equal(stat(bed->version, &info), 0);
 	assert_int_equal(info.st_mode & 07777, 0700);
 	assert_int_equal(jn_datapath_generation(bed->dp), 0);
-	assert_int_equal(jn_datapath_hooks(bed->dp, hooks, JN_HOOK_COUNT), JN_HOOK_COUNT);
+	jn_datapath_hooks(bed->dp, hooks);
 	for (size_t i = 0; i < JN_HOOK_COUNT; i++)
 		assert_false(hooks[i].is_attached);
 }

@@ -185,11 +185,11 @@ static void test_the_journal_gets_its_priorities(void **state)
 	(void)snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
 		       (unsigned long long)st.st_ino);
 	assert_int_equal(setenv("JOURNAL_STREAM", stream, 1), 0);
-	jn_error_log("engine", "lost");
+	jn_log(JN_LOG_ERROR, "engine", "lost");
 	(void)snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
 		       (unsigned long long)st.st_ino + 1); /* stderr was redirected since */
 	assert_int_equal(setenv("JOURNAL_STREAM", stream, 1), 0);
-	jn_error_log("engine", "lost");
+	jn_log(JN_LOG_ERROR, "engine", "lost");
 	assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
 	capture_end(&c, text, sizeof(text));
 	assert_string_equal(text, "<3>engine: lost\nerror engine: lost\n");

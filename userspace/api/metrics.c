@@ -15,7 +15,6 @@
 #include "datapath/datapath.h"
 
 #define PIECE_BYTES 65536
-#define MAX_HOOKS 16
 #define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 /* One service port. Its labels stand in struct scrape's `labels`. */
@@ -77,12 +76,12 @@ static void write_usage(struct jn_buffer *out, struct jn_engine *engine)
 
 static void write_hooks(struct jn_buffer *out, struct jn_datapath *datapath)
 {
-	struct jn_hook_status hooks[MAX_HOOKS];
-	size_t count = jn_datapath_hooks(datapath, hooks, MAX_HOOKS);
+	struct jn_hook_status hooks[JN_HOOK_COUNT];
 
+	jn_datapath_hooks(datapath, hooks);
 	start_family(out, "junctor_hook_attached", "gauge",
 		     "1 where the hook is attached, else 0.");
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < JN_HOOK_COUNT; i++)
 		write_labelled(out, "junctor_hook_attached", "hook", hooks[i].name,
 			       hooks[i].is_attached);
 }

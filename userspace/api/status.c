@@ -7,7 +7,6 @@
 #include "datapath/datapath.h"
 #include "proto/write.h"
 
-#define MAX_HOOKS 16
 
 static bool is_synced(const struct jn_engine *engine)
 {
@@ -51,12 +50,12 @@ static void write_limits(struct jn_writer *w, const struct jn_api *api)
 
 static void write_hooks(struct jn_writer *w, struct jn_datapath *datapath)
 {
-	struct jn_hook_status hooks[MAX_HOOKS];
-	size_t count = jn_datapath_hooks(datapath, hooks, MAX_HOOKS);
+	struct jn_hook_status hooks[JN_HOOK_COUNT];
 
+	jn_datapath_hooks(datapath, hooks);
 	jn_write_key(w, "hooks");
 	jn_write_open(w, '[');
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < JN_HOOK_COUNT; i++) {
 		jn_write_open(w, '{');
 		jn_write_key_text(w, "name", hooks[i].name);
 		jn_write_key_bool(w, "attached", hooks[i].is_attached);
@@ -104,10 +103,10 @@ static void begin_live(struct jn_call *call)
 
 static bool are_hooks_attached(struct jn_datapath *datapath)
 {
-	struct jn_hook_status hooks[MAX_HOOKS];
-	size_t count = jn_datapath_hooks(datapath, hooks, MAX_HOOKS);
+	struct jn_hook_status hooks[JN_HOOK_COUNT];
 
-	for (size_t i = 0; i < count; i++) {
+	jn_datapath_hooks(datapath, hooks);
+	for (size_t i = 0; i < JN_HOOK_COUNT; i++) {
 		if (!hooks[i].is_attached)
 			return false;
 	}

@@ -18,7 +18,6 @@ int jn_log_parse_level(const char *text, enum jn_log_level *out);
 void jn_log(enum jn_log_level level, const char *area, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-#define jn_error_log(area, ...) jn_log(JN_LOG_ERROR, area, __VA_ARGS__)
 #define jn_warn(area, ...) jn_log(JN_LOG_WARNING, area, __VA_ARGS__)
 #define jn_info(area, ...) jn_log(JN_LOG_INFO, area, __VA_ARGS__)
 #define jn_debug(area, ...) jn_log(JN_LOG_DEBUG, area, __VA_ARGS__)

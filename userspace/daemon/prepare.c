@@ -9,14 +9,11 @@
 #include <linux/capability.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/auto.h"
 #include "datapath/datapath.h"
 
 /* CAP_SYS_ADMIN implies the others as far as bpf() is concerned. */
@@ -57,31 +54,9 @@ void jn_prepare_descriptors(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit); /* the old limit serves, too: clients then wait */
 }
 
-/* mkdir -p; folders that exist are fine. */
-static int make_folders(const char *dir)
-{
-	JN_AUTO(jn_free_mem) char *path = strdup(dir);
-
-	if (!path)
-		return -ENOMEM;
-	for (char *at = path + 1; *path; at++) {
-		char end = *at;
-
-		if (end && end != '/')
-			continue;
-		*at = 0;
-		if (mkdir(path, 0700) != 0 && errno != EEXIST)
-			return -errno;
-		if (!end)
-			break;
-		*at = end;
-	}
-	return 0;
-}
-
 int jn_prepare_state_dir(const char *dir, int *fd, struct jn_error *err)
 {
-	int rc = make_folders(dir);
+	int rc = jn_folder_make(dir);
 
 	if (rc)
 		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,

@@ -42,10 +42,9 @@ static int is_on_bpffs(const char *path, bool *out)
 	return 0;
 }
 
-/* mkdir -p; what exists is fine. */
-static int make_folders(const char *path)
+int jn_folder_make(const char *dir)
 {
-	JN_AUTO(jn_free_mem) char *copy = strdup(path);
+	JN_AUTO(jn_free_mem) char *copy = strdup(dir);
 
 	if (!copy)
 		return -ENOMEM;
@@ -103,7 +102,7 @@ static int mount_for(const char *pin_dir, struct jn_error *err)
 
 	if (!strncmp(pin_dir, BPFFS, length) && (!pin_dir[length] || pin_dir[length] == '/'))
 		return mount_at(BPFFS, err);
-	rc = make_folders(pin_dir);
+	rc = jn_folder_make(pin_dir);
 	if (rc)
 		return refuse_folder(pin_dir, rc, err);
 	if (!is_empty(pin_dir))
@@ -159,6 +158,6 @@ int jn_bpffs_prepare(const char *pin_dir, struct jn_error *err)
 			return rc;
 	}
 	if (!rc)
-		rc = make_folders(pin_dir);
+		rc = jn_folder_make(pin_dir);
 	return rc ? refuse_folder(pin_dir, rc, err) : take_folder(pin_dir, err);
 }

@@ -48,8 +48,9 @@ struct jn_hook_status {
 	const char *name; /* "connect4", … */
 	bool is_attached;
 };
-/* Every hook of this build; *count of them. Static names; asks the kernel for each link. */
-size_t jn_datapath_hooks(struct jn_datapath *dp, struct jn_hook_status *out, size_t capacity);
+#define JN_HOOK_COUNT 8
+/* Static names; asks the kernel for each link. */
+void jn_datapath_hooks(struct jn_datapath *dp, struct jn_hook_status out[JN_HOOK_COUNT]);
 
 /* Was there a pinned table already when jn_datapath_open ran? */
 bool jn_datapath_is_adopted(const struct jn_datapath *dp);
@@ -122,6 +123,9 @@ int jn_cgroup_find_root(char *out, size_t size, struct jn_error *err);
  * mount one on /sys/fs/bpf (a pin_dir below it) or on pin_dir itself. err says what is missing.
  */
 int jn_bpffs_prepare(const char *pin_dir, struct jn_error *err);
+
+/* Make a folder (0700) and those above it; what exists is fine. 0 or a negative errno. */
+int jn_folder_make(const char *dir);
 
 /* One process at a time: flock. *fd is the lock; err names the process that holds it. */
 int jn_folder_lock(const char *dir, int *fd, struct jn_error *err);

@@ -330,14 +330,13 @@ int jn_datapath_attach(struct jn_datapath *dp, struct jn_error *err)
 	return 0;
 }
 
-size_t jn_datapath_hooks(struct jn_datapath *dp, struct jn_hook_status *out, size_t capacity)
+void jn_datapath_hooks(struct jn_datapath *dp, struct jn_hook_status out[JN_HOOK_COUNT])
 {
-	for (size_t i = 0; i < JN_HOOK_COUNT && i < capacity; i++) {
+	for (size_t i = 0; i < JN_HOOK_COUNT; i++) {
 		struct bpf_link_info info;
 
 		out[i].name = hook_name(i);
 		out[i].is_attached = dp->links[i] >= 0 && !jn_link_ask(dp->links[i], &info) &&
 				     info.cgroup.cgroup_id;
 	}
-	return JN_HOOK_COUNT;
 }
