@@ -73,10 +73,13 @@ def test_no_privilege(bare_node):
     done = start(bare_node, "setpriv", "--bounding-set", "-net_admin,-sys_admin", "--inh-caps",
                  "-net_admin,-sys_admin")
     assert_refused(bare_node, done, "CAP_NET_ADMIN", "root")
+    done = start(bare_node, "setpriv", "--bounding-set", "-perfmon,-sys_admin", "--inh-caps",
+                 "-perfmon,-sys_admin")
+    assert_refused(bare_node, done, "CAP_PERFMON", "root")
 
 
 def test_few_privileges_are_enough(bare_node):
-    """CAP_BPF and CAP_NET_ADMIN, beside what it takes to use the folders of root."""
+    """What README.md names, beside what it takes to use the folders of root."""
     keep = "-all,+bpf,+net_admin,+dac_override,+perfmon"
     bare_node.junctord.start("setpriv", "--bounding-set", keep, "--inh-caps", keep)
     bare_node.control.declare(service("web", "127.96.0.10", 80, []))

@@ -7,7 +7,6 @@
 #include "datapath/datapath.h"
 #include "proto/write.h"
 
-
 static bool is_synced(const struct jn_engine *engine)
 {
 	return jn_engine_installed(engine) == jn_engine_generation(engine);

@@ -8,12 +8,12 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/auto.h"
 #include "datapath/datapath.h"
 
 /* CAP_SYS_ADMIN implies the others as far as bpf() is concerned. */
@@ -23,25 +23,38 @@ static bool has_capability(const struct __user_cap_data_struct *data, unsigned c
 	       data[CAP_SYS_ADMIN / 32].effective & 1u << CAP_SYS_ADMIN % 32;
 }
 
+static const struct {
+	unsigned number;
+	const char *name;
+} needed[] = {
+	{ CAP_BPF, "CAP_BPF" },
+	{ CAP_NET_ADMIN, "CAP_NET_ADMIN" },
+	{ CAP_PERFMON, "CAP_PERFMON" }, /* for programs that look into the kernel's sockets */
+};
+
 int jn_prepare_privileges(struct jn_error *err)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
-	bool has_bpf, has_net;
+	char missing[64] = "";
 
 	if (syscall(SYS_capget, &header, data) != 0)
 		return jn_error_set(err, -errno, JN_ERROR_FORBIDDEN,
 				    "the capabilities of this process cannot be read (%s); run "
 				    "junctord as root",
 				    strerror(errno));
-	has_bpf = has_capability(data, CAP_BPF);
-	has_net = has_capability(data, CAP_NET_ADMIN);
-	if (has_bpf && has_net)
+	for (size_t i = 0; i < JN_COUNT(needed); i++) {
+		if (has_capability(data, needed[i].number))
+			continue;
+		if (*missing)
+			strcat(missing, ", "); /* there is room for all of them */
+		strcat(missing, needed[i].name);
+	}
+	if (!*missing)
 		return 0;
 	return jn_error_set(err, -EPERM, JN_ERROR_FORBIDDEN,
-			    "%s%s%s is missing; run junctord as root or give it that capability",
-			    has_bpf ? "" : "CAP_BPF", has_bpf || has_net ? "" : " and ",
-			    has_net ? "" : "CAP_NET_ADMIN");
+			    "junctord may not do all it must; run it as root, or give it %s",
+			    missing);
 }
 
 void jn_prepare_descriptors(void)
