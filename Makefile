@@ -45,8 +45,8 @@ ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANITIZERS) $(LDFLAGS)
 BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Werror -Iinclude \
 	-I/usr/include/$(shell gcc -print-multiarch)
 
-DAEMON_LIBS := $(shell $(PKG_CONFIG) --libs libbpf libuv jansson sqlite3 libxxhash yaml-0.1 libsystemd)
-CLI_LIBS := $(shell $(PKG_CONFIG) --libs jansson libxxhash)
+DAEMON_LIBS := $(shell $(PKG_CONFIG) --libs libbpf libuv jansson sqlite3 yaml-0.1 libsystemd)
+CLI_LIBS := $(shell $(PKG_CONFIG) --libs jansson)
 
 # --- sources ----------------------------------------------------------------------------------
 # A room of userspace is a folder; what junctor (the command line tool) may link is CLI_ROOMS.
@@ -68,7 +68,7 @@ TEST_TOOLS := $(addprefix $(BUILD)/test/tools/,crash_at uring_http go_client)
 BENCH_PROGRAMS := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/bench/*.c))
 
 .PHONY: help all check format test test-unit test-bpf test-programs test-unit-programs bench bench-programs demo \
-	install uninstall clean
+	install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile

@@ -46,7 +46,7 @@ static_check() {
 		-Iinclude -Iuserspace -D_GNU_SOURCE userspace test/unit
 }
 
-# The kernel programs build with the other compiler, too.
+# Everything that is installed builds with both clangs, the kernel programs included.
 both_compilers() {
 	make --no-print-directory BUILD="$build/clang-19" CC=clang-19 CLANG=clang-19 \
 		"$build/clang-19/junctord" "$build/clang-19/junctor" &&
