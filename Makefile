@@ -40,7 +40,7 @@ SANITIZERS := -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined -fno-omit-f
 endif
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARNINGS) $(HARDENING) $(SANITIZERS) -D_GNU_SOURCE \
-	-Iinclude -Iuserspace -isystem $(BUILD)/gen -isystem $(LLHTTP_INCLUDE)
+	-I. -Iinclude -Iuserspace -isystem $(BUILD)/gen -isystem $(LLHTTP_INCLUDE)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANITIZERS) $(LDFLAGS)
 BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Werror -Iinclude \
 	-I/usr/include/$(shell gcc -print-multiarch)
@@ -49,15 +49,15 @@ DAEMON_LIBS := $(shell $(PKG_CONFIG) --libs libbpf libuv jansson sqlite3 yaml-0.
 CLI_LIBS := $(shell $(PKG_CONFIG) --libs jansson)
 
 # --- sources ----------------------------------------------------------------------------------
-# A room of userspace is a folder; what junctor (the command line tool) may link is CLI_ROOMS.
+# A room is a folder, below userspace/ but for proto; what junctor (the command line tool) may link is CLI_ROOMS.
 CLI_ROOMS := base proto client cli
 ROOMS := base proto client model datapath loop store engine api daemon cli
-sources = $(wildcard userspace/$1/*.c)
+sources = $(wildcard $1/*.c userspace/$1/*.c)
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(call sources,$1))
 MAINS := $(BUILD)/obj/userspace/daemon/main.o $(BUILD)/obj/userspace/cli/main.o
 SOURCES := $(foreach room,$(ROOMS),$(call sources,$(room)))
 OBJECTS := $(foreach room,$(ROOMS),$(call objects,$(room)))
-HEADERS := $(wildcard include/junctor/*.h include/junctor/decide/*.h userspace/*/*.h)
+HEADERS := $(wildcard include/junctor/*.h include/junctor/decide/*.h proto/*.h userspace/*/*.h)
 # The tables first: libbpf 1.1's linker loses the place of one that is used before it is defined.
 BPF_SOURCES := kernel/maps.bpf.c $(filter-out kernel/maps.bpf.c,$(wildcard kernel/*.bpf.c))
 BPF_OBJECTS := $(patsubst kernel/%.c,$(BUILD)/bpf/%.o,$(BPF_SOURCES))
@@ -189,9 +189,10 @@ format: ## rewrite the sources with clang-format
 install: all ## install below DESTDIR
 	install -Dm755 $(BUILD)/junctord $(DESTDIR)$(PREFIX)/sbin/junctord
 	install -Dm755 $(BUILD)/junctor $(DESTDIR)$(PREFIX)/bin/junctor
-	install -Dm644 README.md $(DESTDIR)$(PREFIX)/share/doc/junctor/README.md
-	install -Dm644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/junctor/LICENSE
-	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/doc/junctor/examples examples/*.json
+	for file in README.md CONTRIBUTING.md LICENSE kernel/README.md examples/*.json \
+		docs/*.md docs/*.svg docs/decisions/*.md; do \
+		install -Dm644 $$file $(DESTDIR)$(PREFIX)/share/doc/junctor/$$file || exit 1; \
+	done
 
 clean: ## remove what was built
 	rm -rf $(BUILD) compile_commands.json

@@ -30,14 +30,15 @@ translate(struct bpf_sock_addr *ctx, const struct jn_call *call, struct jn_choic
 {
 	struct bpf_sock *sk = ctx->sk;
 	struct jn_frontend frontend;
-	enum jn_reason reason;
+	enum jn_reason reason = jn_find_frontend(&call->key, &frontend);
 
-	if (!jn_find_frontend(&call->key, &frontend)) {
+	if (reason == JN_REASON_NOT_A_SERVICE) {
 		if (sk)
 			jn_socket_forget(sk, &call->key);
-		return JN_REASON_NOT_A_SERVICE;
+		return reason;
 	}
-	reason = decide(ctx, call, &frontend, choice);
+	if (reason == JN_REASON_OK)
+		reason = decide(ctx, call, &frontend, choice);
 	jn_count(frontend.service, reason);
 	return reason;
 }

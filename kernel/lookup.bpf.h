@@ -14,27 +14,29 @@
 #define MAX_LOOKUPS 3
 
 /*
- * A copy of the frontend. False: the address is not a service's; a miss costs one lookup.
+ * A copy of the frontend. OK; NOT_A_SERVICE, which costs one lookup; TABLE_DAMAGED, where the entry
+ * changes under every look: it is a service's, so the address must not go out as it is.
  *
  * The kernel gives a deleted entry to the next key at once, so what was found may have become
  * another service's while it was copied. Finding it once more shows that it had not. (A copy of the
  * key in the value would be cheaper by some 50 ns, but nothing says in which order the kernel's
  * memcpy() writes a value, so it would prove nothing.)
  */
-static inline bool jn_find_frontend(const struct jn_frontend_key *key, struct jn_frontend *out)
+static inline enum jn_reason jn_find_frontend(const struct jn_frontend_key *key,
+					      struct jn_frontend *out)
 {
 	for (int i = 0; i < MAX_LOOKUPS; i++) {
 		const struct jn_frontend *found = bpf_map_lookup_elem(&jn_frontends, key);
 
 		if (!found)
-			return false;
+			return JN_REASON_NOT_A_SERVICE;
 		*out = *found;
 		found = bpf_map_lookup_elem(&jn_frontends, key);
 		if (found && found->service == out->service && found->set == out->set &&
 		    found->netns_cookie == out->netns_cookie)
-			return true;
+			return JN_REASON_OK;
 	}
-	return false;
+	return JN_REASON_TABLE_DAMAGED;
 }
 
 /* May a socket of this network namespace use it? OK or OTHER_NETNS. */

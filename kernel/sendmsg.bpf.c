@@ -28,11 +28,12 @@ static __always_inline enum jn_reason
 translate(struct bpf_sock_addr *ctx, const struct jn_call *call, struct jn_choice *choice)
 {
 	struct jn_frontend frontend;
-	enum jn_reason reason;
+	enum jn_reason reason = jn_find_frontend(&call->key, &frontend);
 
-	if (!jn_find_frontend(&call->key, &frontend))
-		return JN_REASON_NOT_A_SERVICE;
-	reason = decide(ctx, call, &frontend, choice);
+	if (reason == JN_REASON_NOT_A_SERVICE)
+		return reason;
+	if (reason == JN_REASON_OK)
+		reason = decide(ctx, call, &frontend, choice);
 	jn_count(frontend.service, reason);
 	return reason;
 }

@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-host=(-std=gnu17 -Wall -Wextra -Werror -D_GNU_SOURCE -Iinclude -Iuserspace
+host=(-std=gnu17 -Wall -Wextra -Werror -D_GNU_SOURCE -I. -Iinclude -Iuserspace
 	-isystem "${LLHTTP_INCLUDE:-/usr/share/include/llhttp}" -fsyntax-only)
 bpf=(-target bpf -std=gnu11 -Wall -Wextra -Werror -Iinclude -Ikernel
 	"-I/usr/include/$(gcc -print-multiarch)" -fsyntax-only)
@@ -34,7 +34,7 @@ for header in $(git ls-files 'kernel/*.h'); do
 		try "${header#kernel/}" "$clang" "${bpf[@]}"
 	done
 done
-for header in $(git ls-files 'userspace/*.h'); do
+for header in $(git ls-files 'proto/*.h' 'userspace/*.h'); do
 	try "${header#userspace/}" gcc "${host[@]}"
 done
 exit "$failed"

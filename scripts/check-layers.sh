@@ -32,10 +32,10 @@ complain() {
 	failed=1
 }
 
-check_userspace() {
+check_rooms() {
 	local file=$1 room line name
-	room=$(cut -d/ -f2 <<<"$file")
-	[ -n "${rooms[$room]+known}" ] || complain "$file" "userspace/$room is not a known room"
+	room=$(basename "$(dirname "$file")")
+	[ -n "${rooms[$room]+known}" ] || complain "$file" "$room is not a known room"
 	while read -r line; do
 		case $line in
 		\"*)
@@ -60,8 +60,8 @@ check_userspace() {
 	done < <(sed -nE 's/^#include +(["<][^">]+[">]).*/\1/p' "$file")
 }
 
-for file in $(git ls-files 'userspace/*.c' 'userspace/*.h'); do
-	check_userspace "$file"
+for file in $(git ls-files 'proto/*.[ch]' 'userspace/*.[ch]'); do
+	check_rooms "$file"
 done
 
 # The kernel side and the shared headers.

@@ -34,7 +34,7 @@ shell() {
 
 analyse() {
 	# stderr only counts what was suppressed
-	git ls-files 'userspace/*.c' | xargs -P "$(nproc)" -n 8 clang-tidy-19 --quiet -p . \
+	git ls-files 'proto/*.c' 'userspace/*.c' | xargs -P "$(nproc)" -n 8 clang-tidy-19 --quiet -p . \
 		--warnings-as-errors='*' 2>/dev/null
 }
 
@@ -43,7 +43,7 @@ static_check() {
 		--enable=warning,performance --suppress=missingIncludeSystem \
 		--suppress=unknownMacro --suppressions-list=scripts/cppcheck.txt \
 		--library=posix --library=gnu \
-		-Iinclude -Iuserspace -D_GNU_SOURCE userspace test/unit
+		-I. -Iinclude -Iuserspace -D_GNU_SOURCE proto userspace test/unit
 }
 
 # Everything that is installed builds with both clangs, the kernel programs included.

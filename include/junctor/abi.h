@@ -13,9 +13,8 @@
 
 #define JN_ABI_VERSION 1
 
-#define JN_ABI_SIZE(type, bytes)                                                                   \
-	_Static_assert(sizeof(type) == (bytes), #type " changed its layout: raise JN_ABI_VERSION " \
-						      "and migrate the pins")
+#define JN_ABI_ADVICE " changed its layout: raise JN_ABI_VERSION and migrate the pins"
+#define JN_ABI_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type JN_ABI_ADVICE)
 
 /* An address; IPv4 is stored as ::ffff:a.b.c.d, so there is one key and one path for both. */
 struct jn_addr {

@@ -182,6 +182,7 @@ static void refuses_bad_rules(void **state)
 	assert_refused("accessRules: [{uid: 1, role: Write, namespaces: a}]\n", 1,
 		       "must be a list");
 	assert_refused("accessRules: [{uid: 1, role: Write, namespaces: [A]}]\n", 1, "a-z");
+	assert_refused("accessRules: [{uid: 1, role: Write, namespaces: [-a]}]\n", 1, "DNS label");
 	assert_refused("accessRules: [{uid: 1, role: Write, namespaces: [[a]]}]\n", 1, "a-z");
 }
 

@@ -10,11 +10,11 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/paths.h"
 #include "base/spelling.h"
 #include "cli/cli.h"
 #include "proto/object.h"
 
-#define DEFAULT_SOCKET "/run/junctor/junctor.sock" /* junctord's, too */
 #define DEFAULT_SECONDS 30
 #define HELP_COLUMN 26
 
@@ -51,7 +51,7 @@ static const struct {
 	[FLAG_NAMESPACE] = { "namespace", 'n', "NS",
 			     "namespace (\"default\"; lists: all of them)" },
 	[FLAG_OUTPUT] = { "output", 'o', "FORMAT", "json or name, instead of text for people" },
-	[FLAG_SOCKET] = { "socket", 0, "PATH", "control socket (" DEFAULT_SOCKET ")" },
+	[FLAG_SOCKET] = { "socket", 0, "PATH", "control socket (" JN_DEFAULT_SOCKET ")" },
 	[FLAG_HELP] = { "help", 'h', NULL, "print this text, or that of one verb, and exit" },
 	[FLAG_VERSION] = { "version", 0, NULL, "print the version and exit" },
 };
@@ -465,7 +465,7 @@ static int check(struct reading *r)
 int jn_command_parse(int argc, char **argv, struct jn_command *out, struct jn_error *err)
 {
 	struct jn_command command = { .noun = JN_NOUN_MAX,
-				      .socket = DEFAULT_SOCKET,
+				      .socket = JN_DEFAULT_SOCKET,
 				      .timeout_seconds = DEFAULT_SECONDS };
 	struct reading r = { .command = &command, .err = err };
 	bool has_flags = true; /* until "--" */

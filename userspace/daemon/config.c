@@ -20,6 +20,7 @@
 #include "base/buffer.h"
 #include "base/spelling.h"
 #include "base/vec.h"
+#include "proto/field.h"
 
 struct reader {
 	yaml_parser_t parser;
@@ -214,9 +215,8 @@ static int read_namespace(struct reader *r, const struct key *key, void *out)
 	const char *text = text_of(r);
 	char **grown;
 
-	if (!text || !*text || strlen(text) > JN_MAX_NAME ||
-	    strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(text))
-		return fault(r, key->name, "must hold names of a-z, 0-9 and '-'");
+	if (!text || !jn_is_dns_label(text))
+		return fault(r, key->name, "must hold names, each " JN_DNS_LABEL);
 	grown = reallocarray(rule->namespaces, rule->namespace_count + 1, sizeof(*grown));
 	if (!grown)
 		return out_of_memory(r);

@@ -7,10 +7,10 @@
 #define JUNCTOR_DAEMON_OPTIONS_H
 
 #include "base/error.h"
+#include "base/paths.h"
 #include "daemon/config.h"
 
 #define JN_DEFAULT_CONFIG "/etc/junctor/junctord.yaml" /* read when it exists */
-#define JN_DEFAULT_SOCKET "/run/junctor/junctor.sock"
 #define JN_DEFAULT_PIN_DIR "/sys/fs/bpf/junctor"
 #define JN_DEFAULT_STATE_DIR "/var/lib/junctor"
 

@@ -83,7 +83,7 @@ void jn_record_write(const struct jn_record *record, struct jn_record_text *text
 		     struct jn_stored *out)
 {
 	int size = snprintf(text->text, sizeof(text->text),
-			    "count=%" PRIu64 " sum=%" PRIu64 " damaged=%" PRIu64, record->count,
+			    "count=%" PRIu64 " sum=%" PRIu64 " kept=%" PRIu64, record->count,
 			    record->sum, record->kept_as);
 
 	*out = (struct jn_stored){
@@ -103,7 +103,7 @@ int jn_record_read(const struct jn_stored *row, struct jn_record *out)
 		return -EINVAL;
 	memcpy(text.text, row->body.data, row->body.size);
 	/* NOLINTNEXTLINE(cert-err34-c): its hash was right, so these are the numbers we wrote */
-	if (sscanf(text.text, "count=%" SCNu64 " sum=%" SCNu64 " damaged=%" SCNu64, &record.count,
+	if (sscanf(text.text, "count=%" SCNu64 " sum=%" SCNu64 " kept=%" SCNu64, &record.count,
 		   &record.sum, &record.kept_as) != 3)
 		return -EINVAL;
 	*out = record;
