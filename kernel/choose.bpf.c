@@ -7,38 +7,22 @@
  * what does not fit together is read again and then called TABLE_DAMAGED.
  */
 #include <junctor/decide/address.h>
+#include <junctor/decide/client.h>
 #include <junctor/decide/pick.h>
+#include <junctor/decide/slow_start.h>
 
 #include "decide.bpf.h"
+#include "lookup.bpf.h"
 #include "maps.bpf.h"
 
 #define MAX_READS 3 /* of a word whose revision was replaced between the two reads */
+#define SECOND_NS 1000000000ull
 
 static bool is_reached(enum jn_reach reach, const struct jn_addr *addr)
 {
 	if (reach == JN_REACH_BOTH)
 		return true;
 	return jn_addr_is_v4(addr) == (reach == JN_REACH_V4);
-}
-
-/* The published revision of a set. NULL: none, or replaced meanwhile. */
-static const struct jn_revision *read_revision(__u32 set_id)
-{
-	const struct jn_set *set = bpf_map_lookup_elem(&jn_sets, &set_id);
-	const struct jn_revision *revision;
-	__u64 word;
-	__u32 index;
-
-	if (!set)
-		return NULL;
-	word = *(const volatile __u64 *)&set->word; /* once: number and index belong together */
-	if (!word)
-		return NULL;
-	index = (__u32)word;
-	revision = bpf_map_lookup_elem(&jn_revisions, &index);
-	if (!revision || revision->number != word >> 32)
-		return NULL;
-	return revision;
 }
 
 /* index counts from the revision's first slot. */
@@ -51,9 +35,10 @@ static const struct jn_slot *slot_at(const struct jn_revision *revision, __u32 i
 	return bpf_map_lookup_elem(&jn_slots, &place);
 }
 
-static const struct jn_slot *draw_slot(const struct jn_revision *revision)
+/* Of an alias table, by an evenly drawn number. */
+static const struct jn_slot *draw_slot(const struct jn_revision *revision, __u32 random)
 {
-	struct jn_draw draw = jn_draw_slot(bpf_get_prandom_u32(), revision->slot_count);
+	struct jn_draw draw = jn_draw_slot(random, revision->slot_count);
 	const struct jn_slot *slot = slot_at(revision, draw.slot);
 
 	if (!slot || jn_draw_keeps(&draw, slot))
@@ -71,24 +56,105 @@ static const struct jn_slot *next_slot(__u32 set_id, const struct jn_revision *r
 		       jn_turn_slot(__sync_fetch_and_add(&cursor->turn, 1), revision->slot_count));
 }
 
-static const struct jn_slot *pick_slot(__u32 set_id, const struct jn_revision *revision)
+/* hash: of the client; counts for those algorithms that ask for it. */
+static const struct jn_slot *pick_slot(__u32 set_id, const struct jn_revision *revision, __u64 hash)
 {
 	switch (revision->algorithm) {
 	case JN_ALGORITHM_RANDOM:
-		return draw_slot(revision);
+		return draw_slot(revision, bpf_get_prandom_u32());
 	case JN_ALGORITHM_ROUND_ROBIN:
 		return next_slot(set_id, revision);
+	case JN_ALGORITHM_MAGLEV:
+		return slot_at(revision, jn_turn_slot(hash, revision->slot_count));
+	case JN_ALGORITHM_SOURCE_HASH:
+		return draw_slot(revision, hash >> 32);
 	default:
 		return NULL;
 	}
 }
 
-static enum jn_reason choose_once(const struct jn_frontend *frontend, enum jn_reach reach,
-				  struct jn_choice *out)
+static const struct jn_endpoint *endpoint_at(__u32 id, __u32 service)
 {
-	const struct jn_revision *revision = read_revision(frontend->set);
+	const struct jn_endpoint *endpoint = bpf_map_lookup_elem(&jn_endpoints, &id);
+
+	return endpoint && endpoint->service == service ? endpoint : NULL;
+}
+
+/*
+ * Is an endpoint that was drawn to be drawn again, as it is young? What decides for a client is its
+ * hash: it comes back to the same one as long as nobody grew older.
+ */
+static bool is_held_back(const struct jn_revision *revision, const struct jn_endpoint *endpoint,
+			 __u64 hash)
+{
+	__u32 fraction = hash ? hash & 0xffff : bpf_get_prandom_u32() & 0xffff;
+
+	return !jn_slow_start_keeps(endpoint->since_s, bpf_ktime_get_ns() / SECOND_NS,
+				    revision->rules.slow_start_seconds, fraction);
+}
+
+/*
+ * What the revision asks beyond a slot. 0: a table does not fit together. Not static: the verifier
+ * checks it once, not at each of the reads below.
+ */
+__u32 jn_pick_carefully(const struct jn_frontend *frontend, const struct jn_revision *revision,
+			const struct jn_call *call);
+
+__u32 jn_pick_carefully(const struct jn_frontend *frontend, const struct jn_revision *revision,
+			const struct jn_call *call)
+{
+	if (!frontend || !revision || !call)
+		return 0;
+
+	bool is_keyed = revision->algorithm == JN_ALGORITHM_MAGLEV ||
+			revision->algorithm == JN_ALGORITHM_SOURCE_HASH;
 	const struct jn_endpoint *endpoint;
 	const struct jn_slot *slot;
+	__u32 id = 0;
+
+	for (__u32 round = 0; round < JN_MAX_REDRAWS; round++) {
+		__u64 hash = is_keyed ? jn_client_hash(&call->client, round) : 0;
+
+		slot = pick_slot(frontend->set, revision, hash);
+		if (!slot)
+			return 0;
+		id = slot->endpoint;
+		if (!(revision->flags & JN_REVISION_SLOW_STARTS))
+			return id;
+		endpoint = endpoint_at(id, frontend->service);
+		if (!endpoint)
+			return 0;
+		if (!is_held_back(revision, endpoint, hash))
+			return id;
+	}
+	return id;
+}
+
+static __u32 pick(const struct jn_frontend *frontend, const struct jn_revision *revision,
+		  const struct jn_call *call)
+{
+	__u32 stays_s = revision->rules.affinity_seconds;
+	const struct jn_slot *slot;
+	__u32 id;
+
+	if (!revision->flags) {
+		slot = pick_slot(frontend->set, revision, 0);
+		return slot ? slot->endpoint : 0;
+	}
+	id = stays_s ? jn_affinity_find(frontend, call, stays_s) : 0;
+	if (id)
+		return id;
+	id = jn_pick_carefully(frontend, revision, call);
+	if (id && stays_s)
+		jn_affinity_note(frontend->set, &call->client, id);
+	return id;
+}
+
+static enum jn_reason choose_once(const struct jn_frontend *frontend, const struct jn_call *call,
+				  struct jn_choice *out)
+{
+	const struct jn_revision *revision = jn_read_revision(frontend->set);
+	const struct jn_endpoint *endpoint;
 	__u32 id;
 
 	if (!revision)
@@ -96,14 +162,11 @@ static enum jn_reason choose_once(const struct jn_frontend *frontend, enum jn_re
 	out->service_errno = revision->no_endpoint_errno;
 	if (!revision->slot_count)
 		return JN_REASON_NO_ENDPOINT;
-	slot = pick_slot(frontend->set, revision);
-	if (!slot)
+	id = pick(frontend, revision, call);
+	endpoint = endpoint_at(id, frontend->service);
+	if (!endpoint)
 		return JN_REASON_TABLE_DAMAGED;
-	id = slot->endpoint;
-	endpoint = bpf_map_lookup_elem(&jn_endpoints, &id);
-	if (!endpoint || endpoint->service != frontend->service)
-		return JN_REASON_TABLE_DAMAGED;
-	if (!is_reached(reach, &endpoint->addr))
+	if (!is_reached(call->reach, &endpoint->addr))
 		return JN_REASON_FAMILY_MISMATCH;
 	out->backend.addr = endpoint->addr;
 	out->backend.port = endpoint->port;
@@ -111,11 +174,13 @@ static enum jn_reason choose_once(const struct jn_frontend *frontend, enum jn_re
 	return JN_REASON_OK;
 }
 
-enum jn_reason jn_choose(const struct jn_frontend *frontend, enum jn_reach reach,
+enum jn_reason jn_choose(const struct jn_frontend *frontend, const struct jn_call *call,
 			 struct jn_choice *out)
 {
+	if (!frontend || !call || !out)
+		return JN_REASON_TABLE_DAMAGED;
 	for (int i = 0; i < MAX_READS; i++) {
-		enum jn_reason reason = choose_once(frontend, reach, out);
+		enum jn_reason reason = choose_once(frontend, call, out);
 
 		if (reason != JN_REASON_TABLE_DAMAGED)
 			return reason;

@@ -7,7 +7,7 @@
 #include "lookup.bpf.h"
 #include "socket.bpf.h"
 
-static __always_inline enum jn_reason decide(struct bpf_sock_addr *ctx, const struct jn_call *call,
+static __always_inline enum jn_reason decide(struct bpf_sock_addr *ctx, struct jn_call *call,
 					     const struct jn_frontend *frontend,
 					     struct jn_choice *choice)
 {
@@ -16,17 +16,19 @@ static __always_inline enum jn_reason decide(struct bpf_sock_addr *ctx, const st
 
 	if (reason != JN_REASON_OK)
 		return reason;
-	reason = jn_choose(frontend, call->reach, choice);
+	if (jn_asks_client(frontend))
+		name_client(ctx, call);
+	reason = jn_choose(frontend, call, choice);
 	if (reason != JN_REASON_OK)
 		return reason;
-	if (!sk || !jn_socket_remember(sk, &call->key, &choice->backend))
+	if (!sk || !jn_socket_remember(sk, call, frontend->service, choice))
 		return JN_REASON_NO_MEMORY;
 	return JN_REASON_OK;
 }
 
 /* OK only: the call goes to choice->backend. */
-static __always_inline enum jn_reason
-translate(struct bpf_sock_addr *ctx, const struct jn_call *call, struct jn_choice *choice)
+static __always_inline enum jn_reason translate(struct bpf_sock_addr *ctx, struct jn_call *call,
+						struct jn_choice *choice)
 {
 	struct bpf_sock *sk = ctx->sk;
 	struct jn_frontend frontend;

@@ -119,6 +119,15 @@ typedef struct {
 } jn_socket_t;
 extern jn_socket_t jn_socket SEC(".maps");
 
+/* Which endpoint a client stays at. */
+typedef struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, JN_MAX_AFFINITIES);
+	__type(key, struct jn_affinity_key);
+	__type(value, struct jn_affinity);
+} jn_affinity_t;
+extern jn_affinity_t jn_affinity SEC(".maps");
+
 /* {socket, VIP} -> endpoint. */
 typedef struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

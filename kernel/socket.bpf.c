@@ -24,16 +24,19 @@ static struct jn_socket *make_record(struct bpf_sock *sk, __u8 proto, struct jn_
 	return bpf_sk_storage_get(&jn_socket, sk, first, BPF_SK_STORAGE_GET_F_CREATE);
 }
 
-bool jn_socket_remember(struct bpf_sock *sk, const struct jn_frontend_key *key,
-			const struct jn_target *backend)
+bool jn_socket_remember(struct bpf_sock *sk, const struct jn_call *call, __u32 service,
+			const struct jn_choice *choice)
 {
 	struct jn_socket record = {
-		.vip = key->vip,
-		.backend = backend->addr,
-		.vip_port = key->port,
-		.backend_port = backend->port,
+		.vip = call->key.vip,
+		.backend = choice->backend.addr,
+		.vip_port = call->key.port,
+		.backend_port = choice->backend.port,
+		.service = service,
+		.endpoint = choice->endpoint,
+		.is_bound = call->is_bound,
 	};
-	struct jn_socket *stored = make_record(sk, key->proto, &record);
+	struct jn_socket *stored = make_record(sk, call->key.proto, &record);
 
 	if (!stored)
 		return false;

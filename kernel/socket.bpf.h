@@ -26,8 +26,8 @@ static inline bool jn_is_at(const struct jn_addr *addr, __be16 port, const struc
 }
 
 /* False: no memory for the record. A socket that has one already needs none. */
-bool jn_socket_remember(struct bpf_sock *sk, const struct jn_frontend_key *key,
-			const struct jn_target *backend) __hidden;
+bool jn_socket_remember(struct bpf_sock *sk, const struct jn_call *call, __u32 service,
+			const struct jn_choice *choice) __hidden;
 
 /* The socket is about to be connected to this address itself, whatever it was once asked for. */
 static inline void jn_socket_forget(struct bpf_sock *sk, const struct jn_frontend_key *key)

@@ -21,6 +21,19 @@ static const struct jn_field target_ref_items[] = {
 };
 static const struct jn_fields target_ref_fields = JN_FIELDS(target_ref_items);
 
+static const struct jn_field affinity_items[] = {
+	{ .name = "type",
+	  .type = JN_FIELD_WORD,
+	  .words = jn_affinity_words,
+	  JN_FIELD_AT(struct jn_traffic_policy, affinity.type) },
+	{ .name = "timeoutSeconds",
+	  .type = JN_FIELD_INTEGER,
+	  .min = 1,
+	  .max = JN_MAX_AFFINITY_SECONDS,
+	  JN_FIELD_AT(struct jn_traffic_policy, affinity.timeout_seconds) },
+};
+static const struct jn_fields affinity_fields = JN_FIELDS(affinity_items);
+
 static const struct jn_field spec_items[] = {
 	{ .name = "targetRef",
 	  .type = JN_FIELD_OBJECT,
@@ -35,6 +48,14 @@ static const struct jn_field spec_items[] = {
 	  .type = JN_FIELD_WORD,
 	  .words = jn_errno_words,
 	  JN_FIELD_AT(struct jn_traffic_policy, no_endpoint_errno) },
+	{ .name = "slowStartSeconds",
+	  .type = JN_FIELD_INTEGER,
+	  .max = JN_MAX_SLOW_START_SECONDS,
+	  JN_FIELD_AT(struct jn_traffic_policy, slow_start_seconds) },
+	{ .name = "affinity",
+	  .type = JN_FIELD_OBJECT,
+	  .fields = &affinity_fields,
+	  .expected = "an object {\"type\": \"ClientIP\", \"timeoutSeconds\": …}" },
 };
 static const struct jn_fields spec_fields = JN_FIELDS(spec_items);
 
@@ -44,5 +65,6 @@ void jn_policy_read(struct jn_decoder *d, const struct jn_json *spec, void *targ
 
 	policy->algorithm = JN_ALGORITHM_RANDOM;
 	policy->no_endpoint_errno = ECONNREFUSED;
+	policy->affinity.timeout_seconds = JN_DEFAULT_AFFINITY_SECONDS;
 	jn_fields_read(d, spec, &spec_fields, policy);
 }

@@ -102,6 +102,12 @@ static void write_policy(struct jn_writer *w, const struct jn_traffic_policy *po
 	jn_write_key_text(w, "algorithm", jn_word_of(jn_algorithm_words, policy->algorithm));
 	jn_write_key_text(w, "noBackendErrno",
 			  jn_word_of(jn_errno_words, policy->no_endpoint_errno));
+	jn_write_key_unsigned(w, "slowStartSeconds", policy->slow_start_seconds);
+	jn_write_key(w, "affinity");
+	jn_write_open(w, '{');
+	jn_write_key_text(w, "type", jn_word_of(jn_affinity_words, policy->affinity.type));
+	jn_write_key_unsigned(w, "timeoutSeconds", policy->affinity.timeout_seconds);
+	jn_write_close(w, '}');
 }
 
 static void write_status(struct jn_writer *w, const struct jn_object *o,

@@ -155,7 +155,10 @@ static bool services_equal(const struct jn_local_service *a, const struct jn_loc
 static bool policies_equal(const struct jn_traffic_policy *a, const struct jn_traffic_policy *b)
 {
 	return !strcmp(a->target, b->target) && !strcmp(a->port, b->port) &&
-	       a->algorithm == b->algorithm && a->no_endpoint_errno == b->no_endpoint_errno;
+	       a->algorithm == b->algorithm && a->no_endpoint_errno == b->no_endpoint_errno &&
+	       a->slow_start_seconds == b->slow_start_seconds &&
+	       a->affinity.type == b->affinity.type &&
+	       a->affinity.timeout_seconds == b->affinity.timeout_seconds;
 }
 
 bool jn_object_equal(const struct jn_object *a, const struct jn_object *b)

@@ -89,11 +89,22 @@ struct jn_local_service {
 uint16_t jn_backend_port(const struct jn_local_service *s, const struct jn_backend *b,
 			 unsigned port_index);
 
+enum jn_affinity_type { JN_AFFINITY_NONE, JN_AFFINITY_CLIENT_IP };
+
+/* Kubernetes' sessionAffinity: for how long a client stays where it was. */
+struct jn_affinity_spec {
+	uint32_t timeout_seconds; /* 1..JN_MAX_AFFINITY_SECONDS */
+	uint8_t type;		  /* enum jn_affinity_type */
+};
+#define JN_DEFAULT_AFFINITY_SECONDS 10800
+
 struct jn_traffic_policy {
 	char target[JN_NAME_BYTES]; /* a LocalService in the policy's own namespace */
 	char port[JN_NAME_BYTES];   /* name of one of its ports; "" = all of them */
 	uint8_t algorithm;	    /* enum jn_algorithm */
 	uint16_t no_endpoint_errno; /* positive */
+	uint32_t slow_start_seconds;
+	struct jn_affinity_spec affinity;
 };
 
 struct jn_object {

@@ -16,6 +16,8 @@ const struct jn_word jn_protocol_words[] = {
 const struct jn_word jn_algorithm_words[] = {
 	{ "Random", JN_ALGORITHM_RANDOM },
 	{ "RoundRobin", JN_ALGORITHM_ROUND_ROBIN },
+	{ "Maglev", JN_ALGORITHM_MAGLEV },
+	{ "SourceHash", JN_ALGORITHM_SOURCE_HASH },
 	{ NULL, 0 },
 };
 
@@ -24,6 +26,12 @@ const struct jn_word jn_errno_words[] = {
 	{ "EHOSTUNREACH", EHOSTUNREACH },
 	{ "ENETUNREACH", ENETUNREACH },
 	{ "EPERM", EPERM },
+	{ NULL, 0 },
+};
+
+const struct jn_word jn_affinity_words[] = {
+	{ "None", JN_AFFINITY_NONE },
+	{ "ClientIP", JN_AFFINITY_CLIENT_IP },
 	{ NULL, 0 },
 };
 

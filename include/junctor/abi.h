@@ -11,7 +11,7 @@
 
 #include <linux/types.h>
 
-#define JN_ABI_VERSION 1
+#define JN_ABI_VERSION 2
 
 #define JN_ABI_ADVICE " changed its layout: raise JN_ABI_VERSION and migrate the pins"
 #define JN_ABI_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type JN_ABI_ADVICE)
@@ -50,8 +50,21 @@ JN_ABI_SIZE(struct jn_set, 8);
 enum jn_algorithm {
 	JN_ALGORITHM_RANDOM,	  /* slots are an alias table */
 	JN_ALGORITHM_ROUND_ROBIN, /* slots are one smooth cycle of the weights */
+	JN_ALGORITHM_MAGLEV,	  /* slots are a lookup table by the client's hash */
+	JN_ALGORITHM_SOURCE_HASH, /* slots are an alias table; the client's hash draws */
 	JN_ALGORITHM_MAX
 };
+
+/* What a policy asks beyond an algorithm. All 0: nothing. */
+struct jn_rules {
+	__u32 affinity_seconds;	  /* a client stays this long after its last connection */
+	__u32 slow_start_seconds; /* a newcomer's share grows from a tenth to all of it */
+};
+JN_ABI_SIZE(struct jn_rules, 8);
+
+/* jn_revision.flags: what a choice has to look at beyond its slots; follows from the rest. */
+#define JN_REVISION_ASKS_CLIENT 1 /* who connects: Maglev, SourceHash, affinity */
+#define JN_REVISION_SLOW_STARTS 2
 
 /* jn_revisions: immutable from its publication until a grace period after its replacement. */
 struct jn_revision {
@@ -60,9 +73,10 @@ struct jn_revision {
 	__u32 slot_count;	 /* 0: no usable endpoint */
 	__u16 no_endpoint_errno; /* positive */
 	__u8 algorithm;		 /* enum jn_algorithm */
-	__u8 pad;
+	__u8 flags;
+	struct jn_rules rules;
 };
-JN_ABI_SIZE(struct jn_revision, 16);
+JN_ABI_SIZE(struct jn_revision, 24);
 
 /* jn_slots: Random draws a slot and keeps it with `probability`/65536, else takes its alias. */
 struct jn_slot {
@@ -74,15 +88,17 @@ JN_ABI_SIZE(struct jn_slot, 8);
 
 /*
  * jn_endpoints: one per (service, address, port). service 0: gone. weight 0: takes no new
- * connection. The two decide whether an unconnected UDP socket may keep its choice.
+ * connection. The two decide whether a client or an unconnected UDP socket may keep its choice.
  */
 struct jn_endpoint {
 	struct jn_addr addr;
 	__be16 port;
 	__u16 weight;
 	__u32 service;
+	__u32 since_s; /* it takes new connections since: CLOCK_MONOTONIC, seconds */
+	__u32 pad;
 };
-JN_ABI_SIZE(struct jn_endpoint, 24);
+JN_ABI_SIZE(struct jn_endpoint, 32);
 
 /* jn_cursors: the turn of RoundRobin, a cache line of its own for each set. */
 struct jn_cursor {
@@ -104,8 +120,25 @@ struct jn_socket {
 	struct jn_addr backend;
 	__be16 vip_port;
 	__be16 backend_port;
+	__u32 service;
+	__u32 endpoint;
+	__u32 is_bound; /* the application bound it to a source address before it connected it */
 };
-JN_ABI_SIZE(struct jn_socket, 36);
+JN_ABI_SIZE(struct jn_socket, 48);
+
+/* jn_affinity: which endpoint of a set a client stays at. */
+struct jn_affinity_key {
+	__u32 set;
+	struct jn_addr client; /* see decide/client.h */
+};
+JN_ABI_SIZE(struct jn_affinity_key, 20);
+
+struct jn_affinity {
+	__u64 used_ns; /* its last new connection: CLOCK_MONOTONIC */
+	__u32 endpoint;
+	__u32 pad;
+};
+JN_ABI_SIZE(struct jn_affinity, 16);
 
 /* jn_udp_choice and jn_udp_peer: an unconnected UDP socket and one address it talks to. */
 struct jn_udp_key {

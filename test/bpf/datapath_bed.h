@@ -32,6 +32,8 @@
 #include "base/auto.h"
 #include "datapath/internal.h"
 
+#define TABLES 14 /* of kernel/maps.bpf.c */
+
 struct bed {
 	char folder[64], pins[80], version[96]; /* version: the folder v<ABI> */
 	char cgroup[PATH_MAX + 64];

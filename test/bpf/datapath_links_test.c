@@ -154,7 +154,7 @@ static void test_a_start_that_died_between_pins_is_completed(void **state)
 	assert_attached(bed, true);
 	assert_int_equal(access(new_name, F_OK), -1);
 	jn_datapath_close(&bed->dp);
-	assert_int_equal(count_entries(bed->version, "jn_"), 13 + JN_HOOK_COUNT);
+	assert_int_equal(count_entries(bed->version, "jn_"), TABLES + JN_HOOK_COUNT);
 	usleep(50000); /* the kernel lets go of the unpinned ones a while later */
 	assert_int_equal(count_attached(bed->cgroup), JN_HOOK_COUNT);
 }
@@ -176,7 +176,7 @@ static void test_another_cgroup_takes_the_hooks_along(void **state)
 	assert_attached(bed, true);
 	assert_int_equal(count_attached(bed->cgroup), JN_HOOK_COUNT);
 	assert_int_equal(in_child(bed->cgroup, connect_to_vip), 0);
-	assert_int_equal(count_entries(bed->version, "jn_"), 13 + JN_HOOK_COUNT);
+	assert_int_equal(count_entries(bed->version, "jn_"), TABLES + JN_HOOK_COUNT);
 	bed->cgroup[strlen(bed->cgroup) - strlen("-other")] = 0;
 	assert_int_equal(count_attached(bed->cgroup), 0);
 	jn_datapath_close(&bed->dp);
@@ -251,7 +251,7 @@ static void test_hooks_are_attached_all_or_none(void **state)
 	assert_says(bed, bed->cgroup);
 	assert_attached(bed, false);
 	assert_int_equal(count_attached(bed->cgroup), 1);
-	assert_int_equal(count_entries(bed->version, "jn_"), 13);
+	assert_int_equal(count_entries(bed->version, "jn_"), TABLES);
 	assert_int_equal(bpf_prog_detach2(program, cgroup, BPF_CGROUP_INET6_GETPEERNAME), 0);
 	jn_error_done(&bed->err);
 	attach(bed);

@@ -14,8 +14,6 @@
 
 #include <junctor/limits.h>
 
-#define TABLES 13
-
 /* --- pins -------------------------------------------------------------------------------------- */
 
 static void test_a_first_open_pins_every_table(void **state)

@@ -127,7 +127,7 @@ POLICY_FIELDS = [
     ("spec.targetRef", GONE, "give"), ("spec.targetRef.kind", "Service", "LocalService"),
     ("spec.targetRef.name", GONE, "give"), ("spec.targetRef.name", "No Label", ""),
     ("spec.targetRef.prt", "x", "port"), ("spec.algorithm", "roundrobin", "RoundRobin"),
-    ("spec.algorithm", "Maglev", "Random"), ("spec.algorithm", 1, "Random"),
+    ("spec.algorithm", "IpHash", "Random"), ("spec.algorithm", 1, "Random"),
     ("spec.noBackendErrno", "EAGAIN", "ECONNREFUSED"), ("spec.noBackendErrno", 111, ""),
     ("spec.slowStartSeconds", 1, ""), ("spec.affinity", {}, ""), ("spec.outlier", {}, ""),
     ("spec.limits", {}, ""), ("spec.drainSeconds", -1, ""), ("spec.redirect", "Off", ""),

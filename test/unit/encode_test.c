@@ -45,7 +45,10 @@ static void test_answers_have_version_and_status(void **state)
 						"\"spec\":{\"targetRef\":{\"kind\":"
 						"\"LocalService\",\"name\":\"web\"},\"algorithm\":"
 						"\"Random\",\"noBackendErrno\":"
-						"\"ECONNREFUSED\"},\"status\":{\"generation\":9,"
+						"\"ECONNREFUSED\",\"slowStartSeconds\":0,"
+						"\"affinity\":{\"type\":\"None\","
+						"\"timeoutSeconds\":10800}},\"status\":{"
+						"\"generation\":9,"
 						"\"programmed\":false}}");
 }
 
@@ -166,6 +169,9 @@ static struct jn_object *random_object(void)
 		random_label(o->policy.port, 63);
 	o->policy.algorithm = (uint8_t)random_below(JN_ALGORITHM_MAX);
 	o->policy.no_endpoint_errno = errnos[random_below(JN_COUNT(errnos))];
+	o->policy.slow_start_seconds = random_below(JN_MAX_SLOW_START_SECONDS + 1);
+	o->policy.affinity.type = (uint8_t)random_below(2);
+	o->policy.affinity.timeout_seconds = 1 + random_below(JN_MAX_AFFINITY_SECONDS);
 	return o;
 }
 

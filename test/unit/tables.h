@@ -144,6 +144,7 @@ void jn_datapath_put_endpoint(struct jn_datapath *dp, uint32_t id, const struct 
 	jn_store_seam();
 	dp->endpoints[id].port = e->port;
 	dp->endpoints[id].weight = e->weight;
+	dp->endpoints[id].since_s = e->since_s;
 	jn_store_seam();
 	dp->endpoints[id].service = e->service;
 }
@@ -153,6 +154,14 @@ void jn_datapath_set_endpoint_weight(struct jn_datapath *dp, uint32_t id, uint16
 	assert(id && id < JN_MAX_ENDPOINTS && dp->endpoints[id].service);
 	jn_store_seam();
 	dp->endpoints[id].weight = weight;
+}
+
+void jn_datapath_set_endpoint_since(struct jn_datapath *dp, uint32_t id, uint32_t since_s)
+{
+	assert(id && id < JN_MAX_ENDPOINTS && dp->endpoints[id].service);
+	assert(!dp->endpoints[id].weight); /* nobody is sent there yet */
+	jn_store_seam();
+	dp->endpoints[id].since_s = since_s;
 }
 
 void jn_datapath_clear_endpoint(struct jn_datapath *dp, uint32_t id)

@@ -68,6 +68,7 @@ const struct jn_endpoint *jn_datapath_endpoints(const struct jn_datapath *dp);
 void jn_datapath_put_endpoint(struct jn_datapath *dp, uint32_t id, const struct jn_endpoint *e);
 void jn_datapath_set_endpoint_weight(struct jn_datapath *dp, uint32_t id, uint16_t weight);
 /* service = 0 first, then the rest is zeroed. */
+void jn_datapath_set_endpoint_since(struct jn_datapath *dp, uint32_t id, uint32_t since_s);
 void jn_datapath_clear_endpoint(struct jn_datapath *dp, uint32_t id);
 /* A hidden revision: its slots from slot_base on, then the record itself. */
 void jn_datapath_put_revision(struct jn_datapath *dp, uint32_t index, const struct jn_revision *r,

@@ -17,7 +17,7 @@
 
 #define JN_PIN_PREFIX "jn_"	  /* of every pin of ours, and of every program */
 #define JN_BPFFS_SOURCE "junctor" /* names a mount of ours in mountinfo */
-#define JN_MAX_PROGRAM_MAPS 64 /* tables of one program that are looked at; ours use 13 at most */
+#define JN_MAX_PROGRAM_MAPS 64 /* tables of one program that are looked at; ours use 14 at most */
 
 struct bpf_object;
 struct junctor_bpf;

@@ -109,6 +109,8 @@ void jn_datapath_put_endpoint(struct jn_datapath *dp, uint32_t id, const struct 
 	jn_store_seam();
 	entry->weight = e->weight;
 	jn_store_seam();
+	entry->since_s = e->since_s;
+	jn_store_seam();
 	__atomic_store_n(&entry->service, e->service, __ATOMIC_RELEASE);
 }
 
@@ -117,6 +119,13 @@ void jn_datapath_set_endpoint_weight(struct jn_datapath *dp, uint32_t id, uint16
 	assert(id && id < JN_MAX_ENDPOINTS);
 	jn_store_seam();
 	__atomic_store_n(&dp->tables.endpoints[id].weight, weight, __ATOMIC_RELEASE);
+}
+
+void jn_datapath_set_endpoint_since(struct jn_datapath *dp, uint32_t id, uint32_t since_s)
+{
+	assert(id && id < JN_MAX_ENDPOINTS);
+	jn_store_seam();
+	__atomic_store_n(&dp->tables.endpoints[id].since_s, since_s, __ATOMIC_RELEASE);
 }
 
 void jn_datapath_clear_endpoint(struct jn_datapath *dp, uint32_t id)
@@ -133,6 +142,8 @@ void jn_datapath_clear_endpoint(struct jn_datapath *dp, uint32_t id)
 	entry->port = 0;
 	jn_store_seam();
 	entry->weight = 0;
+	jn_store_seam();
+	entry->since_s = 0;
 }
 
 /* number goes last: while it is another one than the word's, nobody takes the record for whole. */

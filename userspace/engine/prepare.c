@@ -170,7 +170,7 @@ static int plan_set(struct jn_transaction *t, const struct jn_service_plan *serv
 			return rc;
 		plan->is_new = true;
 	}
-	rc = jn_plan_slots(port->desired, port->match.ids, family, &plan->slots);
+	rc = jn_plan_slots(port->desired, port->match.ids, family, revision, &plan->slots);
 	if (rc)
 		return rc;
 	if (!plan->is_new && revision &&

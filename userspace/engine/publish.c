@@ -46,24 +46,34 @@ bool jn_transaction_is_empty(const struct jn_transaction *t)
 
 /* --- hide ---------------------------------------------------------------------------------------- */
 
+/* A new endpoint, or since when one that comes back takes connections: for its slow start. */
+static void hide_endpoint(struct jn_transaction *t, struct jn_port_plan *plan, size_t i)
+{
+	struct jn_datapath *datapath = t->in->datapath;
+	const struct jn_desired_endpoint *desired = &plan->desired->endpoints[i];
+	uint32_t id = plan->match.ids[i], now_s = (uint32_t)(jn_clock_ms() / 1000);
+
+	if (plan->is_new[i])
+		jn_datapath_put_endpoint(datapath, id,
+					 &(struct jn_endpoint){
+						 .addr = desired->addr,
+						 .port = desired->port,
+						 .weight = desired->weight,
+						 .service = plan->service,
+						 .since_s = now_s,
+					 });
+	else if (desired->weight && !jn_datapath_endpoints(datapath)[id].weight)
+		jn_datapath_set_endpoint_since(datapath, id, now_s);
+}
+
 static int hide_port(struct jn_transaction *t, struct jn_port_plan *plan)
 {
 	struct jn_datapath *datapath = t->in->datapath;
 
 	if (!plan->desired)
 		return 0;
-	for (size_t i = 0; i < plan->desired->endpoint_count; i++) {
-		const struct jn_desired_endpoint *desired = &plan->desired->endpoints[i];
-
-		if (plan->is_new[i])
-			jn_datapath_put_endpoint(datapath, plan->match.ids[i],
-						 &(struct jn_endpoint){
-							 .addr = desired->addr,
-							 .port = desired->port,
-							 .weight = desired->weight,
-							 .service = plan->service,
-						 });
-	}
+	for (size_t i = 0; i < plan->desired->endpoint_count; i++)
+		hide_endpoint(t, plan, i);
 	for (unsigned family = 0; family < JN_FAMILY_MAX; family++) {
 		const struct jn_set_plan *set = &plan->sets[family];
 
@@ -76,6 +86,8 @@ static int hide_port(struct jn_transaction *t, struct jn_port_plan *plan)
 							 .no_endpoint_errno =
 								 plan->desired->no_endpoint_errno,
 							 .algorithm = plan->desired->algorithm,
+							 .flags = jn_plan_flags(plan->desired),
+							 .rules = plan->desired->rules,
 						 },
 						 set->slots.items);
 	}

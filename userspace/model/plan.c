@@ -8,8 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <junctor/decide/client.h>
+
 #include "base/auto.h"
 #include "base/table.h"
+#include "model/maglev.h"
 
 struct place {
 	struct jn_frontend_key key; /* address and port of an endpoint */
@@ -98,11 +101,24 @@ int jn_plan_endpoints(const struct jn_desired_port *desired, const uint32_t *ins
 	return 0;
 }
 
+uint8_t jn_plan_flags(const struct jn_desired_port *desired)
+{
+	uint8_t flags = 0;
+
+	if (desired->algorithm == JN_ALGORITHM_MAGLEV ||
+	    desired->algorithm == JN_ALGORITHM_SOURCE_HASH || desired->rules.affinity_seconds)
+		flags |= JN_REVISION_ASKS_CLIENT;
+	if (desired->rules.slow_start_seconds)
+		flags |= JN_REVISION_SLOW_STARTS;
+	return flags;
+}
+
 int jn_plan_slots(const struct jn_desired_port *desired, const uint32_t *ids,
-		  enum jn_family vip_family, struct jn_slot_list *out)
+		  enum jn_family vip_family, const struct jn_revision *published,
+		  struct jn_slot_list *out)
 {
 	JN_AUTO(jn_free_mem) struct jn_weighted *usable = NULL;
-	size_t count = 0;
+	size_t count = 0, least = 0;
 
 	usable = calloc(desired->endpoint_count ? desired->endpoint_count : 1, sizeof(*usable));
 	if (!usable)
@@ -112,9 +128,15 @@ int jn_plan_slots(const struct jn_desired_port *desired, const uint32_t *ids,
 
 		if (!endpoint->weight || !jn_desired_allows(desired, vip_family, endpoint))
 			continue;
-		usable[count++] = (struct jn_weighted){ ids[i], endpoint->weight };
+		usable[count++] =
+			(struct jn_weighted){ ids[i], endpoint->weight,
+					      jn_client_hash(&endpoint->addr, endpoint->port) };
 	}
-	return jn_slots_build(desired->algorithm, usable, count, out);
+	if (desired->algorithm != JN_ALGORITHM_MAGLEV)
+		return jn_slots_build(desired->algorithm, usable, count, out);
+	if (published && published->algorithm == JN_ALGORITHM_MAGLEV)
+		least = published->slot_count;
+	return jn_maglev_build(usable, count, least, out);
 }
 
 bool jn_plan_is_published(const struct jn_desired_port *desired, const struct jn_slot_list *slots,
@@ -122,6 +144,8 @@ bool jn_plan_is_published(const struct jn_desired_port *desired, const struct jn
 {
 	return revision->algorithm == desired->algorithm &&
 	       revision->no_endpoint_errno == desired->no_endpoint_errno &&
+	       revision->flags == jn_plan_flags(desired) &&
+	       !memcmp(&revision->rules, &desired->rules, sizeof(desired->rules)) &&
 	       revision->slot_count == slots->count &&
 	       (!slots->count || !memcmp(table + revision->slot_base, slots->items,
 					 slots->count * sizeof(*slots->items)));
