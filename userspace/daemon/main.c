@@ -114,7 +114,8 @@ static int open_engine(struct daemon *d, struct jn_error *err)
 						.cgroup = d->cgroup };
 	struct jn_engine_options engine = { .executor = { .context = d->loop,
 							  .submit = jn_loop_submit },
-					    .state_dir = d->settings->state_dir };
+					    .state_dir = d->settings->state_dir,
+					    .node_name = d->settings->node_name };
 	int rc = jn_datapath_open(&datapath, &d->datapath, err);
 
 	if (rc)

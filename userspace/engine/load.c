@@ -138,29 +138,30 @@ static int declare_stored(struct loading *l)
 
 /* --- doubt: what the tables know better ---------------------------------------------------------- */
 
-static struct jn_object_key key_of(const struct jn_installed_service *service)
+static void take_later(uint64_t *version, const struct jn_object *object)
 {
-	struct jn_object_key key = { .kind = JN_KIND_LOCAL_SERVICE };
-
-	memcpy(key.namespace_, service->namespace_, sizeof(key.namespace_));
-	memcpy(key.name, service->name, sizeof(key.name));
-	return key;
+	if (object && object->version > *version)
+		*version = object->version;
 }
 
 /* The last generation that changed anything of this service. */
 static uint64_t effective_version(const struct jn_engine *e, const struct jn_object *object)
 {
-	const struct jn_object *policy;
+	const char *namespace_ = object->key.namespace_, *name = object->key.name;
 	uint64_t version = object->version;
+	struct jn_object_key node;
 
-	for (unsigned i = 0; i <= object->service.port_count; i++) {
-		policy = jn_model_policy(e->model, object->key.namespace_, object->key.name,
-					 i < object->service.port_count
-						 ? object->service.ports[i].name
-						 : "");
-		if (policy && policy->version > version)
-			version = policy->version;
-	}
+	for (unsigned i = 0; i < jn_object_port_count(object); i++)
+		take_later(&version,
+			   jn_model_policy(e->model, namespace_, name, jn_object_port(object, i)));
+	take_later(&version, jn_model_policy(e->model, namespace_, name, ""));
+	if (object->key.kind != JN_KIND_SERVICE)
+		return version;
+	for (const struct jn_object *slice = jn_model_slices(e->model, namespace_, name); slice;
+	     slice = slice->slice.next)
+		take_later(&version, slice);
+	node = jn_object_key_of(JN_KIND_NODE, "", jn_model_here(e->model).node);
+	take_later(&version, jn_model_find(e->model, &node));
 	return version;
 }
 
@@ -235,7 +236,8 @@ static bool is_governed(const struct jn_model *m, const struct jn_object *policy
 	found = jn_model_policy(m, policy->key.namespace_, p->target, p->port);
 	if (!found)
 		found = jn_model_policy(m, policy->key.namespace_, p->target, "");
-	return found && found->policy.algorithm == p->algorithm &&
+	return found && found->policy.target_kind == p->target_kind &&
+	       found->policy.algorithm == p->algorithm &&
 	       found->policy.no_endpoint_errno == p->no_endpoint_errno;
 }
 
@@ -244,7 +246,7 @@ static int recover_service(struct loading *l, const struct jn_installed_service 
 			   uint64_t generation, struct jn_rows *rows,
 			   struct jn_object_list *recovered)
 {
-	struct jn_object_key key = key_of(service);
+	struct jn_object_key key = jn_installed_key(service);
 	size_t first = recovered->count;
 	int rc = jn_engine_recover(l->e, service, recovered);
 
@@ -276,7 +278,7 @@ static int recover_all(struct loading *l, uint64_t generation, struct jn_rows *r
 	while ((service = jn_table_next(&l->e->install.installed, &at)))
 		services[count++] = *service;
 	for (size_t i = 0; i < count && !rc; i++) {
-		struct jn_object_key key = key_of(services[i]);
+		struct jn_object_key key = jn_installed_key(services[i]);
 
 		rc = is_doubtful(l, &key);
 		if (rc > 0)
@@ -355,12 +357,12 @@ static int collect_keys(struct jn_engine *e, struct jn_key_list *keys)
 	int rc = 0;
 
 	while (!rc && (object = jn_model_next(e->model, &at))) {
-		if (object->key.kind == JN_KIND_LOCAL_SERVICE)
+		if (jn_kind_is_service(object->key.kind))
 			rc = add_key(keys, &object->key);
 	}
 	at = 0;
 	while (!rc && (service = jn_table_next(&e->install.installed, &at))) {
-		struct jn_object_key key = key_of(*service);
+		struct jn_object_key key = jn_installed_key(*service);
 
 		if (!jn_model_find(e->model, &key))
 			rc = add_key(keys, &key);
