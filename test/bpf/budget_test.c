@@ -59,7 +59,7 @@ static void test_instructions(void **state)
 		assert_in_range(info.verified_insns, 1, MAX_INSTRUCTIONS);
 		count++;
 	}
-	assert_int_equal(count, 8);
+	assert_int_equal(count, 10);
 }
 
 static void test_load_time(void **state)
