@@ -31,11 +31,18 @@ bool jn_socket_remember(struct bpf_sock *sk, const struct jn_call *call,
 			const struct jn_frontend *frontend,
 			const struct jn_choice *choice) __hidden;
 
-/* It is not the connection any more that it was counted and watched for. */
-static inline void jn_socket_uncount(struct jn_socket *record)
+/* Its connection does not count as open any more. */
+static inline void jn_socket_close(struct jn_socket *record)
 {
 	jn_live_close(&record->at_backend);
 	jn_live_close(&record->at_service);
+	record->flags &= ~JN_SOCKET_COUNTED;
+}
+
+/* It is not the connection any more that it was counted and watched for. */
+static inline void jn_socket_uncount(struct jn_socket *record)
+{
+	jn_socket_close(record);
 	record->at_backend = record->at_service = (struct jn_count){ 0 };
 	record->flags &= JN_SOCKET_BOUND;
 }
