@@ -237,6 +237,8 @@ void jn_engine_usage(struct jn_engine *engine, struct jn_usage out[JN_USAGE_COUN
 	out[4] = (struct jn_usage){ "frontends", jn_model_frontend_count(engine->model),
 				    JN_MAX_FRONTENDS };
 	out[5] = (struct jn_usage){ "slots", in->slots.used, in->slots.capacity };
+	out[6] = (struct jn_usage){ in->lives.ids.name, in->lives.ids.used,
+				    in->lives.ids.capacity - 1 };
 }
 
 /* Counters are asked for in batches: a system call for each would hold up the loop. */

@@ -32,7 +32,7 @@ static const struct jn_table_ops backends_ops = { sizeof(struct entry), hash_bac
 
 int jn_lives_init(struct jn_lives *lives)
 {
-	jn_ids_init(&lives->ids, "live", JN_MAX_LIVE, JN_QUARANTINE_MS);
+	jn_ids_init(&lives->ids, "liveBackends", JN_MAX_LIVE, JN_QUARANTINE_MS);
 	jn_table_init(&lives->backends, &backends_ops);
 	lives->references = calloc(JN_MAX_LIVE, sizeof(*lives->references));
 	return lives->references ? 0 : -ENOMEM;
