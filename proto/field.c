@@ -240,10 +240,14 @@ static void read_integer(struct jn_decoder *d, const struct jn_field *field,
 	int64_t number = jn_json_integer(value);
 	uint32_t four = (uint32_t)number;
 	uint16_t two = (uint16_t)number;
+	uint8_t one = (uint8_t)number;
 	char what[32];
 
 	if (number >= field->min && number <= field->max) {
-		memcpy(target, field->size == sizeof(two) ? (void *)&two : (void *)&four,
+		memcpy(target,
+		       field->size == sizeof(one)   ? (void *)&one
+		       : field->size == sizeof(two) ? (void *)&two
+						    : (void *)&four,
 		       field->size);
 		return;
 	}

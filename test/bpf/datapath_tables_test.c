@@ -65,7 +65,7 @@ static void test_an_endpoint_is_whole_before_it_is_anybodys(void **state)
 	on_seam = look_at_new_endpoint;
 	jn_datapath_put_endpoint(bed->dp, id, &e);
 	on_seam = NULL;
-	assert_int_equal(seams, 5);
+	assert_int_equal(seams, 6);
 	assert_int_equal(bpf_map_lookup_elem(fd, &id, &read), 0);
 	assert_memory_equal(&read, &e, sizeof(e));
 	jn_datapath_set_endpoint_weight(bed->dp, id, 3);

@@ -129,8 +129,10 @@ POLICY_FIELDS = [
     ("spec.targetRef.prt", "x", "port"), ("spec.algorithm", "roundrobin", "RoundRobin"),
     ("spec.algorithm", "IpHash", "Random"), ("spec.algorithm", 1, "Random"),
     ("spec.noBackendErrno", "EAGAIN", "ECONNREFUSED"), ("spec.noBackendErrno", 111, ""),
-    ("spec.slowStartSeconds", 1, ""), ("spec.affinity", {}, ""), ("spec.outlier", {}, ""),
-    ("spec.limits", {}, ""), ("spec.drainSeconds", -1, ""), ("spec.redirect", "Off", ""),
+    ("spec.slowStartSeconds", 3601, "3600"), ("spec.affinity.type", "IP", "ClientIP"),
+    ("spec.affinity.timeoutSeconds", 0, "86400"), ("spec.outlier", [], "consecutiveFailures"),
+    ("spec.outlier.maxEjectedPercent", 101, "100"), ("spec.limits.connections", 0, "1"),
+    ("spec.drainSeconds", -1, ""), ("spec.redirect", "Off", ""),
 ]
 
 

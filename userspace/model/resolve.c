@@ -11,6 +11,7 @@
 
 #include "base/auto.h"
 #include "model/resolve_cluster.h"
+#include "model/rules.h"
 #include "proto/address.h"
 
 void jn_desired_done(struct jn_desired *desired)
@@ -74,9 +75,7 @@ static void apply_policy(const struct jn_traffic_policy *policy, struct jn_desir
 {
 	port->algorithm = policy->algorithm;
 	port->no_endpoint_errno = policy->no_endpoint_errno;
-	port->rules.slow_start_seconds = policy->slow_start_seconds;
-	if (policy->affinity.type == JN_AFFINITY_CLIENT_IP)
-		port->rules.affinity_seconds = policy->affinity.timeout_seconds;
+	port->rules = jn_rules_of(policy, port->name.proto);
 }
 
 /* A policy for a service of the same name, but of the other kind, is none. */
