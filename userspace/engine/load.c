@@ -212,61 +212,87 @@ static void rename_policy(struct loading *l, struct jn_object *policy)
 		policy->key = found->key;
 }
 
-static int recover_object(struct loading *l, struct jn_object *object, uint64_t generation,
-			  struct jn_rows *rows)
+/* What is brought back, as one generation. The rows' keys are those of the objects. */
+struct recovery {
+	uint64_t generation;
+	struct jn_object_list recovered, stale;
+	struct jn_rows rows;
+};
+
+static void recovery_done(struct recovery *r)
+{
+	jn_rows_done(&r->rows);
+	jn_object_list_done(&r->recovered);
+	jn_object_list_done(&r->stale);
+}
+
+static int recover_object(struct loading *l, struct jn_object *object, struct recovery *r)
 {
 	struct jn_change change = { 0 };
 	struct jn_changes one = one_change(l->e->model, object, &change);
 	int rc;
 
-	object->version = generation;
+	object->version = r->generation;
 	rc = declare(l->e, &one);
 	if (rc)
 		return rc == -EINVAL ? 0 : rc; /* something right stands there now: it wins */
 	rc = jn_notes_add(&l->e->notes, &object->key, true);
 	jn_notes_del(&l->bad, &object->key);
-	return rc ? rc : jn_rows_add(rows, &object->key, object, true);
+	return rc ? rc : jn_rows_add(&r->rows, &object->key, object, true);
 }
 
-/* Does what is declared choose in this way already? */
-static bool is_governed(const struct jn_model *m, const struct jn_object *policy)
+/* What is declared of a Service and is older than the tables. */
+static int drop_object(struct loading *l, struct jn_object *object, struct jn_rows *rows)
 {
-	const struct jn_traffic_policy *p = &policy->policy;
-	const struct jn_object *found;
+	struct jn_change change = { .before = object };
+	struct jn_changes one = { .items = &change, .count = 1 };
+	int rc = declare(l->e, &one);
 
-	found = jn_model_policy(m, policy->key.namespace_, p->target, p->port);
-	if (!found)
-		found = jn_model_policy(m, policy->key.namespace_, p->target, "");
-	return found && found->policy.target_kind == p->target_kind &&
-	       found->policy.algorithm == p->algorithm &&
-	       found->policy.no_endpoint_errno == p->no_endpoint_errno;
+	return rc ? rc : jn_rows_add(rows, &object->key, NULL, false);
+}
+
+static int recover_cluster(struct loading *l, const struct jn_installed_service *service,
+			   struct recovery *r)
+{
+	size_t first = r->recovered.count;
+	size_t first_stale = r->stale.count;
+	int rc = jn_engine_recover_cluster(l->e, service, &r->recovered, &r->stale);
+
+	if (rc == -ENOENT)
+		return 0; /* as below */
+	for (size_t i = first_stale; i < r->stale.count && !rc; i++)
+		rc = drop_object(l, r->stale.items[i], &r->rows);
+	for (size_t i = first; i < r->recovered.count && !rc; i++)
+		rc = recover_object(l, r->recovered.items[i], r);
+	return rc;
 }
 
 /* First the policies: often they alone are missing, and the service's own row is right. */
 static int recover_service(struct loading *l, const struct jn_installed_service *service,
-			   uint64_t generation, struct jn_rows *rows,
-			   struct jn_object_list *recovered)
+			   struct recovery *r)
 {
 	struct jn_object_key key = jn_installed_key(service);
-	size_t first = recovered->count;
-	int rc = jn_engine_recover(l->e, service, recovered);
+	size_t first = r->recovered.count;
+	int rc = jn_engine_recover(l->e, service, &r->recovered);
 
 	if (rc == -ENOENT)
 		return 0; /* no frontend leads to it: there is nothing to serve */
-	for (size_t i = first; i < recovered->count && !rc; i++) {
-		if (recovered->items[i]->key.kind != JN_KIND_TRAFFIC_POLICY ||
-		    is_governed(l->e->model, recovered->items[i]))
+	for (size_t i = first; i < r->recovered.count && !rc; i++) {
+		if (r->recovered.items[i]->key.kind != JN_KIND_TRAFFIC_POLICY)
 			continue;
-		rename_policy(l, recovered->items[i]);
-		rc = recover_object(l, recovered->items[i], generation, rows);
+		rename_policy(l, r->recovered.items[i]);
+		rc = recover_object(l, r->recovered.items[i], r);
 	}
 	if (!rc)
 		rc = jn_model_find(l->e->model, &key) ? differs(l->e, &key) : 1;
-	return rc > 0 ? recover_object(l, recovered->items[first], generation, rows) : rc;
+	if (rc <= 0)
+		return rc;
+	return service->kind == JN_KIND_SERVICE
+		       ? recover_cluster(l, service, r)
+		       : recover_object(l, r->recovered.items[first], r);
 }
 
-static int recover_all(struct loading *l, uint64_t generation, struct jn_rows *rows,
-		       struct jn_object_list *recovered)
+static int recover_all(struct loading *l, struct recovery *r)
 {
 	struct jn_installed_service **services = NULL, **service;
 	size_t at = 0, count = 0;
@@ -283,7 +309,7 @@ static int recover_all(struct loading *l, uint64_t generation, struct jn_rows *r
 
 		rc = is_doubtful(l, &key);
 		if (rc > 0)
-			rc = recover_service(l, services[i], generation, rows, recovered);
+			rc = recover_service(l, services[i], r);
 	}
 	free(services);
 	return rc;
@@ -315,10 +341,8 @@ static int note_lost(struct loading *l)
 
 static int settle_doubt(struct loading *l, struct jn_error *err)
 {
-	JN_AUTO(jn_rows_done) struct jn_rows rows = { 0 };
-	JN_AUTO(jn_object_list_done) struct jn_object_list recovered = { 0 };
 	struct jn_engine *e = l->e;
-	uint64_t generation = e->generation + 1;
+	JN_AUTO(recovery_done) struct recovery r = { .generation = e->generation + 1 };
 	int rc;
 
 	if (l->store_generation < l->tables_generation && !l->is_damaged)
@@ -326,13 +350,13 @@ static int settle_doubt(struct loading *l, struct jn_error *err)
 				   "StateBehind: the stored state is older than the kernel tables; "
 				   "what the tables serve was kept: compare junctor get with your "
 				   "files"); /* without memory to say it, each object is named */
-	rc = recover_all(l, generation, &rows, &recovered);
+	rc = recover_all(l, &r);
 	if (!rc)
-		rc = jn_rows_close(&rows);
-	if (!rc && rows.count) {
-		rc = jn_store_commit(e->store, generation, rows.items, rows.count, err);
+		rc = jn_rows_close(&r.rows);
+	if (!rc && r.rows.count) {
+		rc = jn_store_commit(e->store, r.generation, r.rows.items, r.rows.count, err);
 		if (!rc)
-			e->generation = generation;
+			e->generation = r.generation;
 	}
 	return rc ? rc : note_lost(l);
 }
