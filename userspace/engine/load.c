@@ -260,10 +260,10 @@ static int recover_cluster(struct loading *l, const struct jn_installed_service 
 
 	if (rc == -ENOENT)
 		return 0; /* as below */
-	for (size_t i = first_stale; i < r->stale.count && !rc; i++)
-		rc = drop_object(l, r->stale.items[i], &r->rows);
 	for (size_t i = first; i < r->recovered.count && !rc; i++)
 		rc = recover_object(l, r->recovered.items[i], r);
+	for (size_t i = first_stale; i < r->stale.count && !rc; i++)
+		rc = drop_object(l, r->stale.items[i], &r->rows);
 	return rc;
 }
 

@@ -98,7 +98,13 @@ static char *note_text(const struct jn_note *note)
 	int length;
 
 	(void)jn_object_key_text(&note->key, name);
-	if (note->is_recovered)
+	if (note->is_recovered && note->key.kind == JN_KIND_ENDPOINT_SLICE)
+		length = asprintf(&text,
+				  "StateDamaged: %s was rebuilt from the kernel tables, "
+				  "because a stored row was damaged or missing; declare the slices "
+				  "of its Service again and delete it",
+				  name);
+	else if (note->is_recovered)
 		length = asprintf(&text,
 				  "StateDamaged: %s was rebuilt from the kernel tables, "
 				  "because its stored row was damaged or missing; declare it again",
