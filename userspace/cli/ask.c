@@ -170,7 +170,7 @@ static void add_step(struct jn_buffer *out, const char *text)
 	jn_buffer_add_text(out, "/");
 	for (; *text; text++) {
 		bool is_plain = (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z') ||
-				(*text >= '0' && *text <= '9') || *text == '-' || *text == '.';
+				(*text >= '0' && *text <= '9') || *text == '-';
 
 		if (is_plain)
 			jn_buffer_add(out, text, 1);
