@@ -162,11 +162,11 @@ static void write_status(struct jn_writer *w, const struct jn_object *o,
 	jn_write_close(w, '}');
 }
 
-/* What stands beside metadata: a spec, or the fields of a slice. */
-static void write_content(struct jn_writer *w, const struct jn_object *o)
+/* What stands beside metadata: a spec, or the fields of a slice; is_whole: see there. */
+static void write_content(struct jn_writer *w, const struct jn_object *o, bool is_whole)
 {
 	if (o->key.kind == JN_KIND_ENDPOINT_SLICE) {
-		jn_encode_slice(w, &o->slice);
+		jn_encode_slice(w, &o->slice, is_whole);
 		return;
 	}
 	jn_write_key(w, "spec");
@@ -201,7 +201,7 @@ static void write_object(struct jn_writer *w, const struct jn_object *o, uint64_
 		jn_write_key_text(w, "resourceVersion", digits);
 	}
 	jn_write_close(w, '}');
-	write_content(w, o);
+	write_content(w, o, version != 0);
 	if (status && o->key.kind != JN_KIND_ENDPOINT_SLICE) /* Kubernetes gives it none */
 		write_status(w, o, status);
 	jn_write_close(w, '}');

@@ -89,7 +89,23 @@ static void write_names(struct jn_writer *w, const char *key, const char *names,
 	jn_write_close(w, ']');
 }
 
-static void write_endpoint(struct jn_writer *w, const struct jn_slice_endpoint *endpoint)
+static bool is_simply_ready(const struct jn_slice_endpoint *endpoint)
+{
+	return endpoint->is_ready && endpoint->is_serving && !endpoint->is_terminating;
+}
+
+static void write_conditions(struct jn_writer *w, const struct jn_slice_endpoint *endpoint)
+{
+	jn_write_key(w, "conditions");
+	jn_write_open(w, '{');
+	jn_write_key_bool(w, "ready", endpoint->is_ready);
+	jn_write_key_bool(w, "serving", endpoint->is_serving);
+	jn_write_key_bool(w, "terminating", endpoint->is_terminating);
+	jn_write_close(w, '}');
+}
+
+static void write_endpoint(struct jn_writer *w, const struct jn_slice_endpoint *endpoint,
+			   bool is_whole)
 {
 	char text[JN_ADDR_TEXT_BYTES];
 
@@ -98,12 +114,8 @@ static void write_endpoint(struct jn_writer *w, const struct jn_slice_endpoint *
 	jn_write_open(w, '[');
 	jn_write_text(w, jn_addr_format(&endpoint->addr, text));
 	jn_write_close(w, ']');
-	jn_write_key(w, "conditions");
-	jn_write_open(w, '{');
-	jn_write_key_bool(w, "ready", endpoint->is_ready);
-	jn_write_key_bool(w, "serving", endpoint->is_serving);
-	jn_write_key_bool(w, "terminating", endpoint->is_terminating);
-	jn_write_close(w, '}');
+	if (is_whole || !is_simply_ready(endpoint))
+		write_conditions(w, endpoint);
 	if (endpoint->node)
 		jn_write_key_text(w, "nodeName", endpoint->node);
 	if (endpoint->hints) {
@@ -136,13 +148,13 @@ static void write_slice_ports(struct jn_writer *w, const struct jn_endpoint_slic
 	jn_write_close(w, ']');
 }
 
-void jn_encode_slice(struct jn_writer *w, const struct jn_endpoint_slice *s)
+void jn_encode_slice(struct jn_writer *w, const struct jn_endpoint_slice *s, bool is_whole)
 {
 	jn_write_key_text(w, "addressType", jn_word_of(jn_address_type_words, s->address_type));
 	write_slice_ports(w, s);
 	jn_write_key(w, "endpoints");
 	jn_write_open(w, '[');
 	for (unsigned i = 0; i < s->endpoint_count; i++)
-		write_endpoint(w, &s->endpoints[i]);
+		write_endpoint(w, &s->endpoints[i], is_whole);
 	jn_write_close(w, ']');
 }

@@ -10,7 +10,10 @@
 
 /* The fields of a Service's spec. */
 void jn_encode_cluster(struct jn_writer *w, const struct jn_cluster_service *s);
-/* addressType, endpoints, ports. */
-void jn_encode_slice(struct jn_writer *w, const struct jn_endpoint_slice *s);
+/*
+ * addressType, ports, endpoints. is_whole: with conditions that are as they are where none is given;
+ * without them a slice takes little more than half the room.
+ */
+void jn_encode_slice(struct jn_writer *w, const struct jn_endpoint_slice *s, bool is_whole);
 
 #endif
