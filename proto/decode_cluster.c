@@ -139,8 +139,27 @@ static void read_target_port(struct jn_decoder *d, const struct jn_json *value)
 				    (long long)number);
 }
 
+void jn_decoder_port_name(struct jn_decoder *d, const struct jn_json *value,
+			  char out[JN_NAME_BYTES])
+{
+	const char *text = jn_json_text(value);
+
+	if (!*text || jn_is_dns_label(text))
+		memcpy(out, text, strlen(text) + 1);
+	else
+		jn_decoder_fault(d, JN_CAUSE_INVALID, "is \"%.64s\"; give " JN_DNS_LABEL, text);
+}
+
+static void read_port_name(struct jn_decoder *d, const struct jn_json *value, void *target)
+{
+	jn_decoder_port_name(d, value, ((struct jn_cluster_port *)target)->name);
+}
+
 static const struct jn_field port_items[] = {
-	{ .name = "name", .type = JN_FIELD_LABEL, JN_FIELD_AT(struct jn_cluster_port, name) },
+	{ .name = "name",
+	  .type = JN_FIELD_TEXT,
+	  .read = read_port_name,
+	  .expected = "the port's name as text" },
 	{ .name = "port",
 	  .type = JN_FIELD_INTEGER,
 	  .is_required = true,
@@ -182,6 +201,7 @@ static void read_port(struct jn_decoder *d, const struct jn_json *value,
 {
 	struct jn_cluster_port *port = &s->ports[index];
 	const struct jn_json *target;
+	const char *name;
 
 	port->proto = IPPROTO_TCP;
 	if (!jn_decoder_expect(d, value, JN_JSON_OBJECT, "an object {\"port\": …}"))
@@ -190,7 +210,8 @@ static void read_port(struct jn_decoder *d, const struct jn_json *value,
 	target = jn_json_get(value, "targetPort");
 	if (target)
 		read_target_port(d, target);
-	if (s->port_count > 1 && !jn_json_text(jn_json_get(value, "name")))
+	name = jn_json_text(jn_json_get(value, "name"));
+	if (s->port_count > 1 && (!name || !*name))
 		jn_decoder_fault_in(d, "name", JN_CAUSE_REQUIRED,
 				    "is missing; name every port of an object that has several");
 	check_port(d, s, index);

@@ -16,18 +16,9 @@
 
 /* --- ports ------------------------------------------------------------------------------------ */
 
-/* "" is a name, too: that of a Service's only port. */
 static void read_port_name(struct jn_decoder *d, const struct jn_json *value, void *target)
 {
-	struct jn_slice_port *port = target;
-	const char *text = jn_json_text(value);
-
-	if (!*text)
-		return;
-	if (jn_is_dns_label(text))
-		memcpy(port->name, text, strlen(text) + 1);
-	else
-		jn_decoder_fault(d, JN_CAUSE_INVALID, "is \"%.64s\"; give " JN_DNS_LABEL, text);
+	jn_decoder_port_name(d, value, ((struct jn_slice_port *)target)->name);
 }
 
 static const struct jn_field port_items[] = {

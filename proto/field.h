@@ -133,6 +133,10 @@ bool jn_is_dns_label(const char *text);
 #define JN_DNS_NAME "a DNS name (labels of a-z, 0-9 and '-' inside, with dots between, 1 to 253 bytes)"
 bool jn_is_dns_name(const char *text);
 
+/* Of Kubernetes' ports: a DNS label, or "", the name of an only port. */
+void jn_decoder_port_name(struct jn_decoder *d, const struct jn_json *value,
+			  char out[JN_NAME_BYTES]);
+
 /* A fault, unless `text` is an address that a connection can be made to. */
 bool jn_decoder_address(struct jn_decoder *d, const char *text, struct jn_addr *out);
 /* A fault, unless a connection can be made to this address, which was read from `text`. */
