@@ -13,7 +13,7 @@ from lib.clients import name_at
 from lib.objects import POLICIES, SERVICES, policy, service, udp
 
 GOOD = service("candidate", "127.96.0.20", [{"name": "http", "port": 80}], ["127.0.0.2:8081"])
-POLICY = policy("candidate", "web", algorithm="RoundRobin")
+POLICY = policy("candidate", "web", algorithm="RoundRobin", affinity={}, outlier={}, limits={})
 TWO_PORTS = [{"name": "one", "port": 80}, {"name": "two", "port": 81}]
 GONE = object()
 
