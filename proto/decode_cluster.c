@@ -274,9 +274,7 @@ static const struct jn_field spec_items[] = {
 	  .type = JN_FIELD_WORD,
 	  .words = jn_affinity_words,
 	  JN_FIELD_AT(struct reading, service.affinity.type) },
-	{ .name = "sessionAffinityConfig",
-	  .type = JN_FIELD_OBJECT,
-	  .fields = &affinity_fields },
+	{ .name = "sessionAffinityConfig", .type = JN_FIELD_OBJECT, .fields = &affinity_fields },
 	{ .name = "selector", .type = JN_FIELD_IGNORED },
 	{ .name = "ipFamilies", .type = JN_FIELD_IGNORED },
 	{ .name = "ipFamilyPolicy", .type = JN_FIELD_IGNORED },
@@ -302,9 +300,11 @@ void jn_cluster_read(struct jn_decoder *d, const struct jn_json *spec, void *tar
 	jn_fields_read(d, spec, &spec_fields, &r);
 	settle_addresses(d, &r);
 	if (d->err->fault_count == faults && r.service.address_count && !r.service.port_count)
-		jn_decoder_fault_in(d, "ports", JN_CAUSE_REQUIRED, "is missing; give at least one "
-								   "port");
-	if (r.service.affinity.type == JN_AFFINITY_NONE) /* where it is off it is one and the same */
+		jn_decoder_fault_in(d, "ports", JN_CAUSE_REQUIRED,
+				    "is missing; give at least one "
+				    "port");
+	if (r.service.affinity.type ==
+	    JN_AFFINITY_NONE) /* where it is off it is one and the same */
 		r.service.affinity.timeout_seconds = JN_DEFAULT_AFFINITY_SECONDS;
 	o->cluster = r.service;
 }

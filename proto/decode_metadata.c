@@ -114,33 +114,46 @@ static void read_version(struct jn_decoder *d, const struct jn_json *value, void
 	((struct jn_object *)target)->version = version;
 }
 
-/* clang-format off: a list of entries, for each of the tables below */
+/* Entries, for each of the tables below. */
 #define NAME(of_type)                                                                              \
-	{ .name = "name", .type = (of_type), .is_required = true,                                  \
-	  JN_FIELD_AT(struct jn_object, key.name) }
+	{                                                                                          \
+		.name = "name", .type = (of_type), .is_required = true,                            \
+		JN_FIELD_AT(struct jn_object, key.name)                                            \
+	}
 #define NAMESPACE                                                                                  \
-	{ .name = "namespace", .type = JN_FIELD_LABEL,                                             \
-	  JN_FIELD_AT(struct jn_object, key.namespace_) }
+	{                                                                                          \
+		.name = "namespace", .type = JN_FIELD_LABEL,                                       \
+		JN_FIELD_AT(struct jn_object, key.namespace_)                                      \
+	}
 #define COMMON                                                                                     \
-	{ .name = "labels", .type = JN_FIELD_OBJECT, .read = read_labels,                          \
+	{ .name = "labels",                                                                        \
+	  .type = JN_FIELD_OBJECT,                                                                 \
+	  .read = read_labels,                                                                     \
 	  .expected = "an object {key: text}" },                                                   \
-	{ .name = "annotations", .type = JN_FIELD_OBJECT, .read = read_annotations,                \
-	  .expected = "an object {key: text}" },                                                   \
-	{ .name = "resourceVersion", .type = JN_FIELD_TEXT, .read = read_version,                  \
-	  .expected = "a text of digits, or leave it out" },                                       \
-	{ .name = "uid", .type = JN_FIELD_IGNORED },                                               \
-	{ .name = "creationTimestamp", .type = JN_FIELD_IGNORED },                                 \
-	{ .name = "deletionTimestamp", .type = JN_FIELD_IGNORED },                                 \
-	{ .name = "deletionGracePeriodSeconds", .type = JN_FIELD_IGNORED },                        \
-	{ .name = "generation", .type = JN_FIELD_IGNORED },                                        \
-	{ .name = "managedFields", .type = JN_FIELD_IGNORED },                                     \
-	{ .name = "selfLink", .type = JN_FIELD_IGNORED }
+		{ .name = "annotations",                                                           \
+		  .type = JN_FIELD_OBJECT,                                                         \
+		  .read = read_annotations,                                                        \
+		  .expected = "an object {key: text}" },                                           \
+		{ .name = "resourceVersion",                                                       \
+		  .type = JN_FIELD_TEXT,                                                           \
+		  .read = read_version,                                                            \
+		  .expected = "a text of digits, or leave it out" },                               \
+		{ .name = "uid", .type = JN_FIELD_IGNORED },                                       \
+		{ .name = "creationTimestamp", .type = JN_FIELD_IGNORED },                         \
+		{ .name = "deletionTimestamp", .type = JN_FIELD_IGNORED },                         \
+		{ .name = "deletionGracePeriodSeconds", .type = JN_FIELD_IGNORED },                \
+		{ .name = "generation", .type = JN_FIELD_IGNORED },                                \
+		{ .name = "managedFields", .type = JN_FIELD_IGNORED },                             \
+	{                                                                                          \
+		.name = "selfLink", .type = JN_FIELD_IGNORED                                       \
+	}
 /* What only Kubernetes' own kinds have. */
 #define UPSTREAM                                                                                   \
 	{ .name = "generateName", .type = JN_FIELD_IGNORED },                                      \
-	{ .name = "ownerReferences", .type = JN_FIELD_IGNORED },                                   \
-	{ .name = "finalizers", .type = JN_FIELD_IGNORED }
-/* clang-format on */
+		{ .name = "ownerReferences", .type = JN_FIELD_IGNORED },                           \
+	{                                                                                          \
+		.name = "finalizers", .type = JN_FIELD_IGNORED                                     \
+	}
 
 static const struct jn_field own_items[] = { NAME(JN_FIELD_LABEL), NAMESPACE, COMMON };
 static const struct jn_field service_items[] = { NAME(JN_FIELD_LABEL), NAMESPACE, COMMON,

@@ -94,7 +94,8 @@ static void read_address(struct jn_decoder *d, const struct jn_json *value, stru
 		return;
 	if (jn_addr_is_v4(&addr) != (r->address_type == JN_ADDRESS_IPV4)) {
 		jn_decoder_fault(d, JN_CAUSE_INVALID,
-				 "\"%.64s\" is not of this slice's addressType; put it into a slice "
+				 "\"%.64s\" is not of this slice's addressType; put it into a "
+				 "slice "
 				 "of its own family",
 				 text);
 		return;
@@ -170,8 +171,9 @@ static void read_hint_name(struct jn_decoder *d, const struct jn_json *value, vo
 	struct hint_reading *r = target;
 
 	if (!*text || strlen(text) > JN_MAX_LONG_NAME) {
-		jn_decoder_fault(d, JN_CAUSE_INVALID, "is empty or longer than %d bytes; give the "
-						      "name of a zone or node",
+		jn_decoder_fault(d, JN_CAUSE_INVALID,
+				 "is empty or longer than %d bytes; give the "
+				 "name of a zone or node",
 				 JN_MAX_LONG_NAME);
 		return;
 	}

@@ -130,7 +130,8 @@ void *jn_decoder_items(struct jn_decoder *d, const struct jn_json *value, size_t
 
 #define JN_DNS_LABEL "a DNS label (a-z, 0-9 and '-' inside, 1 to 63 bytes)"
 bool jn_is_dns_label(const char *text);
-#define JN_DNS_NAME "a DNS name (labels of a-z, 0-9 and '-' inside, with dots between, 1 to 253 bytes)"
+#define JN_DNS_NAME                                                                                \
+	"a DNS name (labels of a-z, 0-9 and '-' inside, with dots between, 1 to 253 bytes)"
 bool jn_is_dns_name(const char *text);
 
 /* Of Kubernetes' ports: a DNS label, or "", the name of an only port. */
@@ -144,10 +145,11 @@ bool jn_decoder_check_usable(struct jn_decoder *d, const char *text, const struc
 
 /* The beginning of every document's table. */
 #define JN_FIELDS_OF_DOCUMENT                                                                      \
-	{ .name = "apiVersion", .type = JN_FIELD_DONE }, { .name = "kind", .type = JN_FIELD_DONE },        \
+	{ .name = "apiVersion", .type = JN_FIELD_DONE },                                           \
+		{ .name = "kind", .type = JN_FIELD_DONE },                                         \
 	{                                                                                          \
 		.name = "metadata", .type = JN_FIELD_OBJECT, .is_required = true,                  \
-		.read = jn_metadata_read, .expected = "an object {\"name\": …}"                    \
+		.read = jn_metadata_read, .expected = "an object {\"name\": …}"                  \
 	}
 
 /* decode_metadata.c: target is the object, whose kind is known. */

@@ -262,8 +262,8 @@ static bool limits_equal(const struct jn_limits_spec *a, const struct jn_limits_
 static bool policies_equal(const struct jn_traffic_policy *a, const struct jn_traffic_policy *b)
 {
 	return !strcmp(a->target, b->target) && a->target_kind == b->target_kind &&
-	       !strcmp(a->port, b->port) &&
-	       a->algorithm == b->algorithm && a->no_endpoint_errno == b->no_endpoint_errno &&
+	       !strcmp(a->port, b->port) && a->algorithm == b->algorithm &&
+	       a->no_endpoint_errno == b->no_endpoint_errno &&
 	       a->slow_start_seconds == b->slow_start_seconds &&
 	       a->affinity.type == b->affinity.type &&
 	       a->affinity.timeout_seconds == b->affinity.timeout_seconds &&

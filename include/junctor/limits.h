@@ -17,9 +17,9 @@
 #define JN_FIRST_SETS 32768 /* a service port needs two when its VIP families differ in backends */
 #define JN_FIRST_FRONTENDS 16384  /* {address, port, protocol} */
 #define JN_FIRST_ENDPOINTS 131072 /* {service port, address, port} */
-#define JN_FIRST_REVISIONS 32768  /* two per set that changes: the published one and its successor */
-#define JN_FIRST_SLOTS 262144	  /* eight bytes each; an equal-weight set takes one per endpoint */
-#define JN_FIRST_LIVE 4096 /* backends that somebody asks about, and services with limits */
+#define JN_FIRST_REVISIONS 32768 /* two per set that changes: the published one and its successor */
+#define JN_FIRST_SLOTS 262144	 /* eight bytes each; an equal-weight set takes one per endpoint */
+#define JN_FIRST_LIVE 4096	 /* backends that somebody asks about, and services with limits */
 
 /* Beyond these a table does not grow: about 4 GiB all together. */
 #define JN_MAX_SERVICES 1048576
@@ -31,7 +31,7 @@
 #define JN_MAX_LIVE 16777216
 
 #define JN_MAX_UDP_SOCKETS 32768 /* entries of each LRU for unconnected UDP; the oldest one goes */
-#define JN_MAX_AFFINITIES 65536 /* entries of the LRU of clients that stay; the oldest one goes */
+#define JN_MAX_AFFINITIES 65536	 /* entries of the LRU of clients that stay; the oldest one goes */
 
 /* Choice. */
 #define JN_MAX_WEIGHT 1000
@@ -45,18 +45,18 @@
 #define JN_MAX_SEQUENCE 4096 /* RoundRobin: turns in one cycle, unless there are more endpoints */
 
 /* Objects: what one of them may hold (see docs/control-protocol.md). */
-#define JN_MAX_NAME 63		 /* bytes: a DNS label */
-#define JN_MAX_LONG_NAME 253	 /* bytes: a DNS name, of a Node or an EndpointSlice */
-#define JN_MAX_ADDRESSES 16	 /* VIPs of one object */
-#define JN_MAX_PORTS 64		 /* ports of one object */
-#define JN_MAX_BACKENDS 8192	 /* backends of one object: a slot names its alias in 16 bits */
-#define JN_MAX_CLUSTER_IPS 2 /* of a Service: one of each family */
-#define JN_MAX_CLUSTER_PORTS 1000 /* of one Service or EndpointSlice */
+#define JN_MAX_NAME 63		    /* bytes: a DNS label */
+#define JN_MAX_LONG_NAME 253	    /* bytes: a DNS name, of a Node or an EndpointSlice */
+#define JN_MAX_ADDRESSES 16	    /* VIPs of one object */
+#define JN_MAX_PORTS 64		    /* ports of one object */
+#define JN_MAX_BACKENDS 8192	    /* backends of one object: a slot names its alias in 16 bits */
+#define JN_MAX_CLUSTER_IPS 2	    /* of a Service: one of each family */
+#define JN_MAX_CLUSTER_PORTS 1000   /* of one Service or EndpointSlice */
 #define JN_MAX_SLICE_ENDPOINTS 1000 /* of one EndpointSlice; this and the next two: Kubernetes' */
 #define JN_MAX_ENDPOINT_ADDRESSES 100 /* of one endpoint of a slice; the first is used */
-#define JN_MAX_HINTS 8 /* zones, or nodes, of one endpoint of a slice */
-#define JN_MAX_LABELS 256	 /* labels, and annotations, of one object */
-#define JN_MAX_LABEL_BYTES 65536 /* one annotation's or label's value */
+#define JN_MAX_HINTS 8		      /* zones, or nodes, of one endpoint of a slice */
+#define JN_MAX_LABELS 256	      /* labels, and annotations, of one object */
+#define JN_MAX_LABEL_BYTES 65536      /* one annotation's or label's value */
 
 /* Control socket. */
 #define JN_MAX_CLIENTS 64	      /* connections at once; the last place is kept for an admin */

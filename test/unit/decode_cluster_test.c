@@ -22,7 +22,7 @@ static void test_services(void **state)
 {
 	static const struct fault cases[] = {
 		{ CLUSTER(PORT), "spec.clusterIP", JN_CAUSE_REQUIRED, "gives out no addresses" },
-		{ CLUSTER("'clusterIP':'',"  PORT), "spec.clusterIP", JN_CAUSE_REQUIRED,
+		{ CLUSTER("'clusterIP':''," PORT), "spec.clusterIP", JN_CAUSE_REQUIRED,
 		  "or \"None\"" },
 		{ CLUSTER("'clusterIP':'web'," PORT), "spec.clusterIP", JN_CAUSE_INVALID,
 		  "is not an IP address" },
@@ -30,8 +30,8 @@ static void test_services(void **state)
 		  "not a unicast address" },
 		{ CLUSTER("'clusterIPs':['10.0.0.1','10.0.0.2']," PORT), "spec.clusterIPs[1]",
 		  JN_CAUSE_INVALID, "of the same family" },
-		{ CLUSTER("'clusterIPs':['10.0.0.1','fd00::1','fd00::2']," PORT),
-		  "spec.clusterIPs", JN_CAUSE_LIMIT, "the limit of clusterIPs is 2" },
+		{ CLUSTER("'clusterIPs':['10.0.0.1','fd00::1','fd00::2']," PORT), "spec.clusterIPs",
+		  JN_CAUSE_LIMIT, "the limit of clusterIPs is 2" },
 		{ CLUSTER("'clusterIPs':['None','10.0.0.1']," PORT), "spec.clusterIPs[1]",
 		  JN_CAUSE_INVALID, "remove it" },
 		{ CLUSTER("'clusterIP':'10.0.0.1','clusterIPs':['10.0.0.2']," PORT),
@@ -112,8 +112,9 @@ static void test_slices(void **state)
 		  JN_CAUSE_DUPLICATE, "ports[0] already" },
 		{ SLICE("'ports':[{'port':65536}]"), "ports[0].port", JN_CAUSE_INVALID, "65536" },
 		{ SLICE("'spec':{}"), "spec", JN_CAUSE_UNKNOWN, "remove it" },
-		{ SLICE_WITH("'name':'a','labels':{'kubernetes.io/service-name':'a.b'}",
-			     "'addressType':'IPv4'"),
+		{ SLICE_WITH("'name':'a','labels':{'kubernetes.io/service-name':'a.b'}", "'addressT"
+											 "ype':'"
+											 "IPv4'"),
 		  "metadata.labels[kubernetes.io/service-name]", JN_CAUSE_INVALID,
 		  "the name of a Service" },
 	};
@@ -146,7 +147,8 @@ static void test_whole_objects_are_taken(void **state)
 		V1("Service",
 		   "'name':'web','namespace':'red','generateName':'w','ownerReferences':[],"
 		   "'finalizers':[],'uid':'x','creationTimestamp':null",
-		   ",'spec':{'clusterIP':'10.0.0.1','clusterIPs':['10.0.0.1'],'type':'LoadBalancer',"
+		   ",'spec':{'clusterIP':'10.0.0.1','clusterIPs':['10.0.0.1'],'type':'LoadBalancer'"
+		   ","
 		   "'ports':[{'name':'http','port':80,'protocol':'TCP','targetPort':'web',"
 		   "'nodePort':30000,'appProtocol':'http'}],'selector':{'a':'b'},"
 		   "'ipFamilies':['IPv4'],'ipFamilyPolicy':'SingleStack','sessionAffinity':'None',"
@@ -157,17 +159,20 @@ static void test_whole_objects_are_taken(void **state)
 		   "'allocateLoadBalancerNodePorts':true,'internalTrafficPolicy':'Cluster'},"
 		   "'status':{'loadBalancer':{'ingress':[{'ip':'203.0.113.2','ipMode':'VIP'}]}}"),
 		SLICE("'ports':[{'name':'','port':80,'protocol':'SCTP','appProtocol':'x'},"
-		      "{'name':'any','port':null}],'endpoints':[{'addresses':['10.0.0.1','10.0.0.2'],"
+		      "{'name':'any','port':null}],'endpoints':[{'addresses':['10.0.0.1','10.0.0.2'"
+		      "],"
 		      "'conditions':{'ready':true,'serving':true,'terminating':false},"
-		      "'hostname':'h','nodeName':'n.example.com','zone':'z','targetRef':{'kind':'Pod'},"
+		      "'hostname':'h','nodeName':'n.example.com','zone':'z','targetRef':{'kind':'"
+		      "Pod'},"
 		      "'deprecatedTopology':{'a':'b'},'hints':{'forZones':[{'name':'z'}],"
 		      "'forNodes':[{'name':'n.example.com'}]}}]"),
-		SLICE_WITH("'name':'a'",
-			   "'addressType':'FQDN','endpoints':[{'addresses':['example.com']}]"),
-		NODE("'name':'ip-10-0-0-1.example.internal'",
-		     ",'spec':{'podCIDR':'10.0.0.0/24','podCIDRs':[],'providerID':'x',"
-		     "'unschedulable':true,'taints':[],'configSource':{},'externalID':'x'},"
-		     "'status':{'capacity':{}}"),
+		SLICE_WITH("'name':'a'", "'addressType':'FQDN','endpoints':[{'addresses':['example."
+					 "com']}]"),
+		NODE("'name':'ip-10-0-0-1.example.internal'", ",'spec':{'podCIDR':'10.0.0.0/"
+							      "24','podCIDRs':[],'providerID':'x',"
+							      "'unschedulable':true,'taints':[],'"
+							      "configSource':{},'externalID':'x'},"
+							      "'status':{'capacity':{}}"),
 	};
 
 	(void)state;
@@ -227,8 +232,10 @@ static void test_equality(void **state)
 		SLICE("'endpoints':[{'addresses':['10.0.0.1'],'conditions':{'terminating':true}}]"),
 		SLICE("'endpoints':[{'addresses':['10.0.0.1'],'nodeName':'a'}]"),
 		SLICE("'endpoints':[{'addresses':['10.0.0.1'],'nodeName':'b'}]"),
-		SLICE("'endpoints':[{'addresses':['10.0.0.1'],'hints':{'forZones':[{'name':'a'}]}}]"),
-		SLICE("'endpoints':[{'addresses':['10.0.0.1'],'hints':{'forNodes':[{'name':'a'}]}}]"),
+		SLICE("'endpoints':[{'addresses':['10.0.0.1'],'hints':{'forZones':[{'name':'a'}]}}"
+		      "]"),
+		SLICE("'endpoints':[{'addresses':['10.0.0.1'],'hints':{'forNodes':[{'name':'a'}]}}"
+		      "]"),
 		SLICE("'endpoints':[{'addresses':['10.0.0.1']}],'ports':[{'port':1}]"),
 		SLICE("'endpoints':[{'addresses':['10.0.0.1']}],'ports':[{'port':2}]"),
 		SLICE("'endpoints':[{'addresses':['10.0.0.1']}],'ports':[{'name':'a','port':1}]"),
@@ -263,9 +270,10 @@ static void test_lists_of_kinds(void **state)
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 
 	(void)state;
-	assert_int_equal(decode_with("{'apiVersion':'v1','kind':'List','items':["
-				     CLUSTER(IP PORT) "," SLICE("'endpoints':[]") ","
-				     NODE("'name':'a'", "") "]}",
+	assert_int_equal(decode_with("{'apiVersion':'v1','kind':'List','items':[" CLUSTER(
+					     IP PORT) "," SLICE("'endpoints':[]") "," NODE("'name':"
+											   "'a'",
+											   "") "]}",
 				     &any, &list, &err),
 			 0);
 	assert_int_equal(decode_with("{'apiVersion':'discovery.k8s.io/v1','kind':"

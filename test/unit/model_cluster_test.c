@@ -31,8 +31,8 @@ static struct jn_object *read_object(const char *quoted)
 #define SERVICE(spec) SERVICE_LABELLED("", spec)
 #define SLICE_LABELLED(name, type, labels, rest)                                                   \
 	"{'apiVersion':'discovery.k8s.io/v1','kind':'EndpointSlice','metadata':{'name':'" name     \
-	"','labels':{'kubernetes.io/service-name':'web'" labels "}},'addressType':'" type "'," rest \
-	"}"
+	"','labels':{'kubernetes.io/service-name':'web'" labels "}},'addressType':'" type          \
+	"'," rest "}"
 #define SLICE(name, rest) SLICE_LABELLED(name, "IPv4", "", rest)
 #define NODE(name, zone)                                                                           \
 	"{'apiVersion':'v1','kind':'Node','metadata':{'name':'" name                               \
@@ -66,8 +66,8 @@ static void check(struct jn_model *m, const char *expected)
 	for (unsigned p = 0; p < desired.port_count; p++) {
 		const struct jn_desired_port *port = &desired.ports[p];
 
-		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s:",
-			       p ? " | " : "", port->name.port_name);
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			       "%s%s:", p ? " | " : "", port->name.port_name);
 		for (unsigned i = 0; i < port->endpoint_count; i++)
 			(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), " %s=%u",
 				       jn_endpoint_format(&port->endpoints[i].addr,
@@ -155,7 +155,8 @@ static void test_families_stay_apart(void **state)
 	const struct jn_desired_port *port;
 
 	(void)state;
-	put(m, SERVICE("'clusterIPs':['10.96.0.1','fd00:96::1'],'internalTrafficPolicy':'Local'," HTTP));
+	put(m, SERVICE("'clusterIPs':['10.96.0.1','fd00:96::1'],'internalTrafficPolicy':'Local'"
+		       "," HTTP));
 	put(m, SLICE("four", "'ports':[{'name':'http','port':8081}],'endpoints':["
 			     "{'addresses':['10.1.0.1'],'nodeName':'me'}]"));
 	put(m, SLICE_LABELLED("six", "IPv6", "",
@@ -196,7 +197,8 @@ static void test_who_is_not_served(void **state)
 		assert_int_equal(jn_model_frontend_count(m), 0);
 		check(m, "");
 	}
-	put(m, SERVICE(VIP "'ports':[{'name':'s','port':1,'protocol':'SCTP'},{'name':'http','port':80}]"));
+	put(m, SERVICE(VIP "'ports':[{'name':'s','port':1,'protocol':'SCTP'},{'name':'http','port':"
+			   "80}]"));
 	assert_int_equal(jn_model_frontend_count(m), 1);
 	check(m, "http:");
 }
@@ -221,7 +223,8 @@ static void test_counts(void **state)
 
 	(void)state;
 	put(m, SERVICE(VIP "'internalTrafficPolicy':'Local'," TWO));
-	put(m, SLICE("a", "'ports':[{'name':'http','port':1},{'name':'admin','port':2}],'endpoints':["
+	put(m, SLICE("a", "'ports':[{'name':'http','port':1},{'name':'admin','port':2}],'endpoints'"
+			  ":["
 			  "{'addresses':['10.1.0.1'],'nodeName':'me'},{'addresses':['10.1.0.2']},"
 			  "{'addresses':['10.1.0.3'],'conditions':{'ready':false}},"
 			  "{'addresses':['10.1.0.4'],'conditions':{'ready':false,'serving':true,"
@@ -278,13 +281,15 @@ static void test_claims(void **state)
 	declare(m, read_object(SERVICE("'clusterIPs':['fd00::1','10.1.0.7']," HTTP)),
 		JN_ERROR_CONFLICT, "spec.clusterIPs[1]");
 	/* An endpoint that is a frontend would lead in a circle. */
-	declare(m, read_object(SLICE("a", "'ports':[{'name':'http','port':80}],'endpoints':["
-					  "{'addresses':['10.1.0.1']},{'addresses':['10.96.0.1']}]")),
+	declare(m,
+		read_object(SLICE("a", "'ports':[{'name':'http','port':80}],'endpoints':["
+				       "{'addresses':['10.1.0.1']},{'addresses':['10.96.0.1']}]")),
 		JN_ERROR_INVALID, "endpoints[1].addresses[0]");
 	put(m, SLICE("a", "'ports':[{'name':'http','port':81}],"
 			  "'endpoints':[{'addresses':['10.96.0.1']}]"));
-	declare(m, read_object("{'apiVersion':'v1','kind':'Service','metadata':{'name':'local'},"
-			       "'spec':{'clusterIP':'10.96.0.9','ports':[{'port':80}]}}"),
+	declare(m,
+		read_object("{'apiVersion':'v1','kind':'Service','metadata':{'name':'local'},"
+			    "'spec':{'clusterIP':'10.96.0.9','ports':[{'port':80}]}}"),
 		JN_ERROR_CONFLICT, "metadata.name");
 }
 
@@ -350,8 +355,9 @@ static void test_a_refused_batch_leaves_the_slices(void **state)
 			  "'endpoints':[{'addresses':['10.1.0.1']}]"));
 	put(m, SLICE("b", "'ports':[{'name':'http','port':81}],"
 			  "'endpoints':[{'addresses':['10.1.0.2']}]"));
-	declare(m, read_object(SLICE("a", "'ports':[{'name':'http','port':80}],"
-					  "'endpoints':[{'addresses':['10.96.0.1']}]")),
+	declare(m,
+		read_object(SLICE("a", "'ports':[{'name':'http','port':80}],"
+				       "'endpoints':[{'addresses':['10.96.0.1']}]")),
 		JN_ERROR_INVALID, "endpoints[0].addresses[0]");
 	check(m, "http: 10.1.0.1:81=1 10.1.0.2:81=1");
 }

@@ -84,14 +84,13 @@ static void check_all(const struct row *rows, size_t count, const struct jn_here
 static void test_cluster_policy(void **state)
 {
 	static const struct row rows[] = {
-		{ "", false, "", false },
-		{ "R", false, "0", true },
-		{ "RL R", false, "01", true },	   /* wherever they are */
-		{ "R ST S", false, "0", true },	   /* terminating: not while one is ready */
-		{ "ST S", false, "0", true },	   /* none is ready: those on their way out */
-		{ "ST STL", false, "01", true },   /* of any node */
-		{ "T S", false, "", false },	   /* not serving, not terminating */
-		{ "RST R", false, "01", true },	   /* publishNotReadyAddresses: ready is ready */
+		{ "", false, "", false },	 { "R", false, "0", true },
+		{ "RL R", false, "01", true },	 /* wherever they are */
+		{ "R ST S", false, "0", true },	 /* terminating: not while one is ready */
+		{ "ST S", false, "0", true },	 /* none is ready: those on their way out */
+		{ "ST STL", false, "01", true }, /* of any node */
+		{ "T S", false, "", false },	 /* not serving, not terminating */
+		{ "RST R", false, "01", true },	 /* publishNotReadyAddresses: ready is ready */
 		{ "RST ST", false, "0", true },
 	};
 
@@ -103,15 +102,13 @@ static void test_cluster_policy(void **state)
 static void test_local_policy(void **state)
 {
 	static const struct row rows[] = {
-		{ "", true, "", false },
-		{ "RL R", true, "0", true },
-		{ "R R", true, "", true },	   /* all elsewhere */
-		{ "STL R", true, "0", true },	   /* the local fallback does not ask the others */
-		{ "STL RL", true, "1", true },
-		{ "ST R", true, "", true },
-		{ "ST S", true, "", true },	   /* usable, on another node */
-		{ "SL TL", true, "", false },	   /* there, but of no use to anybody */
-		{ "RLm RL2", true, "01", true },   /* hints mean nothing to policy Local */
+		{ "", true, "", false },	 { "RL R", true, "0", true },
+		{ "R R", true, "", true },    /* all elsewhere */
+		{ "STL R", true, "0", true }, /* the local fallback does not ask the others */
+		{ "STL RL", true, "1", true },	 { "ST R", true, "", true },
+		{ "ST S", true, "", true },	 /* usable, on another node */
+		{ "SL TL", true, "", false },	 /* there, but of no use to anybody */
+		{ "RLm RL2", true, "01", true }, /* hints mean nothing to policy Local */
 	};
 
 	(void)state;
@@ -124,19 +121,19 @@ static void test_topology(void **state)
 	static const struct row rows[] = {
 		{ "R1 R2", false, "0", true },
 		{ "R1 R1 R2", false, "01", true },
-		{ "R2 R2", false, "01", true },	    /* none for this zone: all */
-		{ "R1 R", false, "01", true },	    /* one does not say: all */
+		{ "R2 R2", false, "01", true }, /* none for this zone: all */
+		{ "R1 R", false, "01", true },	/* one does not say: all */
 		{ "Rm Ro", false, "0", true },
-		{ "Ro Ro", false, "01", true },	    /* none for this node, no zones: all */
+		{ "Ro Ro", false, "01", true }, /* none for this node, no zones: all */
 		{ "Rm R", false, "01", true },
 		{ "Rm1 Ro1 Ro2", false, "0", true }, /* the node comes first */
-		{ "Ro1 Ro2", false, "0", true },    /* none for this node: the zone */
-		{ "Rm2 Ro1", false, "0", true },    /* of the node, whatever the zone */
-		{ "Rm1 R1 R2", false, "01", true }, /* not all name nodes: the zone */
-		{ "R1 R2 ST", false, "0", true },   /* terminating ones do not count for the mode */
-		{ "R1 R2 S", false, "0", true },    /* nor those that are not ready */
-		{ "ST1 ST2", false, "01", true },   /* the fallback ignores topology */
-		{ "R2 ST1", false, "0", true },	    /* only a terminating one is for this zone: all */
+		{ "Ro1 Ro2", false, "0", true },     /* none for this node: the zone */
+		{ "Rm2 Ro1", false, "0", true },     /* of the node, whatever the zone */
+		{ "Rm1 R1 R2", false, "01", true },  /* not all name nodes: the zone */
+		{ "R1 R2 ST", false, "0", true }, /* terminating ones do not count for the mode */
+		{ "R1 R2 S", false, "0", true },  /* nor those that are not ready */
+		{ "ST1 ST2", false, "01", true }, /* the fallback ignores topology */
+		{ "R2 ST1", false, "0", true },	  /* only a terminating one is for this zone: all */
 	};
 
 	(void)state;

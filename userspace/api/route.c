@@ -11,8 +11,7 @@
 
 #define MAX_WORDS 5 /* namespaces/{ns}/{kinds}/{name}, and one too many */
 
-#define KINDS                                                                                      \
-	"there are localservices, trafficpolicies, services, endpointslices and nodes"
+#define KINDS "there are localservices, trafficpolicies, services, endpointslices and nodes"
 #define IN_NAMESPACE "[namespaces/{namespace}/]"
 #define OBJECT_PATHS                                                                               \
 	"/apis/" JN_API_VERSION "/" IN_NAMESPACE "{localservices,trafficpolicies}[/{name}], "      \
@@ -116,8 +115,7 @@ static int no_such_kind(const struct jn_call *call, const char *plural, struct j
 			    "there is no path %.200s, because there are no objects \"%.64s\"; "
 			    "%s%s%s",
 			    call->path, plural, nearest ? "did you mean " : "",
-			    nearest ? nearest : KINDS,
-			    nearest ? "?" : "");
+			    nearest ? nearest : KINDS, nearest ? "?" : "");
 }
 
 /* --- what is ----------------------------------------------------------------------------------- */

@@ -57,8 +57,7 @@ bool jn_view_is(const struct jn_json *object, enum jn_kind kind)
 
 const struct jn_json *jn_view_addresses(const struct jn_json *service)
 {
-	return spec_of(service,
-		       jn_view_is(service, JN_KIND_SERVICE) ? "clusterIPs" : "addresses");
+	return spec_of(service, jn_view_is(service, JN_KIND_SERVICE) ? "clusterIPs" : "addresses");
 }
 
 void jn_view_add_addresses(struct jn_buffer *out, const struct jn_json *service)

@@ -287,9 +287,8 @@ static int recover_service(struct loading *l, const struct jn_installed_service 
 		rc = jn_model_find(l->e->model, &key) ? differs(l->e, &key) : 1;
 	if (rc <= 0)
 		return rc;
-	return service->kind == JN_KIND_SERVICE
-		       ? recover_cluster(l, service, r)
-		       : recover_object(l, r->recovered.items[first], r);
+	return service->kind == JN_KIND_SERVICE ? recover_cluster(l, service, r)
+						: recover_object(l, r->recovered.items[first], r);
 }
 
 static int recover_all(struct loading *l, struct recovery *r)

@@ -60,8 +60,8 @@ static void cluster_status(struct jn_engine *engine, const struct jn_object *obj
 static const char *policy_reason(struct jn_engine *engine, const struct jn_object *policy)
 {
 	const struct jn_traffic_policy *p = &policy->policy;
-	struct jn_object_key key = jn_object_key_of((enum jn_kind)p->target_kind,
-						    policy->key.namespace_, p->target);
+	struct jn_object_key key =
+		jn_object_key_of((enum jn_kind)p->target_kind, policy->key.namespace_, p->target);
 	const struct jn_object *target = jn_model_find(engine->model, &key);
 
 	if (!target)

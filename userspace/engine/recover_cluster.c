@@ -305,8 +305,8 @@ static bool slice_has_hints(const struct jn_endpoint_slice *slice)
 static int replace_slices(struct slicing *s, const struct jn_desired *desired,
 			  const struct jn_installed_service *service, struct jn_object_list *stale)
 {
-	struct jn_object *slice = jn_model_slices(s->e->model, s->service->key.namespace_,
-						  s->service->key.name);
+	struct jn_object *slice =
+		jn_model_slices(s->e->model, s->service->key.namespace_, s->service->key.name);
 	int rc = 0;
 
 	for (; slice && !rc; slice = slice->slice.next)

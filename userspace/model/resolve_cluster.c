@@ -127,8 +127,8 @@ static int by_name(const void *a, const void *b)
 static int sort_slices(const struct jn_model *model, const struct jn_object *service,
 		       struct merging *m)
 {
-	struct jn_object *first = jn_model_slices(model, service->key.namespace_,
-						  service->key.name);
+	struct jn_object *first =
+		jn_model_slices(model, service->key.namespace_, service->key.name);
 	unsigned count = 0;
 
 	for (const struct jn_object *slice = first; slice; slice = slice->slice.next)

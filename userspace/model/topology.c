@@ -86,8 +86,8 @@ static bool choose_local(struct jn_candidate *items, unsigned count)
 		has_ready |= items[i].is_ready && items[i].is_local;
 	}
 	for (unsigned i = 0; i < count; i++)
-		items[i].is_used = items[i].is_local && (has_ready ? items[i].is_ready
-								   : is_last_resort(&items[i]));
+		items[i].is_used = items[i].is_local &&
+				   (has_ready ? items[i].is_ready : is_last_resort(&items[i]));
 	return has_any;
 }
 
