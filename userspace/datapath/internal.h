@@ -7,6 +7,8 @@
  *	hashes.c   hash tables           counters.c per-CPU counters
  *	bpffs.c    where pins live       machine.c  cgroup, lock, namespace, grace period
  *	mounts.c   mountinfo             cleanup.c  taking everything out again
+ *	stale.c    finding sockets       end.c      ending them
+ *	spaces.c   network namespaces
  */
 #ifndef JUNCTOR_DATAPATH_INTERNAL_H
 #define JUNCTOR_DATAPATH_INTERNAL_H
@@ -97,6 +99,11 @@ int jn_link_ask(int fd, struct bpf_link_info *out);
 /* --- machine.c --------------------------------------------------------------------------------- */
 /* An fd of a cgroup2 folder and the id by which the kernel knows it. */
 int jn_cgroup_open(const char *path, int *fd, uint64_t *id, struct jn_error *err);
+
+/* --- stale.c ----------------------------------------------------------------------------------- */
+typedef int (*jn_record_fn)(void *arg, const void *record);
+/* Each record that the iterator behind the link writes. A nonzero return of fn ends it with that. */
+int jn_iterator_read(int link, size_t record_size, jn_record_fn fn, void *arg);
 
 /* --- mounts.c ---------------------------------------------------------------------------------- */
 struct jn_mount {

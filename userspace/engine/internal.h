@@ -11,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/table.h"
+#include "engine/endings.h"
 #include "engine/engine.h"
 #include "engine/transaction.h"
 #include "store/store.h"
@@ -85,6 +86,8 @@ struct jn_engine {
 	struct jn_error commit_error;
 	int commit_rc;
 	bool is_store_busy;
+
+	struct jn_endings endings;
 
 	struct jn_garbage young, old;
 	bool is_grace_running;

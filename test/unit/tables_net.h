@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * datapath/sockets.h and netlink/diag.h without a network, for tests of the engine: the sockets that a
+ * test says are there. Included by tables.h alone.
+ */
+#ifndef JUNCTOR_TEST_TABLES_NET_H
+#define JUNCTOR_TEST_TABLES_NET_H
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/vec.h"
+#include "datapath/sockets.h"
+#include "netlink/diag.h"
+
+/* --- sockets: what a test says is there, and what became of it ------------------------------------ */
+
+static struct jn_stale tables_sockets[16];
+static size_t tables_socket_count;
+static uint32_t tables_hidden_space; /* cannot be entered */
+static int tables_find_rc;
+
+int jn_datapath_find_stale(struct jn_datapath *dp, struct jn_stale_list *out)
+{
+	(void)dp;
+	for (size_t i = 0; i < tables_socket_count && !tables_find_rc; i++) {
+		struct jn_stale *item = jn_vec_add(out);
+
+		if (!item)
+			return -ENOMEM;
+		*item = tables_sockets[i];
+	}
+	return tables_find_rc;
+}
+
+int jn_spaces_visit(const uint32_t *inodes, size_t count, void (*fn)(void *arg, uint32_t inode),
+		    void *arg)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (inodes[i] != tables_hidden_space)
+			fn(arg, inodes[i]);
+	}
+	return 0;
+}
+
+int jn_ender_open(struct jn_ender **out)
+{
+	(void)out;
+	return -EOPNOTSUPP;
+}
+
+void jn_ender_close(struct jn_ender **ender)
+{
+	(void)ender;
+}
+
+int jn_ender_end(struct jn_ender *ender, const struct jn_stale *sockets, size_t count,
+		 bool *is_ended)
+{
+	(void)ender;
+	(void)sockets;
+	(void)count;
+	(void)is_ended;
+	return -EOPNOTSUPP;
+}
+
+/* What is ended is not found any more. */
+int jn_diag_end(const struct jn_stale *sockets, size_t count, bool *is_ended)
+{
+	for (size_t i = 0; i < count; i++) {
+		for (size_t s = 0; s < tables_socket_count; s++) {
+			if (tables_sockets[s].cookie != sockets[i].cookie)
+				continue;
+			tables_sockets[s] = tables_sockets[--tables_socket_count];
+			is_ended[i] = true;
+		}
+	}
+	return 0;
+}
+
+#endif
