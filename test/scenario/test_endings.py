@@ -343,3 +343,18 @@ def test_mptcp_is_ended_as_tcp_is(node):
             while client.recv(8):
                 pass
     remove_policy(node)
+
+
+def test_what_junctor_ends_is_no_failure_of_the_backend(node, holder):
+    """Two services share it: connections of one are ended before a byte came back."""
+    outlier = {"consecutiveFailures": 1, "baseEjectionSeconds": 60}
+    node.control.declare(
+        service("stream", VIP, 7, [f"{GONE}:7", f"{STAYS}:7"]),
+        service("sharing", "10.96.0.44", 7, [f"{GONE}:7", f"{STAYS}:7"]),
+        policy("drain", "stream", drainSeconds=0, outlier=outlier),
+        policy("sharing", "sharing", outlier=outlier))
+    holder.open("silent", "tcp", [VIP, 7], 16)
+    node.control.declare(service("stream", VIP, 7, [f"{STAYS}:7"]))
+    wait_for(lambda: "ECONNABORTED" in holder.fates("silent"), "they are ended")
+    assert node.control.counter("junctor_backend_events_total", event="Ejected") == 0
+    node.control.remove("stream", "sharing", f"{POLICIES}/drain", f"{POLICIES}/sharing")
