@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * When the engine looks for sockets of gone backends, and which of them it ends; over tables and
- * sockets in memory. The rules of model/ending.h have a test of
+ * When the engine looks for sockets of gone backends, which of them it ends, and which guard routes
+ * it sets; over tables, sockets and routes in memory. The rules of model/ending.h have a test of
  * their own.
  */
 #include "engine_harness.h"
@@ -76,9 +76,9 @@ static int endings_setup(void **state)
 {
 	(void)engine_setup(state);
 	tables_watch = NULL; /* what a connect sees is engine_test.c's business */
-	tables_socket_count = 0;
+	tables_socket_count = tables_route_count = 0;
 	tables_hidden_space = 0;
-	tables_find_rc = 0;
+	tables_find_rc = tables_route_rc = 0;
 	return 0;
 }
 
@@ -252,6 +252,49 @@ static void test_a_timer_does_not_hold_up_the_end(void **state)
 	assert_null(timer.fn);
 }
 
+/* --- guard routes -------------------------------------------------------------------------------- */
+
+static void assert_routes(unsigned first, unsigned count)
+{
+	assert_int_equal(tables_route_count, count);
+	assert_int_equal(jn_engine_guard_routes(engine), count);
+	for (unsigned vip = first; vip < first + count; vip++) {
+		struct jn_frontend_key key = vip_key(vip);
+
+		assert_true(tables_find_route(&key.vip) < tables_route_count);
+	}
+}
+
+static void test_routes_follow_the_addresses(void **state)
+{
+	struct jn_write *w;
+
+	(void)state;
+	declare(V1 "," V2, B(1));
+	tables_routes[tables_route_count++] = jn_addr_from_v4(1); /* of an earlier run */
+	start();
+	assert_routes(0, 2);
+	declare(V2 "," V3, B(1));
+	assert_routes(1, 2);
+	w = new_write();
+	add_delete(w, JN_KIND_LOCAL_SERVICE, "web");
+	add_service(w, "other", V2, B(1));
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	assert_routes(1, 1);
+}
+
+static void test_routes_that_cannot_be_set_are_tried_with_the_next_change(void **state)
+{
+	(void)state;
+	start();
+	tables_route_rc = -EPERM;
+	declare(V1, B(1));
+	assert_routes(0, 0);
+	tables_route_rc = 0;
+	declare(V1 "," V2, B(1));
+	assert_routes(0, 2);
+}
+
 #define ENDINGS_TEST(name) cmocka_unit_test_setup_teardown(name, endings_setup, engine_teardown)
 
 int main(void)
@@ -266,6 +309,8 @@ int main(void)
 		ENDINGS_TEST(test_a_scan_that_fails_is_made_again),
 		ENDINGS_TEST(test_the_end_waits_for_the_scan_and_stops_the_timer),
 		ENDINGS_TEST(test_a_timer_does_not_hold_up_the_end),
+		ENDINGS_TEST(test_routes_follow_the_addresses),
+		ENDINGS_TEST(test_routes_that_cannot_be_set_are_tried_with_the_next_change),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -348,7 +348,8 @@ static inline int try_open(void)
 							   .start_timer = start_timer,
 							   .stop_timer = stop_timer },
 					     .state_dir = "",
-					     .netns_cookie = COOKIE };
+					     .netns_cookie = COOKIE,
+					     .has_guard_routes = true };
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 	int rc;
 

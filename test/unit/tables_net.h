@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * datapath/sockets.h and netlink/diag.h without a network, for tests of the engine: the sockets that a
- * test says are there. Included by tables.h alone.
+ * datapath/sockets.h, netlink/diag.h and netlink/routes.h without a network, for tests of the engine:
+ * the sockets that a test says are there, and the routes that were set. Included by tables.h alone.
  */
 #ifndef JUNCTOR_TEST_TABLES_NET_H
 #define JUNCTOR_TEST_TABLES_NET_H
@@ -12,6 +12,7 @@
 #include "base/vec.h"
 #include "datapath/sockets.h"
 #include "netlink/diag.h"
+#include "netlink/routes.h"
 
 /* --- sockets: what a test says is there, and what became of it ------------------------------------ */
 
@@ -76,6 +77,44 @@ int jn_diag_end(const struct jn_stale *sockets, size_t count, bool *is_ended)
 		}
 	}
 	return 0;
+}
+
+/* --- routes -------------------------------------------------------------------------------------- */
+
+static struct jn_addr tables_routes[64];
+static size_t tables_route_count;
+static int tables_route_rc;
+
+int jn_guards_each(int (*fn)(void *arg, const struct jn_addr *addr), void *arg)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < tables_route_count && !rc; i++)
+		rc = fn(arg, &tables_routes[i]);
+	return rc;
+}
+
+static inline size_t tables_find_route(const struct jn_addr *addr)
+{
+	size_t at = 0;
+
+	while (at < tables_route_count && memcmp(&tables_routes[at], addr, sizeof(*addr)) != 0)
+		at++;
+	return at;
+}
+
+int jn_guards_apply(struct jn_guard *guards, size_t count)
+{
+	for (size_t i = 0; i < count && !tables_route_rc; i++) {
+		size_t at = tables_find_route(&guards[i].addr);
+
+		guards[i].rc = 0;
+		if (guards[i].is_wanted && at == tables_route_count)
+			tables_routes[tables_route_count++] = guards[i].addr;
+		else if (!guards[i].is_wanted && at < tables_route_count)
+			tables_routes[at] = tables_routes[--tables_route_count];
+	}
+	return tables_route_rc;
 }
 
 #endif

@@ -141,6 +141,8 @@ static void write_endings(struct jn_buffer *out, const struct jn_engine *engine)
 				 (unsigned long long)ended[i].count);
 	write_gauge(out, "junctor_sockets_unreachable", jn_engine_unreachable(engine),
 		    "Sockets that are to be ended, in network namespaces that cannot be entered.");
+	write_gauge(out, "junctor_guard_routes", jn_engine_guard_routes(engine),
+		    "Service addresses with a guard route.");
 }
 
 static void write_process(struct jn_buffer *out)

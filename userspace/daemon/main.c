@@ -116,7 +116,8 @@ static int open_engine(struct daemon *d, struct jn_error *err)
 							  .submit = jn_loop_submit,
 							  .start_timer = jn_loop_start_timer,
 							  .stop_timer = jn_loop_stop_timer },
-					    .state_dir = d->settings->state_dir };
+					    .state_dir = d->settings->state_dir,
+					    .has_guard_routes = !d->settings->has_no_guard_routes };
 	int rc = jn_datapath_open(&datapath, &d->datapath, err);
 
 	if (rc)

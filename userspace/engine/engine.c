@@ -51,6 +51,7 @@ int jn_engine_open(const struct jn_engine_options *options, struct jn_engine **o
 	e->executor = options->executor;
 	jn_notes_init(&e->notes);
 	jn_endings_init(&e->endings);
+	jn_guards_init(&e->guards, options->has_guard_routes);
 	rc = install_init(&e->install, options);
 	if (!rc)
 		rc = jn_model_new(&e->model);
@@ -80,6 +81,7 @@ void jn_engine_close(struct jn_engine **engine)
 	jn_model_free(&e->model);
 	jn_notes_done(&e->notes);
 	jn_endings_done(&e->endings);
+	jn_guards_done(&e->guards);
 	free(e->queue.items);
 	free(e->waiters.items);
 	free(e->forgotten.items);
@@ -89,12 +91,14 @@ void jn_engine_close(struct jn_engine **engine)
 bool jn_engine_is_idle(const struct jn_engine *engine)
 {
 	return !engine->current && !engine->queue.count && !engine->is_store_busy &&
-	       !engine->is_grace_running && !jn_endings_is_busy(&engine->endings);
+	       !engine->is_grace_running && !engine->guards.is_busy &&
+	       !jn_endings_is_busy(&engine->endings);
 }
 
 void jn_engine_start(struct jn_engine *engine)
 {
 	jn_endings_start(engine);
+	jn_guards_start(engine);
 }
 
 void jn_engine_drain(struct jn_engine *engine, void (*fn)(void *arg), void *arg)
@@ -270,6 +274,11 @@ void jn_engine_ended(const struct jn_engine *engine, struct jn_ended_count out[J
 uint64_t jn_engine_unreachable(const struct jn_engine *engine)
 {
 	return engine->endings.unreachable;
+}
+
+uint64_t jn_engine_guard_routes(const struct jn_engine *engine)
+{
+	return engine->guards.present;
 }
 
 /* Counters are asked for in batches: a system call for each would hold up the loop. */

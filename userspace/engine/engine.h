@@ -40,6 +40,7 @@ struct jn_engine_options {
 	struct jn_executor executor;
 	const char *state_dir; /* locked by the caller */
 	uint64_t netns_cookie; /* of this process */
+	bool has_guard_routes; /* each service address gets one; see netlink/routes.h */
 };
 
 /*
@@ -50,7 +51,7 @@ int jn_engine_open(const struct jn_engine_options *options, struct jn_engine **o
 		   struct jn_error *err);
 /*
  * The hooks are attached: begin with what goes on by itself, the ending of sockets whose backend is
- * gone. Until jn_engine_drain.
+ * gone and the guard routes. Until jn_engine_drain.
  */
 void jn_engine_start(struct jn_engine *engine);
 /* Call only while jn_engine_is_idle: tables stay as they are and go on serving. */
@@ -143,6 +144,8 @@ struct jn_ended_count {
 void jn_engine_ended(const struct jn_engine *engine, struct jn_ended_count out[JN_ENDED_COUNT]);
 /* Sockets that are to be ended, in network namespaces that cannot be entered. */
 uint64_t jn_engine_unreachable(const struct jn_engine *engine);
+/* Guard routes that were set. */
+uint64_t jn_engine_guard_routes(const struct jn_engine *engine);
 
 /* Counters of every service port, for metrics. A nonzero return of fn ends the walk. */
 struct jn_service_stats {

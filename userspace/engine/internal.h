@@ -13,6 +13,7 @@
 #include "base/table.h"
 #include "engine/endings.h"
 #include "engine/engine.h"
+#include "engine/guards.h"
 #include "engine/transaction.h"
 #include "store/store.h"
 
@@ -88,6 +89,7 @@ struct jn_engine {
 	bool is_store_busy;
 
 	struct jn_endings endings;
+	struct jn_guards guards;
 
 	struct jn_garbage young, old;
 	bool is_grace_running;

@@ -4,6 +4,7 @@
  *
  *	batch.c    many requests in one system call
  *	diag.c     ending sockets
+ *	routes.c   guard routes
  */
 #ifndef JUNCTOR_NETLINK_INTERNAL_H
 #define JUNCTOR_NETLINK_INTERNAL_H
