@@ -2,7 +2,7 @@
 /*
  * Connected sockets after their endpoint has gone: finding them, in every network namespace at once,
  * and ending them, one namespace after the other. Which of them are to be ended is the engine's
- * decision. Everything here may block: for a worker thread, one at a time.
+ * decision. All but the first function may block: for a worker thread, one at a time.
  */
 #ifndef JUNCTOR_DATAPATH_SOCKETS_H
 #define JUNCTOR_DATAPATH_SOCKETS_H
@@ -21,10 +21,16 @@ struct jn_stale_list {
 };
 
 /*
+ * What jn_stale_read reads, for another thread: it holds the tables of this moment, and nothing of
+ * dp. An fd, to be closed. 0 or a negative errno.
+ */
+int jn_datapath_find_stale(struct jn_datapath *dp, int *out);
+
+/*
  * Every connected socket whose endpoint is gone or takes no new connections, appended to out. One
  * that is opened or closed meanwhile may be missing, or stand there twice. 0 or a negative errno.
  */
-int jn_datapath_find_stale(struct jn_datapath *dp, struct jn_stale_list *out);
+int jn_stale_read(int finder, struct jn_stale_list *out);
 
 /*
  * fn(arg, inode) for each of these network namespaces that can be entered, by a thread of its own

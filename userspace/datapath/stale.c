@@ -58,17 +58,22 @@ static int add_stale(void *arg, const void *record)
 	return 0;
 }
 
-int jn_datapath_find_stale(struct jn_datapath *dp, struct jn_stale_list *out)
+int jn_datapath_find_stale(struct jn_datapath *dp, int *out)
 {
 	union bpf_iter_link_info info = { .map.map_fd = (uint32_t)bpf_map__fd(
 						  dp->skeleton->maps.jn_socket) };
 	LIBBPF_OPTS(bpf_link_create_opts, options, .iter_info = &info,
 		    .iter_info_len = sizeof(info));
-	JN_AUTO(jn_close_fd) int link = -1;
+	int link = bpf_link_create(bpf_program__fd(dp->skeleton->progs.jn_find_stale), 0,
+				   BPF_TRACE_ITER, &options);
 
-	link = bpf_link_create(bpf_program__fd(dp->skeleton->progs.jn_find_stale), 0,
-			       BPF_TRACE_ITER, &options);
 	if (link < 0)
 		return link;
-	return jn_iterator_read(link, sizeof(struct jn_stale), add_stale, out);
+	*out = link;
+	return 0;
+}
+
+int jn_stale_read(int finder, struct jn_stale_list *out)
+{
+	return jn_iterator_read(finder, sizeof(struct jn_stale), add_stale, out);
 }

@@ -228,12 +228,21 @@ static void end_done(void *arg)
 
 /* --- scanning ------------------------------------------------------------------------------------ */
 
+static void note_scan(struct jn_endings *endings)
+{
+	if (endings->scan_rc && !endings->is_failing)
+		jn_warn(AREA, "sockets of gone backends cannot be looked for (%s); trying again",
+			strerror(-endings->scan_rc));
+	endings->is_failing = endings->scan_rc;
+}
+
 static void scan_work(void *arg)
 {
 	struct jn_engine *e = arg;
 	struct jn_endings *endings = &e->endings;
 
-	endings->scan_rc = jn_datapath_find_stale(e->install.datapath, &endings->found);
+	endings->scan_rc = jn_stale_read(endings->finder, &endings->found);
+	jn_close_fd(&endings->finder);
 }
 
 static void scan_done(void *arg)
@@ -243,10 +252,7 @@ static void scan_done(void *arg)
 
 	if (!endings->scan_rc && !e->is_draining)
 		endings->scan_rc = jn_endings_plan(e, jn_clock_ms());
-	if (endings->scan_rc && !endings->is_failing)
-		jn_warn(AREA, "sockets of gone backends cannot be looked for (%s); trying again",
-			strerror(-endings->scan_rc));
-	endings->is_failing = endings->scan_rc;
+	note_scan(endings);
 	endings->state = JN_ENDINGS_ENDING;
 	if (!endings->plan.count)
 		endings->unreachable = 0;
@@ -261,8 +267,14 @@ static void scan(struct jn_engine *e)
 	endings->is_asked = false;
 	endings->found.count = 0;
 	endings->state = JN_ENDINGS_SCANNING;
-	if (e->executor.submit(e->executor.context, scan_work, scan_done, e))
-		rest(e, WATCH_MS);
+	endings->scan_rc = jn_datapath_find_stale(e->install.datapath, &endings->finder);
+	if (!endings->scan_rc)
+		endings->scan_rc = e->executor.submit(e->executor.context, scan_work, scan_done, e);
+	if (!endings->scan_rc)
+		return;
+	jn_close_fd(&endings->finder);
+	note_scan(endings);
+	rest(e, WATCH_MS);
 }
 
 /* --- from outside -------------------------------------------------------------------------------- */

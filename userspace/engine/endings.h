@@ -42,6 +42,7 @@ struct jn_endings {
 
 	struct jn_ender *ender; /* opened when netlink leaves some for the first time */
 	bool has_ender;		/* that was tried */
+	int finder;		/* while scanning */
 	struct jn_stale_list found;
 	int scan_rc;
 	struct jn_ending_plan plan;

@@ -88,6 +88,7 @@ static const struct jn_table_ops vip_ops = { sizeof(struct vip), hash_vip, has_v
 
 void jn_endings_init(struct jn_endings *endings)
 {
+	endings->finder = -1;
 	jn_table_init(&endings->watches, &watch_ops);
 	jn_table_init(&endings->gone, &service_ops);
 }
@@ -107,6 +108,7 @@ void jn_endings_done(struct jn_endings *endings)
 	jn_table_done(&endings->gone);
 	jn_ending_plan_done(&endings->plan);
 	jn_ender_close(&endings->ender);
+	jn_close_fd(&endings->finder);
 	free(endings->found.items);
 }
 
