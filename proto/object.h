@@ -118,6 +118,8 @@ struct jn_limits_spec {
 	uint32_t connections_per_backend; /* open at once, of each backend */
 };
 
+#define JN_NEVER_DRAINED (-1) /* drainSeconds: connections end by themselves */
+
 struct jn_traffic_policy {
 	char target[JN_NAME_BYTES]; /* a LocalService in the policy's own namespace */
 	char port[JN_NAME_BYTES];   /* name of one of its ports; "" = all of them */
@@ -128,6 +130,7 @@ struct jn_traffic_policy {
 	bool has_outlier; /* else nothing is ejected, and `outlier` is zero */
 	struct jn_outlier_spec outlier;
 	struct jn_limits_spec limits;
+	int32_t drain_seconds; /* until a removed backend's TCP connections end */
 };
 
 struct jn_object {

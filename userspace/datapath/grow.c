@@ -146,8 +146,8 @@ static int copy_array(struct copy *copy)
 	for (uint32_t i = 0; i < copy->count; i += CHUNK) {
 		uint32_t n = (uint32_t)copy->count - i < CHUNK ? (uint32_t)copy->count - i : CHUNK;
 
-		rc = bpf_map_update_batch(copy->to, keys + i,
-					  (char *)copy->values + i * copy->size, &n, NULL);
+		rc = bpf_map_update_batch(copy->to, keys + i, (char *)copy->values + i * copy->size,
+					  &n, NULL);
 		if (rc)
 			return rc;
 	}
@@ -255,7 +255,8 @@ static int move_links(struct jn_datapath *dp, const struct bpf_object *to)
 			rc = bpf_link_update(dp->links[i], jn_program_fd(to, i), NULL);
 	}
 	for (size_t i = 0; rc && i < JN_HOOK_COUNT; i++) {
-		if (dp->links[i] >= 0) /* those that moved go back; to be there already is no error */
+		if (dp->links[i] >=
+		    0) /* those that moved go back; to be there already is no error */
 			(void)bpf_link_update(dp->links[i], jn_program_fd(from, i), NULL);
 	}
 	return rc;
