@@ -267,7 +267,8 @@ static bool policies_equal(const struct jn_traffic_policy *a, const struct jn_tr
 	       a->slow_start_seconds == b->slow_start_seconds &&
 	       a->affinity.type == b->affinity.type &&
 	       a->affinity.timeout_seconds == b->affinity.timeout_seconds &&
-	       outliers_equal(&a->outlier, &b->outlier) && limits_equal(&a->limits, &b->limits);
+	       a->drain_seconds == b->drain_seconds && outliers_equal(&a->outlier, &b->outlier) &&
+	       limits_equal(&a->limits, &b->limits);
 }
 
 static bool cluster_ports_equal(const struct jn_cluster_port *a, const struct jn_cluster_port *b)

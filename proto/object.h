@@ -141,6 +141,8 @@ struct jn_limits_spec {
 	uint32_t connections_per_backend; /* open at once, of each backend */
 };
 
+#define JN_NEVER_DRAINED (-1) /* drainSeconds: connections end by themselves */
+
 struct jn_traffic_policy {
 	char target[JN_NAME_BYTES]; /* a service in the policy's own namespace */
 	uint8_t target_kind;	    /* enum jn_kind: LocalService or Service */
@@ -152,6 +154,7 @@ struct jn_traffic_policy {
 	bool has_outlier; /* else nothing is ejected, and `outlier` is zero */
 	struct jn_outlier_spec outlier;
 	struct jn_limits_spec limits;
+	int32_t drain_seconds; /* until a removed backend's TCP connections end */
 };
 
 /* v1/Service: what of it concerns a proxy on its cluster addresses. */

@@ -32,6 +32,7 @@
 
 #define JN_MAX_UDP_SOCKETS 32768 /* entries of each LRU for unconnected UDP; the oldest one goes */
 #define JN_MAX_AFFINITIES 65536	 /* entries of the LRU of clients that stay; the oldest one goes */
+#define JN_MAX_ENDINGS 8192 /* sockets ended in one pass over a network namespace; then the next */
 
 /* Choice. */
 #define JN_MAX_WEIGHT 1000
@@ -43,6 +44,10 @@
 #define JN_MAX_EJECTION_SECONDS 3600
 #define JN_MAX_LIMIT 1000000000 /* connections, or new ones a second: what a 32-bit counter bears */
 #define JN_MAX_SEQUENCE 4096 /* RoundRobin: turns in one cycle, unless there are more endpoints */
+
+/* Endings. */
+#define JN_STUCK_MS 3000 /* nothing acknowledged for so long: the connection makes no progress */
+#define JN_MAX_DRAIN_SECONDS 86400 /* drainSeconds: a day */
 
 /* Objects: what one of them may hold (see docs/control-protocol.md). */
 #define JN_MAX_NAME 63		    /* bytes: a DNS label */

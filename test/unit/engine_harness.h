@@ -313,14 +313,43 @@ static inline void run_jobs(void)
 		run_one();
 }
 
+/* --- its one timer: it runs out when the test says so --------------------------------------------- */
+
+static struct {
+	void (*fn)(void *arg);
+	void *arg;
+	uint64_t delay_ms;
+} timer;
+
+static inline int start_timer(void *context, uint64_t delay_ms, void (*fn)(void *arg), void *arg,
+			      void **out)
+{
+	(void)context;
+	assert_null(timer.fn);
+	timer.fn = fn;
+	timer.arg = arg;
+	timer.delay_ms = delay_ms;
+	*out = &timer;
+	return 0;
+}
+
+static inline void stop_timer(void **handle)
+{
+	*handle = NULL;
+	timer.fn = NULL;
+}
+
 /* --- the engine ----------------------------------------------------------------------------------- */
 
 static inline int try_open(void)
 {
 	struct jn_engine_options options = { .datapath = tables,
-					     .executor = { .submit = submit },
+					     .executor = { .submit = submit,
+							   .start_timer = start_timer,
+							   .stop_timer = stop_timer },
 					     .state_dir = "",
-					     .netns_cookie = COOKIE };
+					     .netns_cookie = COOKIE,
+					     .has_guard_routes = true };
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 	int rc;
 
@@ -354,6 +383,7 @@ static inline int engine_setup(void **state)
 	tables_crash_at = tables_fail_frontend = tables_fail_name = 0;
 	tables_commit_rc = 0;
 	refuses_jobs = false;
+	timer.fn = NULL;
 	held_count = 0;
 	open_engine();
 	return 0;

@@ -24,6 +24,7 @@
 #include "base/table.h"
 #include "datapath/datapath.h"
 #include "store/store.h"
+#include "tables_net.h"
 
 #define TABLES_CRASHED 42
 #define TABLES_FRONTENDS 65536 /* a power of two; more than any test declares */
@@ -364,6 +365,18 @@ int jn_datapath_del_frontends(struct jn_datapath *dp, const struct jn_frontend_k
 		if (place->state == PLACE_USED)
 			place->state = PLACE_DELETED;
 	}
+	return 0;
+}
+
+int jn_datapath_get_frontend(struct jn_datapath *dp, const struct jn_frontend_key *key,
+			     struct jn_frontend *out)
+{
+	const struct jn_frontend *found = tables_find(key);
+
+	(void)dp;
+	if (!found)
+		return -ENOENT;
+	*out = *found;
 	return 0;
 }
 

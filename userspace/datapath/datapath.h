@@ -127,6 +127,9 @@ int jn_datapath_put_frontends(struct jn_datapath *dp, const struct jn_frontend_k
 /* Keys that are not there are fine. */
 int jn_datapath_del_frontends(struct jn_datapath *dp, const struct jn_frontend_key *keys,
 			      size_t count);
+/* -ENOENT: there is none. */
+int jn_datapath_get_frontend(struct jn_datapath *dp, const struct jn_frontend_key *key,
+			     struct jn_frontend *out);
 int jn_datapath_put_names(struct jn_datapath *dp, const uint32_t *services,
 			  const struct jn_name *names, size_t count, size_t *done);
 int jn_datapath_del_names(struct jn_datapath *dp, const uint32_t *services, size_t count);

@@ -146,8 +146,8 @@ static int copy_array(struct copy *copy)
 	for (uint32_t i = 0; i < copy->count; i += CHUNK) {
 		uint32_t n = (uint32_t)copy->count - i < CHUNK ? (uint32_t)copy->count - i : CHUNK;
 
-		rc = bpf_map_update_batch(copy->to, keys + i,
-					  (char *)copy->values + i * copy->size, &n, NULL);
+		rc = bpf_map_update_batch(copy->to, keys + i, (char *)copy->values + i * copy->size,
+					  &n, NULL);
 		if (rc)
 			return rc;
 	}
@@ -255,7 +255,8 @@ static int move_links(struct jn_datapath *dp, const struct bpf_object *to)
 			rc = bpf_link_update(dp->links[i], jn_program_fd(to, i), NULL);
 	}
 	for (size_t i = 0; rc && i < JN_HOOK_COUNT; i++) {
-		if (dp->links[i] >= 0) /* those that moved go back; to be there already is no error */
+		if (dp->links[i] >=
+		    0) /* those that moved go back; to be there already is no error */
 			(void)bpf_link_update(dp->links[i], jn_program_fd(from, i), NULL);
 	}
 	return rc;
@@ -334,7 +335,7 @@ static void settle_counters(const struct copy *copy)
 static void settle_live(struct jn_live *new, const struct jn_live *old, const struct jn_live *then)
 {
 	uint32_t opened = __atomic_load_n(&old->open, __ATOMIC_RELAXED) - then->open;
-	uint64_t until = then->out_until_ns;
+	__u64 until = then->out_until_ns;
 
 	if (opened && old->epoch == then->epoch && new->epoch == then->epoch)
 		(void)__atomic_fetch_add(&new->open, opened, __ATOMIC_RELAXED);

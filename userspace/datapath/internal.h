@@ -8,6 +8,8 @@
  *	sizes.c    which table is how large   grow.c    larger tables
  *	bpffs.c    where pins live       machine.c  cgroup, lock, namespace, grace period
  *	mounts.c   mountinfo             cleanup.c  taking everything out again
+ *	stale.c    finding sockets       end.c      ending them
+ *	spaces.c   network namespaces
  */
 #ifndef JUNCTOR_DATAPATH_INTERNAL_H
 #define JUNCTOR_DATAPATH_INTERNAL_H
@@ -17,7 +19,7 @@
 #include <linux/bpf.h>
 
 #define JN_PIN_PREFIX "jn_"	  /* of every pin of ours, and of every program */
-#define JN_NEW_SUFFIX "_new" /* of a pin until it takes its name; bpffs allows no dots */
+#define JN_NEW_SUFFIX "_new"	  /* of a pin until it takes its name; bpffs allows no dots */
 #define JN_BPFFS_SOURCE "junctor" /* names a mount of ours in mountinfo */
 #define JN_MAX_PROGRAM_MAPS 64 /* tables of one program that are looked at; ours use 16 at most */
 
@@ -123,6 +125,11 @@ int jn_link_ask(int fd, struct bpf_link_info *out);
 /* --- machine.c --------------------------------------------------------------------------------- */
 /* An fd of a cgroup2 folder and the id by which the kernel knows it. */
 int jn_cgroup_open(const char *path, int *fd, uint64_t *id, struct jn_error *err);
+
+/* --- stale.c ----------------------------------------------------------------------------------- */
+typedef int (*jn_record_fn)(void *arg, const void *record);
+/* Each record that the iterator behind the link writes. A nonzero return of fn ends it with that. */
+int jn_iterator_read(int link, size_t record_size, jn_record_fn fn, void *arg);
 
 /* --- mounts.c ---------------------------------------------------------------------------------- */
 struct jn_mount {

@@ -23,12 +23,9 @@ static const struct {
 	const char *name;
 	size_t entry;
 } list[] = {
-	{ "jn_sets", sizeof(struct jn_set) },
-	{ "jn_revisions", sizeof(struct jn_revision) },
-	{ "jn_slots", sizeof(struct jn_slot) },
-	{ "jn_endpoints", sizeof(struct jn_endpoint) },
-	{ "jn_live", sizeof(struct jn_live) },
-	{ "jn_meta", sizeof(struct jn_meta) },
+	{ "jn_sets", sizeof(struct jn_set) },	{ "jn_revisions", sizeof(struct jn_revision) },
+	{ "jn_slots", sizeof(struct jn_slot) }, { "jn_endpoints", sizeof(struct jn_endpoint) },
+	{ "jn_live", sizeof(struct jn_live) },	{ "jn_meta", sizeof(struct jn_meta) },
 };
 _Static_assert(JN_COUNT(list) == JN_MAPPED_COUNT, "every mapped table has its size");
 
@@ -77,7 +74,8 @@ void jn_tables_unmap(struct jn_tables *tables)
 		void **place = place_of(tables, i);
 
 		if (*place)
-			(void)munmap(*place, tables->bytes[i]); /* cannot fail for what was mapped */
+			(void)munmap(*place,
+				     tables->bytes[i]); /* cannot fail for what was mapped */
 		*place = NULL;
 	}
 }

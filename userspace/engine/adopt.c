@@ -146,6 +146,7 @@ static int read_name(void *arg, uint32_t service, const struct jn_name *name)
 	memcpy(port->port_name, name->port_name, sizeof(port->port_name));
 	port->proto = name->proto;
 	port->service = service;
+	port->drain_seconds = JN_NEVER_DRAINED; /* until its policy is read */
 	a->places[service] = (struct place){ installed, installed->count - 1 };
 	return 0;
 }

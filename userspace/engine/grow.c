@@ -83,8 +83,8 @@ int jn_install_fit(struct jn_install *in, const struct jn_key_list *keys, struct
 	*out = (struct jn_sizes){
 		.services = fit_ids(&in->services, need.services),
 		.sets = fit_ids(&in->sets, need.sets),
-		.frontends = fit(now->frontends, jn_model_frontend_count(in->model),
-				 JN_MAX_FRONTENDS),
+		.frontends =
+			fit(now->frontends, jn_model_frontend_count(in->model), JN_MAX_FRONTENDS),
 		.endpoints = fit_ids(&in->endpoints, need.endpoints),
 		.revisions = fit_ids(&in->revisions, need.revisions),
 		.slots = fit(now->slots, (uint64_t)in->slots.used + need.slots, JN_MAX_SLOTS),

@@ -18,8 +18,8 @@ struct jn_freed {
 
 /* Ids from 1 to capacity - 1; 0 means none. */
 struct jn_ids {
-	const char *name; /* of the limit, for people */
-	uint32_t capacity;	/* grows, up to the ceiling */
+	const char *name;  /* of the limit, for people */
+	uint32_t capacity; /* grows, up to the ceiling */
 	uint32_t ceiling;
 	uint32_t next;		/* the first one that was never used */
 	uint64_t rest_ms;	/* how long a freed id is not given out again */

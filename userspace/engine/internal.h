@@ -12,7 +12,9 @@
 #include "base/buffer.h"
 #include "base/table.h"
 #include "datapath/datapath.h"
+#include "engine/endings.h"
 #include "engine/engine.h"
+#include "engine/guards.h"
 #include "engine/transaction.h"
 #include "store/store.h"
 
@@ -86,6 +88,9 @@ struct jn_engine {
 	struct jn_error commit_error;
 	int commit_rc;
 	bool is_store_busy;
+
+	struct jn_endings endings;
+	struct jn_guards guards;
 
 	struct jn_garbage young, old;
 	bool is_grace_running;

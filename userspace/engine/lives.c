@@ -45,8 +45,7 @@ int jn_lives_grow(struct jn_lives *lives, uint32_t capacity)
 
 	if (!grown)
 		return -ENOMEM;
-	memset(grown + lives->ids.capacity, 0,
-	       (capacity - lives->ids.capacity) * sizeof(*grown));
+	memset(grown + lives->ids.capacity, 0, (capacity - lives->ids.capacity) * sizeof(*grown));
 	lives->references = grown;
 	lives->ids.capacity = capacity;
 	return 0;

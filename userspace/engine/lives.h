@@ -17,7 +17,7 @@
 struct jn_lives {
 	struct jn_ids ids;
 	struct jn_table backends; /* address, port, protocol -> id */
-	uint32_t *references;	  /* ids.capacity of them: endpoints that name it, and plans that will */
+	uint32_t *references; /* ids.capacity of them: endpoints that name it, and plans that will */
 };
 
 /* For `capacity` ids; they may become more. -ENOMEM. */

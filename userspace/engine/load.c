@@ -481,6 +481,7 @@ static int bring_in_line(struct jn_engine *e, struct jn_garbage *garbage, struct
 		return rc;
 	}
 	e->installed = e->generation;
+	jn_endings_note(e, &t);
 	jn_transaction_adopt(&t, garbage);
 	jn_transaction_done(&t);
 	if (!jn_garbage_is_empty(garbage)) {

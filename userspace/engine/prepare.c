@@ -203,8 +203,8 @@ static int plan_port(struct jn_transaction *t, const struct jn_service_plan *ser
 	struct jn_install *in = t->in;
 	int rc;
 
-	plan->service = plan->installed ? plan->installed->service :
-					  jn_ids_take(&in->services, jn_clock_ms());
+	plan->service = plan->installed ? plan->installed->service
+					: jn_ids_take(&in->services, jn_clock_ms());
 	if (!plan->service)
 		return refuse_id(in, &in->services, service, JN_FULL_SERVICES, err);
 	rc = take_endpoints(in, service, plan, err);

@@ -336,6 +336,7 @@ static void adopt_port(struct jn_port_plan *plan, struct jn_desired_port *desire
 	port->frontend_count = desired->frontend_count;
 	port->endpoints = JN_MOVE(plan->match.ids);
 	port->endpoint_count = desired->endpoint_count;
+	port->drain_seconds = desired->drain_seconds;
 }
 
 void jn_install_weigh(struct jn_install *in, uint8_t flags, int change)

@@ -259,6 +259,7 @@ static int recover_policy(struct jn_engine *e, const struct jn_installed_service
 	if (service->kind == JN_KIND_SERVICE && object->policy.no_endpoint_errno == EHOSTUNREACH)
 		object->policy.no_endpoint_errno = ECONNREFUSED; /* its endpoints are elsewhere */
 	jn_rules_recover(&revision->rules, &object->policy);
+	object->policy.drain_seconds = JN_NEVER_DRAINED; /* not in the tables */
 	if (is_governed(e->model, object)) {
 		jn_object_unref(&object);
 		return 0;

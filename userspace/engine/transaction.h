@@ -46,7 +46,7 @@ struct jn_install {
 	struct jn_table installed;
 	struct jn_ids services, sets, revisions, endpoints;
 	struct jn_lives lives;
-	enum jn_full full; /* which table a prepare() that failed with -ENOSPC found full */
+	enum jn_full full;     /* which table a prepare() that failed with -ENOSPC found full */
 	unsigned hidden_needs; /* hooks that a hidden transaction will need: JN_NEED_… */
 	unsigned counting,
 		watching; /* installed ports whose revisions do: which hooks are needed */

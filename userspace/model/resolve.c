@@ -75,6 +75,7 @@ static void apply_policy(const struct jn_traffic_policy *policy, struct jn_desir
 {
 	port->algorithm = policy->algorithm;
 	port->no_endpoint_errno = policy->no_endpoint_errno;
+	port->drain_seconds = policy->drain_seconds;
 	port->rules = jn_rules_of(policy, port->name.proto);
 }
 
@@ -97,6 +98,7 @@ void jn_resolve_policy(const struct jn_model *m, const struct jn_object *service
 		policy = find_policy(m, service, "");
 	port->algorithm = JN_ALGORITHM_RANDOM;
 	port->no_endpoint_errno = ECONNREFUSED;
+	port->drain_seconds = JN_NEVER_DRAINED;
 	if (policy)
 		apply_policy(&policy->policy, port);
 }
