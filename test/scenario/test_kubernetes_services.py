@@ -19,6 +19,7 @@ import pytest
 
 from lib import kube
 from lib.clients import connect_errno, http_name, name_at, names_at, udp_name
+from lib.junctord import wait_for
 from lib.kube import endpoint, port, service, slice_of
 from lib.objects import policy
 
@@ -272,6 +273,40 @@ def test_established_connections_of_a_terminating_endpoint_go_on(node, name, vip
                                       + pods("b"), HTTP))
         assert reached(node, vip) == "b"
         assert http_name(client) == "a"
+
+
+@pytest.mark.parametrize("policy_", ["Cluster", "Local"])
+def test_should_be_able_to_preserve_udp_traffic_when_server_pod_cycles_for_a_clusterip_service(
+        node, name, vip, policy_):
+    """... with InternalTrafficPolicy set to either: the client keeps its socket all the time."""
+    ports = {"": (53, "UDP")}
+    node.control.declare(
+        service(name, vip, [port(53, protocol="UDP")], internalTrafficPolicy=policy_),
+        slice_of(name, [endpoint(PODS["a"], node="node-a")], ports))
+    with node.udp() as client, node.udp() as connected:
+        connected.connect((vip, 53))
+        assert (udp_name(client, (vip, 53))[0], udp_name(connected)[0]) == ("a", "a")
+        node.control.declare(slice_of(name, [endpoint(PODS["b"], node="node-a")], ports))
+        assert udp_name(client, (vip, 53)) == ("b", (vip, 53))
+        wait_for(lambda: errno_of(connected) == errno.ECONNABORTED, "the socket is not ended")
+
+
+def errno_of(client):
+    return client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+
+
+def test_should_be_able_to_preserve_udp_traffic_when_initial_unready_endpoints_get_ready(
+        node, name, vip):
+    ports = {"": (53, "UDP")}
+    node.control.declare(
+        service(name, vip, [port(53, protocol="UDP")]),
+        slice_of(name, pods("a", ready=False, serving=False), ports))
+    with node.udp() as client:
+        with pytest.raises(OSError) as refused:
+            client.sendto(b"x", (vip, 53))
+        assert refused.value.errno == errno.ECONNREFUSED
+        node.control.declare(slice_of(name, pods("a"), ports))
+        assert udp_name(client, (vip, 53))[0] == "a"
 
 
 # --- slices ---------------------------------------------------------------------------------------

@@ -64,6 +64,15 @@ static void test_services(void **state)
 		  JN_CAUSE_UNKNOWN, "likely trafficDistribution is meant" },
 		{ CLUSTER(IP PORT ",'addresses':['10.0.0.1']"), "spec.addresses", JN_CAUSE_UNKNOWN,
 		  "remove it" },
+	};
+
+	(void)state;
+	CHECK_FAULTS(cases);
+}
+
+static void test_services_beyond_addresses_and_ports(void **state)
+{
+	static const struct fault cases[] = {
 		{ CLUSTER(IP PORT ",'internalTrafficPolicy':'local'"), "spec.internalTrafficPolicy",
 		  JN_CAUSE_NOT_SUPPORTED, "(likely Local)" },
 		{ CLUSTER(IP PORT ",'sessionAffinity':'Client'"), "spec.sessionAffinity",
@@ -290,6 +299,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_services),
+		cmocka_unit_test(test_services_beyond_addresses_and_ports),
 		cmocka_unit_test(test_slices),
 		cmocka_unit_test(test_nodes),
 		cmocka_unit_test(test_whole_objects_are_taken),
