@@ -52,7 +52,7 @@ static inline bool jn_kind_is_service(enum jn_kind kind)
 	return kind == JN_KIND_LOCAL_SERVICE || kind == JN_KIND_SERVICE;
 }
 
-#define JN_LONG_NAME_BYTES (JN_MAX_LONG_NAME + 1)
+#define JN_LONG_NAME_BYTES 256 /* the longest one, its closing 0, and no gap behind it in a key */
 
 /* Who an object is. As a key it is compared as bytes: zero it whole before filling it. */
 struct jn_object_key {
