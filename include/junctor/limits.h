@@ -50,12 +50,18 @@
 #define JN_MAX_DRAIN_SECONDS 86400 /* drainSeconds: a day */
 
 /* Objects: what one of them may hold (see docs/control-protocol.md). */
-#define JN_MAX_NAME 63		 /* bytes: a DNS label */
-#define JN_MAX_ADDRESSES 16	 /* VIPs of one object */
-#define JN_MAX_PORTS 64		 /* ports of one object */
-#define JN_MAX_BACKENDS 8192	 /* backends of one object: a slot names its alias in 16 bits */
-#define JN_MAX_LABELS 256	 /* labels, and annotations, of one object */
-#define JN_MAX_LABEL_BYTES 65536 /* one annotation's or label's value */
+#define JN_MAX_NAME 63		    /* bytes: a DNS label */
+#define JN_MAX_LONG_NAME 253	    /* bytes: a DNS name, of a Node or an EndpointSlice */
+#define JN_MAX_ADDRESSES 16	    /* VIPs of one object */
+#define JN_MAX_PORTS 64		    /* ports of one object */
+#define JN_MAX_BACKENDS 8192	    /* backends of one object: a slot names its alias in 16 bits */
+#define JN_MAX_CLUSTER_IPS 2	    /* of a Service: one of each family */
+#define JN_MAX_CLUSTER_PORTS 1000   /* of one Service or EndpointSlice */
+#define JN_MAX_SLICE_ENDPOINTS 1000 /* of one EndpointSlice; this and the next two: Kubernetes' */
+#define JN_MAX_ENDPOINT_ADDRESSES 100 /* of one endpoint of a slice; the first is used */
+#define JN_MAX_HINTS 8		      /* zones, or nodes, of one endpoint of a slice */
+#define JN_MAX_LABELS 256	      /* labels, and annotations, of one object */
+#define JN_MAX_LABEL_BYTES 65536      /* one annotation's or label's value */
 
 /* Control socket. */
 #define JN_MAX_CLIENTS 64	      /* connections at once; the last place is kept for an admin */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What can be wrong in the spec of one LocalService or TrafficPolicy: each fault with its path, its
+ * What can be wrong in the spec of one LocalService, TrafficPolicy, Service, EndpointSlice or Node: each fault with its path, its
  * reason and what it says.
  */
 #include "decode_case.h"
@@ -208,9 +208,9 @@ static void test_policies(void **state)
 		{ POLICY(""), "spec.targetRef", JN_CAUSE_REQUIRED, "give an object" },
 		{ POLICY("'targetRef':'web'"), "spec.targetRef", JN_CAUSE_TYPE, "give an object" },
 		{ POLICY("'targetRef':{'name':'web'}"), "spec.targetRef.kind", JN_CAUSE_REQUIRED,
-		  "give LocalService" },
-		{ POLICY("'targetRef':{'kind':'Service','name':'web'}"), "spec.targetRef.kind",
-		  JN_CAUSE_NOT_SUPPORTED, "is \"Service\"; give LocalService" },
+		  "give one of LocalService, Service" },
+		{ POLICY("'targetRef':{'kind':'Gateway','name':'web'}"), "spec.targetRef.kind",
+		  JN_CAUSE_NOT_SUPPORTED, "is \"Gateway\"; give one of LocalService, Service" },
 		{ POLICY("'targetRef':{'kind':'LocalService'}"), "spec.targetRef.name",
 		  JN_CAUSE_REQUIRED, "DNS label" },
 		{ POLICY("'targetRef':{'kind':'LocalService','name':'a','namespace':'b'}"),

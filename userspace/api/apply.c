@@ -279,7 +279,8 @@ static void write_results(struct jn_writer *w, const struct jn_write *write)
 
 		jn_write_open(w, '{');
 		jn_write_key_text(w, "kind", jn_kind_names(item->key.kind)->kind);
-		jn_write_key_text(w, "namespace", item->key.namespace_);
+		if (*item->key.namespace_)
+			jn_write_key_text(w, "namespace", item->key.namespace_);
 		jn_write_key_text(w, "name", item->key.name);
 		jn_write_key_text(w, "result", jn_result_name(item->result));
 		jn_write_close(w, '}');
@@ -306,11 +307,12 @@ static void audit(const struct jn_call *call, const struct jn_write *write)
 {
 	const struct jn_write_item *item = write->items.items;
 	const char *mode = write->is_dry_run ? "dry run, " : "";
+	char name[JN_KEY_TEXT_BYTES];
 
 	if (write->items.count == 1)
-		jn_audit(call, "%s%s %s/%s %s, generation %llu", mode,
-			 jn_kind_names(item->key.kind)->kind, item->key.namespace_, item->key.name,
-			 jn_result_name(item->result), (unsigned long long)write->generation);
+		jn_audit(call, "%s%s %s, generation %llu", mode,
+			 jn_object_key_text(&item->key, name), jn_result_name(item->result),
+			 (unsigned long long)write->generation);
 	else
 		jn_audit(call, "%s%zu objects, generation %llu", mode, write->items.count,
 			 (unsigned long long)write->generation);

@@ -82,9 +82,9 @@ static void add_results(struct jn_buffer *out, const struct jn_json *results)
 		const char *name = jn_json_text(jn_json_get(one, "name"));
 		const char *result = jn_json_text(jn_json_get(one, "result"));
 
-		if (!kind || !namespace_ || !name || !result)
+		if (!kind || !name || !result)
 			continue; /* not from this junctord */
-		jn_view_add_reference(out, kind, namespace_, name);
+		jn_view_add_reference(out, kind, namespace_ ? namespace_ : "", name);
 		jn_buffer_printf(out, " %s\n", result);
 	}
 }

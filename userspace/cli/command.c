@@ -63,6 +63,8 @@ static const struct {
 	[JN_NOUN_SERVICE] = { "service", "services" },
 	[JN_NOUN_BACKEND] = { "backend", "backends" },
 	[JN_NOUN_POLICY] = { "policy", "policies" },
+	[JN_NOUN_SLICE] = { "endpointslice", "endpointslices" },
+	[JN_NOUN_NODE] = { "node", "nodes" },
 };
 _Static_assert(JN_COUNT(nouns) == JN_NOUN_MAX, "every kind needs its names");
 
@@ -87,7 +89,7 @@ struct jn_cli_verb {
 
 static const struct jn_cli_verb verbs[] = {
 	{ .name = "get",
-	  .nouns = BIT(JN_NOUN_SERVICE) | BIT(JN_NOUN_BACKEND) | BIT(JN_NOUN_POLICY),
+	  .nouns = BIT(JN_NOUN_MAX) - 1,
 	  .object = NEED_OPTIONAL,
 	  .flags = BIT(FLAG_NAMESPACE),
 	  .outputs = BIT(JN_OUTPUT_JSON) | BIT(JN_OUTPUT_NAME),
@@ -105,7 +107,7 @@ static const struct jn_cli_verb verbs[] = {
 	  .run = jn_cli_apply,
 	  .help = "declare objects, all or none; returns when the kernel serves them" },
 	{ .name = "delete",
-	  .nouns = BIT(JN_NOUN_SERVICE) | BIT(JN_NOUN_POLICY),
+	  .nouns = (BIT(JN_NOUN_MAX) - 1) & ~BIT(JN_NOUN_BACKEND),
 	  .object = NEED_REQUIRED,
 	  .flags = BIT(FLAG_NAMESPACE),
 	  .run = jn_cli_delete,

@@ -117,6 +117,7 @@ static int open_engine(struct daemon *d, struct jn_error *err)
 							  .start_timer = jn_loop_start_timer,
 							  .stop_timer = jn_loop_stop_timer },
 					    .state_dir = d->settings->state_dir,
+					    .node_name = d->settings->node_name,
 					    .has_guard_routes = !d->settings->has_no_guard_routes };
 	int rc = jn_datapath_open(&datapath, &d->datapath, err);
 

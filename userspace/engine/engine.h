@@ -40,6 +40,7 @@ struct jn_engine_options {
 	struct jn_executor executor;
 	const char *state_dir; /* locked by the caller */
 	uint64_t netns_cookie; /* of this process */
+	const char *node_name; /* of the Node that this is; NULL: of none */
 	bool has_guard_routes; /* each service address gets one; see netlink/routes.h */
 };
 

@@ -44,6 +44,8 @@ static int take_endpoints(struct jn_install *in, const struct jn_service_plan *s
 	size_t count = plan->desired ? plan->desired->endpoint_count : 0;
 	int rc;
 
+	if (count > JN_MAX_BACKENDS)
+		return limit_reached(err, service, "endpoints of one port", JN_MAX_BACKENDS);
 	rc = jn_plan_endpoints(plan->desired, plan->installed ? plan->installed->endpoints : NULL,
 			       plan->installed ? plan->installed->endpoint_count : 0,
 			       jn_datapath_endpoints(in->datapath), &plan->match);
@@ -181,7 +183,7 @@ static int plan_set(struct jn_transaction *t, const struct jn_service_plan *serv
 	if (rc)
 		return rc;
 	if (!plan->is_new && revision &&
-	    jn_plan_is_published(port->desired, &plan->slots, revision,
+	    jn_plan_is_published(port->desired, family, &plan->slots, revision,
 				 jn_datapath_slots(in->datapath)))
 		return 0;
 	return take_revision(in, service, plan, err);
@@ -311,10 +313,10 @@ static int make_installed(struct jn_install *in, struct jn_service_plan *service
 	const struct jn_object_key *key = &service->key;
 
 	if (!service->desired.port_count) {
-		service->installed = jn_installed_find(&in->installed, key->namespace_, key->name);
+		service->installed = jn_installed_find(&in->installed, key);
 		return 0;
 	}
-	service->installed = jn_installed_make(&in->installed, key->namespace_, key->name);
+	service->installed = jn_installed_make(&in->installed, key);
 	service->next_ports = calloc(service->desired.port_count, sizeof(*service->next_ports));
 	return service->installed && service->next_ports ? 0 : -ENOMEM;
 }

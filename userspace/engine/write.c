@@ -82,12 +82,11 @@ static void item_fault(struct jn_engine *e, const struct jn_write_item *item, st
 		       enum jn_error_kind kind, const char *what)
 {
 	const char *leaf = kind == JN_ERROR_CONFLICT ? "metadata.resourceVersion" : "metadata.name";
-	char field[FIELD_BYTES];
+	char field[FIELD_BYTES], name[JN_KEY_TEXT_BYTES];
 
 	name_field(e, item, leaf, field);
 	jn_error_cause(err, kind, kind == JN_ERROR_NOT_FOUND ? "NotFound" : "Conflict", field,
-		       "%s %s/%s %s", jn_kind_names(item->key.kind)->kind, item->key.namespace_,
-		       item->key.name, what);
+		       "%s %s", jn_object_key_text(&item->key, name), what);
 }
 
 /* Is it what this write expects to find? */
@@ -232,7 +231,7 @@ static int prepare(struct jn_engine *e, struct jn_error *err)
 	if (rc)
 		return rc;
 	e->transaction = (struct jn_transaction){ .in = &e->install };
-	rc = jn_changes_touched(&e->changes, &keys);
+	rc = jn_model_touched(e->model, &e->changes, &keys);
 	if (!rc)
 		rc = jn_transaction_prepare(&e->transaction, &keys, err);
 	if (rc == -ENOSPC && jn_install_fit(&e->install, &keys, &e->growth.sizes))
