@@ -17,8 +17,8 @@ import report
 from harness import Void
 from machine import Broken, Machine, leave_on_signals
 
-ROWS = (1, 2, 3, 4, 5, 8, 9, 16, 17, 18)
-LOAD_PROGRAMS = ("connloop", "exchange", "flip", "nullprog", "stream")
+ROWS = (1, 2, 3, 4, 5, 8, 9, 16, 17, 18, 19)
+LOAD_PROGRAMS = ("connloop", "exchange", "flip", "herd", "nullprog", "stream")
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
