@@ -27,9 +27,10 @@ def run(bench):
                  for name in ("junctor", "nftables", *web.PROXIES)]
         row.claims += [Claim(f"junctor / direct, {load.name}: within A/A",
                              noise_limit(web.floor(figures)), over_direct),
-                       Claim(f"junctor / best proxy ({best}), {load.name}", 0.55,
+                       Claim(f"junctor / best proxy, {load.name}", 0.55,
                              ratio(figures, "junctor", best, KEY),
-                             note=f"a direct request: {ratio(figures, 'direct', best, KEY)}")]
+                             note=f"{best}; a direct request:"
+                                  f" {ratio(figures, 'direct', best, KEY)}")]
     row.add_plot("kept", "HTTP over kept connections", "CPU time, times direct", bars)
     web.tabulate(row, site, UNPINNED, site.measure(bench, UNPINNED))
     row.notes += web.NOTES

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Row 19: how fast the sockets of a backend that was removed are ended, and only they.
 
-20 client namespaces hold 10,000 TCP connections and 10,000 connected UDP sockets to one backend of a
-service, and 100,000 others: to the service's second backend, to another service whose backend is
+20 client namespaces hold 10,000 TCP connections and 10,000 connected UDP sockets to one backend of
+a service, and 100,000 others: to the service's second backend, to another service whose backend is
 the very same server, to that server without a service, and to a third service. The backend is
 removed; every socket's owner says when it was told, and at the end each of the others must still
 get an answer. Absolute figures, so there is no A/A.
