@@ -65,10 +65,11 @@ BPF_OBJECTS := $(patsubst kernel/%.c,$(BUILD)/bpf/%.o,$(BPF_SOURCES))
 UNIT_TESTS := $(patsubst test/unit/%.c,$(BUILD)/test/unit/%,$(wildcard test/unit/*_test.c))
 BPF_TESTS := $(patsubst test/bpf/%.c,$(BUILD)/test/bpf/%,$(wildcard test/bpf/*_test.c))
 TEST_TOOLS := $(addprefix $(BUILD)/test/tools/,crash_at uring_http go_client)
+FUZZ_TARGETS := $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/fuzz_*.c))
 BENCH_PROGRAMS := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/bench/*.c))
 
-.PHONY: help all check format test test-unit test-bpf test-programs test-unit-programs bench bench-programs demo \
-	install clean
+.PHONY: help all check format test test-unit test-bpf test-programs test-unit-programs \
+	sanitized sanitized-programs fuzz bench bench-programs demo install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -156,6 +157,19 @@ test-programs: all $(UNIT_TESTS) $(BPF_TESTS) $(TEST_TOOLS) ## build what the te
 
 test-unit-programs: $(UNIT_TESTS)
 
+# libFuzzer brings main(). The objects must be built for it: see `sanitized`.
+$(BUILD)/fuzz/%: test/fuzz/%.c $(BUILD)/libjunctor.a
+	@mkdir -p $(@D)
+	$(say_cc)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -Itest/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< \
+		$(BUILD)/libjunctor.a $(DAEMON_LIBS)
+
+sanitized-programs: $(BUILD)/junctord $(BUILD)/junctor $(UNIT_TESTS) $(FUZZ_TARGETS)
+
+# One build for the unit tests, the fuzz targets and a whole junctord.
+sanitized: ## everything that is tested with sanitizers, in BUILD/sanitized
+	@MAKEFLAGS= $(MAKE) --no-print-directory BUILD=$(BUILD)/sanitized CC=clang-14 CFLAGS="-O1 -g" \
+		SANITIZE=fuzzer-no-link,address,undefined sanitized-programs
+
 test: ## every test: unit, BPF, scenarios, command line; ends with "N passed, N failed"
 	@scripts/test.sh
 
@@ -164,6 +178,9 @@ test-unit: $(UNIT_TESTS) ## the unit tests alone
 
 test-bpf: $(BPF_TESTS) ## the tests of the kernel programs and their tables alone (root)
 	@scripts/run-cmocka.sh $^
+
+fuzz: sanitized ## the fuzz targets, a minute each; TARGET=object|http|plan, SECONDS= or RUNS= of each
+	@BUILD=$(BUILD) TARGET="$(TARGET)" SECONDS_EACH="$(SECONDS)" RUNS="$(RUNS)" nice scripts/fuzz.sh
 
 # --- measuring ------------------------------------------------------------------------------------
 $(BUILD)/bench/%: test/bench/%.c test/bench/bench.h
@@ -198,4 +215,4 @@ clean: ## remove what was built
 	rm -rf $(BUILD) compile_commands.json
 
 -include $(OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(BPF_TESTS:=.d) \
-	$(wildcard $(BUILD)/test/bpf/*.bpf.d)
+	$(FUZZ_TARGETS:=.d) $(wildcard $(BUILD)/test/bpf/*.bpf.d)

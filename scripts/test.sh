@@ -38,8 +38,7 @@ suite() { # NAME COMMAND...
 build_all() {
 	scripts/deps.sh &&
 		make --no-print-directory test-programs &&
-		make --no-print-directory BUILD="$build/sanitized" CC=clang-14 CFLAGS="-O1 -g" \
-			SANITIZE=address,undefined test-unit-programs
+		make --no-print-directory BUILD="$build" sanitized
 }
 
 build_all >"$log" 2>&1 || {
@@ -49,6 +48,7 @@ build_all >"$log" 2>&1 || {
 }
 suite "unit tests (address and undefined behaviour sanitizers)" \
 	scripts/run-cmocka.sh "$build"/sanitized/test/unit/*_test
+suite "corpora of the fuzz targets (the same sanitizers)" scripts/fuzz.sh replay
 suite "kernel programs and their tables" scripts/run-cmocka.sh "$build"/test/bpf/*_test
 # shellcheck disable=SC2086 # words
 suite "scenarios" /usr/bin/python3 -m pytest -q -p no:cacheprovider --timeout 300 \
