@@ -82,7 +82,7 @@ merge() { # TARGET
 		failed=$((failed + 1))
 		return
 	}
-	find "test/corpus/$target" -type f ! -name 'found_*' -delete
+	find "test/corpus/$target" -type f ! -name 'found_*' ! -name 'seed_*' -delete
 	mv "$fresh"/* "test/corpus/$target/"
 	passed=$((passed + 1))
 	printf '%s: %d inputs, %d bytes\n' "$target" "$(find "test/corpus/$target" -type f | wc -l)" \
