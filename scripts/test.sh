@@ -53,6 +53,10 @@ suite "kernel programs and their tables" scripts/run-cmocka.sh "$build"/test/bpf
 # shellcheck disable=SC2086 # words
 suite "scenarios" /usr/bin/python3 -m pytest -q -p no:cacheprovider --timeout 300 \
 	--durations 10 ${PYTEST:-} test/scenario
+# shellcheck disable=SC2086 # words
+suite "scenarios with the sanitizers in junctord and junctor" \
+	env BUILD="$build/sanitized" /usr/bin/python3 -m pytest -q -p no:cacheprovider \
+	--timeout 300 ${PYTEST:-} test/scenario/test_{bad_input,bad_requests,limits,restart}.py
 
 printf '\n%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
