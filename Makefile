@@ -64,7 +64,7 @@ BPF_OBJECTS := $(patsubst kernel/%.c,$(BUILD)/bpf/%.o,$(BPF_SOURCES))
 
 UNIT_TESTS := $(patsubst test/unit/%.c,$(BUILD)/test/unit/%,$(wildcard test/unit/*_test.c))
 BPF_TESTS := $(patsubst test/bpf/%.c,$(BUILD)/test/bpf/%,$(wildcard test/bpf/*_test.c))
-TEST_TOOLS := $(addprefix $(BUILD)/test/tools/,crash_at uring_http go_client)
+TEST_TOOLS := $(addprefix $(BUILD)/test/tools/,crash_at uring_http go_client dump_tables)
 FUZZ_TARGETS := $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/fuzz_*.c))
 BENCH_PROGRAMS := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/bench/*.c))
 
@@ -148,6 +148,10 @@ $(BUILD)/test/tools/uring_http: test/scenario/tools/uring_http.c
 $(BUILD)/test/tools/crash_at $(BUILD)/test/tools/uring_http:
 	@mkdir -p $(@D)
 	$(say_cc)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(if $(findstring uring,$@),-luring)
+
+$(BUILD)/test/tools/dump_tables: test/scenario/tools/dump_tables.c $(BUILD)/libjunctor.a
+	@mkdir -p $(@D)
+	$(say_cc)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 
 $(BUILD)/test/tools/go_client: test/scenario/tools/go_client.go
 	@mkdir -p $(@D)
