@@ -7,7 +7,8 @@
             its own address (lib/name_servers.py)
 
 Each answer is compared; every few steps the listed objects, the tables as dump_tables reads them,
-and who really answers: RoundRobin exactly, Random with chi-square p > 0.001, three times in a row.
+and who really answers: RoundRobin exactly, Random with chi-square p > 0.001 in one of three samples
+each time, and over all samples of a seed together.
 
   SEED=17 make test PYTEST="-k model"    that seed again
   SOAK=1                                 200 seeds of 5,000 steps; MINUTES= ends it sooner
@@ -29,10 +30,11 @@ from lib.name_servers import NameServers
 from lib.node import tool
 
 SOAK = bool(os.environ.get("SOAK"))
-SEEDS, STEPS = (200, 5000) if SOAK else (3, 1500)
+SEEDS, STEPS = (200, 5000) if SOAK else (2, 1500)
 SECONDS = 60 * float(os.environ.get("MINUTES") or 600)
 LISTED, PICKED, ENDED = 10, 25, 40  # steps between two looks, and (about) between two ends
-PATIENCE = 3  # samples that must all be improbable
+CONNECTS = 150  # in one sample; enough for every share that weights of 1 to 5 give
+PATIENCE = 3  # samples that must all be improbable; the second and third are larger
 
 
 def as_answered(shares):
@@ -49,6 +51,7 @@ class Check:
         self.chance = random.Random(seed)
         self.history = History(self.chance)
         self.step, self.last = 0, None
+        self.distance, self.freedom = 0.0, 0  # of all samples together
 
     def fail(self, sentence):
         raise AssertionError(f"seed {self.seed}, step {self.step}: {sentence} (last: {self.last}); "
@@ -123,10 +126,13 @@ class Check:
 
     def check_random(self, name, shares):
         for turn in range(PATIENCE):
-            counts = self.count(name, min(400, round(5 / min(shares.values()))) * (turn + 1))
+            counts = self.count(name, CONNECTS * (turn + 1))
             if counts.keys() - shares.keys():
                 self.fail(f"{name} went to {counts}, not {shares}")
-            if reference.chi_square(counts, shares) > 0.001:
+            distance, freedom = reference.chi_square(counts, shares)
+            if not turn:
+                self.distance, self.freedom = self.distance + distance, self.freedom + freedom
+            if reference.probability(distance, freedom) > 0.001:
                 return
         self.fail(f"{name} went to {counts}, not {shares}")
 
@@ -207,6 +213,8 @@ class Check:
                 self.fail(f"cannot delete {key}: {answer}")
         if self.tables():
             self.fail("something is served after everything was deleted")
+        if reference.probability(self.distance, self.freedom) < 1e-6:
+            self.fail(f"all samples together are {self.distance} away in {self.freedom} ways")
 
 
 @pytest.fixture(scope="module")

@@ -126,20 +126,28 @@ def cycle(shares):
 
 
 def chi_square(counts, shares):
-    """The probability of being at least that far from these shares by chance."""
+    """(how far the counts are from the shares, in how many ways they could be)"""
     total = sum(counts.values())
-    x = sum((counts.get(name, 0) - total * share) ** 2 / (total * share)
-            for name, share in shares.items()) / 2
-    freedom = len(shares) - 1
+    return sum((counts.get(name, 0) - total * share) ** 2 / (total * share)
+               for name, share in shares.items()), len(shares) - 1
+
+
+def probability(distance, freedom):
+    """Of being at least that far away by chance: the upper tail of the chi-square distribution."""
     if not freedom:
         return 1.0
+    if freedom > 100:  # Wilson and Hilferty, 1931
+        spread = 2 / (9 * freedom)
+        away = ((distance / freedom) ** (1 / 3) - (1 - spread)) / math.sqrt(spread)
+        return math.erfc(away / math.sqrt(2)) / 2
+    half = distance / 2
     if freedom % 2:
-        term, found = math.sqrt(x / math.pi) * 2 * math.exp(-x), math.erfc(math.sqrt(x))
-        steps = [half + 0.5 for half in range(1, (freedom + 1) // 2)]
+        term, found = 2 * math.sqrt(half / math.pi) * math.exp(-half), math.erfc(math.sqrt(half))
+        steps = [step + 0.5 for step in range(1, (freedom + 1) // 2)]
     else:
-        term, found = math.exp(-x), 0.0
+        term, found = math.exp(-half), 0.0
         steps = range(1, freedom // 2 + 1)
     for step in steps:
         found += term
-        term *= x / step
+        term *= half / step
     return found
