@@ -160,6 +160,11 @@ static int run(struct jn_database *db, enum jn_statement which)
 
 int jn_database_begin(struct jn_database *db)
 {
+	/* A rollback that found no memory left its transaction open: it is done now. */
+	if (!sqlite3_get_autocommit(db->sql))
+		jn_database_rollback(db);
+	if (!sqlite3_get_autocommit(db->sql))
+		return SQLITE_NOMEM;
 	return run(db, JN_STATEMENT_BEGIN);
 }
 
@@ -193,7 +198,9 @@ void jn_database_rollback(struct jn_database *db)
 	sqlite3_file *log = NULL;
 
 	if (!sqlite3_get_autocommit(db->sql))
-		(void)run(db, JN_STATEMENT_ROLLBACK); /* an error here leaves it rolled back, too */
+		(void)run(db, JN_STATEMENT_ROLLBACK);
+	if (!sqlite3_get_autocommit(db->sql))
+		return; /* no memory: the next jn_database_begin tries again */
 	if (db->log_frames < 0 ||
 	    sqlite3_file_control(db->sql, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) || !log ||
 	    !log->pMethods)

@@ -328,6 +328,10 @@ int jn_store_commit(struct jn_store *store, uint64_t generation, const struct jn
 				    "there is no room on the disk to keep this (%s); nothing was "
 				    "applied: free some below the state folder and try again",
 				    strerror(-rc));
+	if (rc == -ENOMEM)
+		return jn_error_set(err, rc, JN_ERROR_INTERNAL,
+				    "out of memory; nothing was applied: try again with less, or "
+				    "give junctord more memory");
 	if (rc == -EUCLEAN)
 		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
 				    "the file that keeps the state is damaged; nothing was "
