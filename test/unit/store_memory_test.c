@@ -120,10 +120,44 @@ static void test_a_rollback_without_memory_does_not_hinder_the_next_commit(void 
 	assert_in_range(n, 10, 1000);
 }
 
+/* Found by test_short_of_memory: what SQLite had no memory to check was taken for damaged. */
+static void test_a_start_without_memory_is_not_damage(void **state)
+{
+	struct jn_row row = row_of("web", 0, "{}");
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+	struct jn_store *store = NULL;
+	struct told t = { 0 };
+	uint64_t generation;
+	bool has_failed = true;
+
+	(void)state;
+	assert_int_equal(try_open(dir, &t, &store, &err), 0);
+	generation = t.generation + 1;
+	row.version = generation;
+	assert_int_equal(jn_store_commit(store, generation, &row, 1, &err), 0);
+	jn_store_close(&store);
+	told_done(&t);
+	for (unsigned n = 1; has_failed; n++) {
+		JN_AUTO(jn_error_done) struct jn_error failed = { 0 };
+
+		fail_at = n;
+		fail_count = 1;
+		(void)try_open(dir, &t, &store, &failed);
+		fail_at = 0;
+		has_failed = !fail_count;
+		assert_int_equal(t.bad_count + t.damaged_count, 0);
+		jn_store_close(&store);
+		told_done(&t);
+		store = open_store(generation);
+		jn_store_close(&store);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_rollback_without_memory_does_not_hinder_the_next_commit),
+		cmocka_unit_test(test_a_start_without_memory_is_not_damage),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

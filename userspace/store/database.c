@@ -139,12 +139,13 @@ static int is_ok(void *arg, int count, char **values, char **names)
 	return 0;
 }
 
-bool jn_database_is_sound(struct jn_database *db)
+int jn_database_check(struct jn_database *db, bool *is_sound)
 {
 	bool ok = false;
 	int rc = sqlite3_exec(db->sql, "PRAGMA quick_check(1)", is_ok, &ok, NULL);
 
-	return !rc && ok && !sqlite3_db_readonly(db->sql, "main");
+	*is_sound = !rc && ok && !sqlite3_db_readonly(db->sql, "main");
+	return rc;
 }
 
 /* --- statements ------------------------------------------------------------------------------ */
