@@ -64,7 +64,8 @@ BPF_OBJECTS := $(patsubst kernel/%.c,$(BUILD)/bpf/%.o,$(BPF_SOURCES))
 
 UNIT_TESTS := $(patsubst test/unit/%.c,$(BUILD)/test/unit/%,$(wildcard test/unit/*_test.c))
 BPF_TESTS := $(patsubst test/bpf/%.c,$(BUILD)/test/bpf/%,$(wildcard test/bpf/*_test.c))
-TEST_TOOLS := $(addprefix $(BUILD)/test/tools/,crash_at uring_http go_client dump_tables)
+TEST_TOOLS := $(addprefix $(BUILD)/test/tools/,crash_at uring_http go_client dump_tables \
+	junctord_short_of_memory)
 FUZZ_TARGETS := $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/fuzz_*.c))
 BENCH_PROGRAMS := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/bench/*.c))
 
@@ -150,6 +151,11 @@ $(BUILD)/test/tools/crash_at $(BUILD)/test/tools/uring_http:
 	$(say_cc)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(if $(findstring uring,$@),-luring)
 
 $(BUILD)/test/tools/dump_tables: test/scenario/tools/dump_tables.c $(BUILD)/libjunctor.a
+	@mkdir -p $(@D)
+	$(say_cc)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+
+$(BUILD)/test/tools/junctord_short_of_memory: test/scenario/tools/short_of_memory.c \
+		$(BUILD)/obj/userspace/daemon/main.o $(BUILD)/libjunctor.a
 	@mkdir -p $(@D)
 	$(say_cc)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 
