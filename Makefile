@@ -70,7 +70,7 @@ FUZZ_TARGETS := $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/fu
 BENCH_PROGRAMS := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/bench/*.c))
 
 .PHONY: help all check format test test-unit test-bpf test-programs test-unit-programs \
-	sanitized sanitized-programs fuzz bench bench-programs demo install clean
+	sanitized sanitized-programs fuzz soak bench bench-programs demo install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -191,6 +191,9 @@ test-bpf: $(BPF_TESTS) ## the tests of the kernel programs and their tables alon
 
 fuzz: sanitized ## the fuzz targets, a minute each; TARGET=object|http|plan, SECONDS= or RUNS= of each
 	@BUILD=$(BUILD) TARGET="$(TARGET)" SECONDS_EACH="$(SECONDS)" RUNS="$(RUNS)" nice scripts/fuzz.sh
+
+soak: ## the full doses of everything, for MINUTES=60: scenarios, model check, fuzz, growth (root)
+	@BUILD=$(BUILD) MINUTES="$(MINUTES)" scripts/soak.sh
 
 # --- measuring ------------------------------------------------------------------------------------
 $(BUILD)/bench/%: test/bench/%.c test/bench/bench.h
