@@ -66,7 +66,7 @@ for file in test/scenario/test_*.py; do
 	ran+=("${file##*/}")
 done
 
-printf '\nin %d s: endurance, model check, fuzz targets' "$SECONDS"
+printf '\n%d s: endurance, model check, fuzz targets' "$SECONDS"
 printf ', %s' "${ran[@]}"
 printf '\nnot run, for want of time: %s\n' "${left[*]:-nothing}"
 trouble=$(kernel_trouble)
