@@ -7,10 +7,12 @@
  * what does not fit together is read again and then called TABLE_DAMAGED.
  */
 #include <junctor/decide/address.h>
-#include <junctor/decide/pick.h>
 
 #include "decide.bpf.h"
+#include "live.bpf.h"
+#include "lookup.bpf.h"
 #include "maps.bpf.h"
+#include "pick.bpf.h"
 
 #define MAX_READS 3 /* of a word whose revision was replaced between the two reads */
 
@@ -21,74 +23,43 @@ static bool is_reached(enum jn_reach reach, const struct jn_addr *addr)
 	return jn_addr_is_v4(addr) == (reach == JN_REACH_V4);
 }
 
-/* The published revision of a set. NULL: none, or replaced meanwhile. */
-static const struct jn_revision *read_revision(__u32 set_id)
+static __u32 pick(const struct jn_frontend *frontend, const struct jn_revision *revision,
+		  const struct jn_call *call)
 {
-	const struct jn_set *set = bpf_map_lookup_elem(&jn_sets, &set_id);
-	const struct jn_revision *revision;
-	__u64 word;
-	__u32 index;
+	__u32 stays_s = revision->rules.affinity_seconds;
+	const struct jn_slot *slot;
+	__u32 id;
 
-	if (!set)
-		return NULL;
-	word = *(const volatile __u64 *)&set->word; /* once: number and index belong together */
-	if (!word)
-		return NULL;
-	index = (__u32)word;
-	revision = bpf_map_lookup_elem(&jn_revisions, &index);
-	if (!revision || revision->number != word >> 32)
-		return NULL;
-	return revision;
-}
-
-/* index counts from the revision's first slot. */
-static const struct jn_slot *slot_at(const struct jn_revision *revision, __u32 index)
-{
-	__u32 place = revision->slot_base + index;
-
-	if (index >= revision->slot_count)
-		return NULL;
-	return bpf_map_lookup_elem(&jn_slots, &place);
-}
-
-static const struct jn_slot *draw_slot(const struct jn_revision *revision)
-{
-	struct jn_draw draw = jn_draw_slot(bpf_get_prandom_u32(), revision->slot_count);
-	const struct jn_slot *slot = slot_at(revision, draw.slot);
-
-	if (!slot || jn_draw_keeps(&draw, slot))
-		return slot;
-	return slot_at(revision, slot->alias);
-}
-
-static const struct jn_slot *next_slot(__u32 set_id, const struct jn_revision *revision)
-{
-	struct jn_cursor *cursor = bpf_map_lookup_elem(&jn_cursors, &set_id);
-
-	if (!cursor)
-		return NULL;
-	return slot_at(revision,
-		       jn_turn_slot(__sync_fetch_and_add(&cursor->turn, 1), revision->slot_count));
-}
-
-static const struct jn_slot *pick_slot(__u32 set_id, const struct jn_revision *revision)
-{
-	switch (revision->algorithm) {
-	case JN_ALGORITHM_RANDOM:
-		return draw_slot(revision);
-	case JN_ALGORITHM_ROUND_ROBIN:
-		return next_slot(set_id, revision);
-	default:
-		return NULL;
+	if (!revision->flags) {
+		slot = jn_pick_slot(frontend->set, revision, 0);
+		return slot && slot->endpoint < JN_PICK_TRIAL ? slot->endpoint : JN_PICK_DAMAGED;
 	}
+	id = stays_s ? jn_affinity_find(frontend, call, &revision->rules) : 0;
+	if (id)
+		return id;
+	id = jn_pick_carefully(frontend, revision, call);
+	if (stays_s && id != JN_PICK_DAMAGED && id != JN_PICK_FULL)
+		jn_affinity_note(frontend->set, &call->client, id & ~JN_PICK_TRIAL);
+	return id;
 }
 
-static enum jn_reason choose_once(const struct jn_frontend *frontend, enum jn_reach reach,
+/* What the connection is to be remembered for, and whether it may be at all. */
+static enum jn_reason admit_connection(const struct jn_revision *revision,
+				       const struct jn_endpoint *endpoint,
+				       const struct jn_call *call, struct jn_choice *out)
+{
+	if (revision->flags & JN_REVISION_WATCHES)
+		out->socket_flags |= JN_SOCKET_WATCHED;
+	if (!(revision->flags & (JN_REVISION_COUNTS | JN_REVISION_WATCHES)))
+		return JN_REASON_OK;
+	return jn_live_open(revision, endpoint->live, call->is_connect, out);
+}
+
+static enum jn_reason choose_once(const struct jn_frontend *frontend, const struct jn_call *call,
 				  struct jn_choice *out)
 {
-	const struct jn_revision *revision = read_revision(frontend->set);
+	const struct jn_revision *revision = jn_read_revision(frontend->set);
 	const struct jn_endpoint *endpoint;
-	const struct jn_slot *slot;
 	__u32 id;
 
 	if (!revision)
@@ -96,26 +67,29 @@ static enum jn_reason choose_once(const struct jn_frontend *frontend, enum jn_re
 	out->service_errno = revision->no_endpoint_errno;
 	if (!revision->slot_count)
 		return JN_REASON_NO_ENDPOINT;
-	slot = pick_slot(frontend->set, revision);
-	if (!slot)
+	id = pick(frontend, revision, call);
+	if (id == JN_PICK_FULL)
+		return JN_REASON_LIMIT_REACHED;
+	out->socket_flags = id & JN_PICK_TRIAL ? JN_SOCKET_TRIAL : 0;
+	id &= ~JN_PICK_TRIAL;
+	endpoint = jn_endpoint_at(id, frontend->service);
+	if (!endpoint)
 		return JN_REASON_TABLE_DAMAGED;
-	id = slot->endpoint;
-	endpoint = bpf_map_lookup_elem(&jn_endpoints, &id);
-	if (!endpoint || endpoint->service != frontend->service)
-		return JN_REASON_TABLE_DAMAGED;
-	if (!is_reached(reach, &endpoint->addr))
+	if (!is_reached(call->reach, &endpoint->addr))
 		return JN_REASON_FAMILY_MISMATCH;
 	out->backend.addr = endpoint->addr;
 	out->backend.port = endpoint->port;
 	out->endpoint = id;
-	return JN_REASON_OK;
+	return revision->flags ? admit_connection(revision, endpoint, call, out) : JN_REASON_OK;
 }
 
-enum jn_reason jn_choose(const struct jn_frontend *frontend, enum jn_reach reach,
+enum jn_reason jn_choose(const struct jn_frontend *frontend, const struct jn_call *call,
 			 struct jn_choice *out)
 {
+	if (!frontend || !call || !out)
+		return JN_REASON_TABLE_DAMAGED;
 	for (int i = 0; i < MAX_READS; i++) {
-		enum jn_reason reason = choose_once(frontend, reach, out);
+		enum jn_reason reason = choose_once(frontend, call, out);
 
 		if (reason != JN_REASON_TABLE_DAMAGED)
 			return reason;

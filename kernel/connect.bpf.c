@@ -4,10 +4,11 @@
  * it names, nothing else; RAW sockets run no hook, and a protocol without frontends finds none.
  */
 #include "door.bpf.h"
+#include "live.bpf.h"
 #include "lookup.bpf.h"
 #include "socket.bpf.h"
 
-static __always_inline enum jn_reason decide(struct bpf_sock_addr *ctx, const struct jn_call *call,
+static __always_inline enum jn_reason decide(struct bpf_sock_addr *ctx, struct jn_call *call,
 					     const struct jn_frontend *frontend,
 					     struct jn_choice *choice)
 {
@@ -16,17 +17,22 @@ static __always_inline enum jn_reason decide(struct bpf_sock_addr *ctx, const st
 
 	if (reason != JN_REASON_OK)
 		return reason;
-	reason = jn_choose(frontend, call->reach, choice);
+	call->is_connect = true;
+	if (jn_asks_client(frontend))
+		name_client(ctx, call);
+	reason = jn_choose(frontend, call, choice);
 	if (reason != JN_REASON_OK)
 		return reason;
-	if (!sk || !jn_socket_remember(sk, &call->key, &choice->backend))
-		return JN_REASON_NO_MEMORY;
-	return JN_REASON_OK;
+	if (sk && jn_socket_remember(sk, call, frontend, choice))
+		return JN_REASON_OK;
+	jn_live_close(&choice->at_backend);
+	jn_live_close(&choice->at_service);
+	return JN_REASON_NO_MEMORY;
 }
 
 /* OK only: the call goes to choice->backend. */
-static __always_inline enum jn_reason
-translate(struct bpf_sock_addr *ctx, const struct jn_call *call, struct jn_choice *choice)
+static __always_inline enum jn_reason translate(struct bpf_sock_addr *ctx, struct jn_call *call,
+						struct jn_choice *choice)
 {
 	struct bpf_sock *sk = ctx->sk;
 	struct jn_frontend frontend;

@@ -3,7 +3,8 @@
  * The decision path: from the address that an application names to a backend. Plain values in and
  * out, so that the tests call the same functions; only the doors know of hooks and their ctx.
  *
- * __hidden: for the verifier a static function, so pointers to the caller's stack may be passed.
+ * __hidden: for the verifier a static function, checked at each of its calls. The one without it is
+ * checked once, by itself, for any arguments: it must ask for NULL.
  */
 #ifndef JUNCTOR_KERNEL_DECIDE_H
 #define JUNCTOR_KERNEL_DECIDE_H
@@ -28,6 +29,9 @@ enum jn_reach {
 struct jn_call {
 	struct jn_frontend_key key; /* what it names */
 	enum jn_reach reach;
+	bool is_connect;       /* it opens a connection; else a datagram is sent */
+	bool is_bound;	       /* to a source address; only where jn_asks_client */
+	struct jn_addr client; /* who calls; only where jn_asks_client */
 };
 
 /* An address and a port, of a VIP or of a backend. */
@@ -40,14 +44,22 @@ struct jn_choice {
 	struct jn_target backend;
 	__u16 service_errno; /* what the service asks for when it has no endpoint */
 	__u32 endpoint;	     /* its id */
+	__u32 socket_flags;  /* for its record: JN_SOCKET_… */
+	struct jn_count at_backend, at_service; /* where it counts as open by now */
 };
 
 /*
  * choose.bpf.c: the endpoint of one new connection. out->service_errno is set on NO_ENDPOINT, the
- * rest on OK. Also FAMILY_MISMATCH, TABLE_DAMAGED.
+ * rest on OK. Also LIMIT_REACHED, FAMILY_MISMATCH, TABLE_DAMAGED.
  */
-enum jn_reason jn_choose(const struct jn_frontend *frontend, enum jn_reach reach,
-			 struct jn_choice *out) __hidden;
+enum jn_reason jn_choose(const struct jn_frontend *frontend, const struct jn_call *call,
+			 struct jn_choice *out);
+
+/* affinity.bpf.c: where this client stays, as jn_pick_carefully; 0: nowhere that may take it. */
+__u32 jn_affinity_find(const struct jn_frontend *frontend, const struct jn_call *call,
+		       const struct jn_rules *rules) __hidden;
+/* affinity.bpf.c: from now on it stays here. Out of memory it stays nowhere. */
+void jn_affinity_note(__u32 set, const struct jn_addr *client, __u32 endpoint) __hidden;
 
 /* choose.bpf.c: an endpoint by its id. False: gone, of another service, or out of reach. */
 bool jn_get_endpoint(__u32 id, __u32 service, enum jn_reach reach,

@@ -7,8 +7,12 @@
 #define JUNCTOR_KERNEL_DOOR_H
 
 #include <junctor/decide/address.h>
+#include <junctor/decide/client.h>
 
 #include "decide.bpf.h"
+#include "socket.bpf.h"
+
+#define JN_AF_INET 2
 
 /* What a program answers the kernel. */
 #define JN_REFUSE 0
@@ -63,6 +67,25 @@ static inline struct jn_call call_of(const struct bpf_sock_addr *ctx,
 static inline __u64 netns_for(struct bpf_sock_addr *ctx, const struct jn_frontend *frontend)
 {
 	return frontend->netns_cookie ? bpf_get_netns_cookie(ctx) : 0;
+}
+
+/*
+ * Who calls. A socket has no source address before it is connected, unless the application gave it
+ * one. Of a socket that was connected before, the record knows which of the two it was.
+ */
+static inline void name_client(struct bpf_sock_addr *ctx, struct jn_call *call)
+{
+	struct bpf_sock *sk = ctx->sk;
+	const struct jn_socket *record = sk ? jn_socket_find(sk) : NULL;
+	struct jn_addr source = { 0 };
+
+	if (sk && sk->family == JN_AF_INET)
+		source = jn_addr_from_v4(sk->src_ip4);
+	else if (sk)
+		source = (struct jn_addr){ .w = { sk->src_ip6[0], sk->src_ip6[1], sk->src_ip6[2],
+						  sk->src_ip6[3] } };
+	call->is_bound = record ? record->flags & JN_SOCKET_BOUND : !jn_addr_is_any(&source);
+	call->client = call->is_bound ? source : jn_client_of_netns(bpf_get_netns_cookie(ctx));
 }
 
 /* Only where the kernel lets a program set the errno: connect and sendmsg. */

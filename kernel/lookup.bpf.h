@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Is this address a service's, and may the socket use it? Knows nothing of endpoints.
+ * Is this address a service's, may the socket use it, and which revision of its set is published?
+ * Knows nothing of endpoints.
  *
  * Inline, because every connect() and every send on the machine comes this far: a call between BPF
  * functions ends in the kernel's return thunk, which costs as much as the rest of a miss.
@@ -37,6 +38,34 @@ static inline enum jn_reason jn_find_frontend(const struct jn_frontend_key *key,
 			return JN_REASON_OK;
 	}
 	return JN_REASON_TABLE_DAMAGED;
+}
+
+/* The published revision of a set. NULL: none, or replaced meanwhile. */
+static inline const struct jn_revision *jn_read_revision(__u32 set_id)
+{
+	const struct jn_set *set = bpf_map_lookup_elem(&jn_sets, &set_id);
+	const struct jn_revision *revision;
+	__u64 word;
+	__u32 index;
+
+	if (!set)
+		return NULL;
+	word = *(const volatile __u64 *)&set->word; /* once: number and index belong together */
+	if (!word)
+		return NULL;
+	index = (__u32)word;
+	revision = bpf_map_lookup_elem(&jn_revisions, &index);
+	if (!revision || revision->number != word >> 32)
+		return NULL;
+	return revision;
+}
+
+/* Does the choice depend on who calls? Then the door fills in call->client. */
+static inline bool jn_asks_client(const struct jn_frontend *frontend)
+{
+	const struct jn_revision *revision = jn_read_revision(frontend->set);
+
+	return revision && revision->flags & JN_REVISION_ASKS_CLIENT;
 }
 
 /* May a socket of this network namespace use it? OK or OTHER_NETNS. */

@@ -83,6 +83,25 @@ extern jn_meta_t jn_meta SEC(".maps");
 
 /* --- what happens: written by the programs ------------------------------------------------------ */
 
+/* Mapped, as the controller writes what probes say and begins epochs. */
+typedef struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, JN_MAX_LIVE);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct jn_live);
+} jn_live_t;
+extern jn_live_t jn_live SEC(".maps");
+
+/* By enum jn_event. */
+typedef struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, JN_EVENT_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} jn_events_t;
+extern jn_events_t jn_events SEC(".maps");
+
 /* By set. */
 typedef struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -118,6 +137,15 @@ typedef struct {
 	__type(value, struct jn_socket);
 } jn_socket_t;
 extern jn_socket_t jn_socket SEC(".maps");
+
+/* Which endpoint a client stays at. */
+typedef struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, JN_MAX_AFFINITIES);
+	__type(key, struct jn_affinity_key);
+	__type(value, struct jn_affinity);
+} jn_affinity_t;
+extern jn_affinity_t jn_affinity SEC(".maps");
 
 /* {socket, VIP} -> endpoint. */
 typedef struct {

@@ -8,7 +8,7 @@
 #include "socket.bpf.h"
 #include "udp.bpf.h"
 
-static __always_inline enum jn_reason decide(struct bpf_sock_addr *ctx, const struct jn_call *call,
+static __always_inline enum jn_reason decide(struct bpf_sock_addr *ctx, struct jn_call *call,
 					     const struct jn_frontend *frontend,
 					     struct jn_choice *choice)
 {
@@ -20,12 +20,14 @@ static __always_inline enum jn_reason decide(struct bpf_sock_addr *ctx, const st
 	/* A connected socket hears its own backend only: another one's replies would be lost. */
 	if (sk && jn_socket_backend(sk, &call->key, &choice->backend))
 		return JN_REASON_OK;
+	if (jn_asks_client(frontend))
+		name_client(ctx, call);
 	return jn_udp_choose(call, bpf_get_socket_cookie(ctx), frontend, choice);
 }
 
 /* OK only: the datagram goes to choice->backend. */
-static __always_inline enum jn_reason
-translate(struct bpf_sock_addr *ctx, const struct jn_call *call, struct jn_choice *choice)
+static __always_inline enum jn_reason translate(struct bpf_sock_addr *ctx, struct jn_call *call,
+						struct jn_choice *choice)
 {
 	struct jn_frontend frontend;
 	enum jn_reason reason = jn_find_frontend(&call->key, &frontend);

@@ -53,7 +53,7 @@ enum jn_reason jn_udp_choose(const struct jn_call *call, __u64 cookie,
 	enum jn_reason reason;
 
 	if (!keep(&socket, frontend->service, call->reach, out)) {
-		reason = jn_choose(frontend, call->reach, out);
+		reason = jn_choose(frontend, call, out);
 		if (reason != JN_REASON_OK)
 			return reason;
 		if (bpf_map_update_elem(&jn_udp_choice, &socket, &out->endpoint, BPF_ANY))

@@ -184,11 +184,17 @@ static void read_integer(struct jn_decoder *d, const struct jn_field *field,
 			 const struct jn_json *value, void *target)
 {
 	int64_t number = jn_json_integer(value);
-	uint16_t kept = (uint16_t)number;
+	uint32_t four = (uint32_t)number;
+	uint16_t two = (uint16_t)number;
+	uint8_t one = (uint8_t)number;
 	char what[32];
 
 	if (number >= field->min && number <= field->max) {
-		memcpy(target, &kept, sizeof(kept));
+		memcpy(target,
+		       field->size == sizeof(one)   ? (void *)&one
+		       : field->size == sizeof(two) ? (void *)&two
+						    : (void *)&four,
+		       field->size);
 		return;
 	}
 	(void)snprintf(what, sizeof(what), "is %" PRId64, number);

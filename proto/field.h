@@ -42,7 +42,7 @@ enum jn_field_type {
 	JN_FIELD_IGNORED, /* the server's own: accepted on writes, whatever it is */
 	JN_FIELD_DONE,	  /* read by somebody else already */
 	JN_FIELD_LABEL,	  /* a DNS label -> char[JN_NAME_BYTES] */
-	JN_FIELD_INTEGER, /* min..max -> uint16_t */
+	JN_FIELD_INTEGER, /* min..max -> an unsigned of `size` bytes: 1, 2 or 4 */
 	JN_FIELD_BOOL,	  /* -> bool */
 	JN_FIELD_WORD,	  /* one of words -> an unsigned of `size` bytes; size 0: not kept */
 	JN_FIELD_TEXT,	  /* -> read */
@@ -58,6 +58,7 @@ struct jn_word {
 extern const struct jn_word jn_protocol_words[];
 extern const struct jn_word jn_algorithm_words[];
 extern const struct jn_word jn_errno_words[];
+extern const struct jn_word jn_affinity_words[];
 /* The word of this value; "" where there is none. */
 const char *jn_word_of(const struct jn_word *words, unsigned value);
 

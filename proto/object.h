@@ -89,11 +89,45 @@ struct jn_local_service {
 uint16_t jn_backend_port(const struct jn_local_service *s, const struct jn_backend *b,
 			 unsigned port_index);
 
+enum jn_affinity_type { JN_AFFINITY_NONE, JN_AFFINITY_CLIENT_IP };
+
+/* Kubernetes' sessionAffinity: for how long a client stays where it was. */
+struct jn_affinity_spec {
+	uint32_t timeout_seconds; /* 1..JN_MAX_AFFINITY_SECONDS */
+	uint8_t type;		  /* enum jn_affinity_type */
+};
+#define JN_DEFAULT_AFFINITY_SECONDS 10800
+
+/* When a backend that fails is left out for a while. failures 0: never. */
+struct jn_outlier_spec {
+	uint16_t failures; /* in a row, 0..JN_MAX_FAILURES */
+	uint16_t window_seconds;
+	uint16_t base_seconds, max_seconds; /* of an ejection; base <= max */
+	uint8_t max_percent;		    /* of the set, 0..100 */
+};
+#define JN_DEFAULT_OUTLIER                                                                         \
+	{                                                                                          \
+		.failures = 5, .window_seconds = 30, .base_seconds = 10, .max_seconds = 300,       \
+		.max_percent = 50                                                                  \
+	}
+
+/* 0: no limit. */
+struct jn_limits_spec {
+	uint32_t connections;		  /* open at once, of the service */
+	uint32_t new_per_second;	  /* of the service */
+	uint32_t connections_per_backend; /* open at once, of each backend */
+};
+
 struct jn_traffic_policy {
 	char target[JN_NAME_BYTES]; /* a LocalService in the policy's own namespace */
 	char port[JN_NAME_BYTES];   /* name of one of its ports; "" = all of them */
 	uint8_t algorithm;	    /* enum jn_algorithm */
 	uint16_t no_endpoint_errno; /* positive */
+	uint32_t slow_start_seconds;
+	struct jn_affinity_spec affinity;
+	bool has_outlier; /* else nothing is ejected, and `outlier` is zero */
+	struct jn_outlier_spec outlier;
+	struct jn_limits_spec limits;
 };
 
 struct jn_object {

@@ -16,6 +16,10 @@ const struct jn_word jn_protocol_words[] = {
 const struct jn_word jn_algorithm_words[] = {
 	{ "Random", JN_ALGORITHM_RANDOM },
 	{ "RoundRobin", JN_ALGORITHM_ROUND_ROBIN },
+	{ "LeastConnections", JN_ALGORITHM_LEAST_CONNECTIONS },
+	{ "Ewma", JN_ALGORITHM_EWMA },
+	{ "Maglev", JN_ALGORITHM_MAGLEV },
+	{ "SourceHash", JN_ALGORITHM_SOURCE_HASH },
 	{ NULL, 0 },
 };
 
@@ -24,6 +28,12 @@ const struct jn_word jn_errno_words[] = {
 	{ "EHOSTUNREACH", EHOSTUNREACH },
 	{ "ENETUNREACH", ENETUNREACH },
 	{ "EPERM", EPERM },
+	{ NULL, 0 },
+};
+
+const struct jn_word jn_affinity_words[] = {
+	{ "None", JN_AFFINITY_NONE },
+	{ "ClientIP", JN_AFFINITY_CLIENT_IP },
 	{ NULL, 0 },
 };
 

@@ -16,10 +16,20 @@
 #define JN_MAX_ENDPOINTS 655360	 /* {service port, address, port}; ten per service */
 #define JN_MAX_REVISIONS 262144	 /* two per set: the published one and its successor */
 #define JN_MAX_SLOTS 2097152	 /* eight bytes each; an equal-weight set takes one per endpoint */
+#define JN_MAX_LIVE 131072	 /* backends that somebody asks about, and services with limits */
 #define JN_MAX_UDP_SOCKETS 32768 /* entries of each LRU for unconnected UDP; the oldest one goes */
+
+#define JN_MAX_AFFINITIES 65536 /* entries of the LRU of clients that stay; the oldest one goes */
 
 /* Choice. */
 #define JN_MAX_WEIGHT 1000
+#define JN_MAX_MAGLEV 65537 /* entries of a Maglev table: a prime; 512 KiB */
+#define JN_MAX_REDRAWS 8    /* draws after which a slowly starting endpoint is taken all the same */
+#define JN_MAX_AFFINITY_SECONDS 86400 /* Kubernetes' own limit */
+#define JN_MAX_SLOW_START_SECONDS 3600
+#define JN_MAX_FAILURES 1000 /* in a row, before a backend is ejected */
+#define JN_MAX_EJECTION_SECONDS 3600
+#define JN_MAX_LIMIT 1000000000 /* connections, or new ones a second: what a 32-bit counter bears */
 #define JN_MAX_SEQUENCE 4096 /* RoundRobin: turns in one cycle, unless there are more endpoints */
 
 /* Objects: what one of them may hold (see docs/control-protocol.md). */

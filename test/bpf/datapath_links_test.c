@@ -23,7 +23,7 @@ static void assert_attached(struct bed *bed, bool is_expected)
 
 	jn_datapath_hooks(bed->dp, hooks);
 	for (size_t i = 0; i < JN_HOOK_COUNT; i++)
-		assert_int_equal(hooks[i].is_attached, is_expected);
+		assert_int_equal(hooks[i].is_attached, is_expected && i < BASE_HOOKS);
 	assert_string_equal(hooks[0].name, "connect4");
 }
 
@@ -101,7 +101,7 @@ static void test_a_connection_follows_what_is_published(void **state)
 	assert_int_equal(in_child(bed->cgroup, connect_to_vip), ECONNREFUSED);
 	attach(bed);
 	assert_attached(bed, true);
-	assert_int_equal(count_attached(bed->cgroup), JN_HOOK_COUNT);
+	assert_int_equal(count_attached(bed->cgroup), BASE_HOOKS);
 	assert_int_equal(in_child(bed->cgroup, connect_to_vip), 0);
 	jn_datapath_put_revision(bed->dp, 2, &none, NULL);
 	assert_int_equal(in_child(bed->cgroup, connect_to_vip), 0);
@@ -123,15 +123,15 @@ static void test_what_is_pinned_serves_without_us(void **state)
 	attach(bed);
 	attach(bed); /* a second time: nothing to do */
 	ask_pin(bed, "jn_connect4", &link);
-	assert_int_equal(attached(bed->cgroup, before), JN_HOOK_COUNT);
+	assert_int_equal(attached(bed->cgroup, before), BASE_HOOKS);
 	jn_datapath_close(&bed->dp);
 	assert_int_equal(in_child(bed->cgroup, connect_to_vip), 0);
 	bed_open(bed);
 	attach(bed);
 	ask_pin(bed, "jn_connect4", &same);
 	assert_int_equal(link.id, same.id);
-	assert_int_equal(attached(bed->cgroup, after), JN_HOOK_COUNT);
-	assert_memory_equal(before, after, JN_HOOK_COUNT * sizeof(*before));
+	assert_int_equal(attached(bed->cgroup, after), BASE_HOOKS);
+	assert_memory_equal(before, after, BASE_HOOKS * sizeof(*before));
 }
 
 /* Dead between the pins of a first attach: three stand, a fourth has its first name yet. */
@@ -154,9 +154,9 @@ static void test_a_start_that_died_between_pins_is_completed(void **state)
 	assert_attached(bed, true);
 	assert_int_equal(access(new_name, F_OK), -1);
 	jn_datapath_close(&bed->dp);
-	assert_int_equal(count_entries(bed->version, "jn_"), 13 + JN_HOOK_COUNT);
+	assert_int_equal(count_entries(bed->version, "jn_"), TABLES + BASE_HOOKS);
 	usleep(50000); /* the kernel lets go of the unpinned ones a while later */
-	assert_int_equal(count_attached(bed->cgroup), JN_HOOK_COUNT);
+	assert_int_equal(count_attached(bed->cgroup), BASE_HOOKS);
 }
 
 static void test_another_cgroup_takes_the_hooks_along(void **state)
@@ -174,9 +174,9 @@ static void test_another_cgroup_takes_the_hooks_along(void **state)
 	bed_open(bed);
 	attach(bed);
 	assert_attached(bed, true);
-	assert_int_equal(count_attached(bed->cgroup), JN_HOOK_COUNT);
+	assert_int_equal(count_attached(bed->cgroup), BASE_HOOKS);
 	assert_int_equal(in_child(bed->cgroup, connect_to_vip), 0);
-	assert_int_equal(count_entries(bed->version, "jn_"), 13 + JN_HOOK_COUNT);
+	assert_int_equal(count_entries(bed->version, "jn_"), TABLES + BASE_HOOKS);
 	bed->cgroup[strlen(bed->cgroup) - strlen("-other")] = 0;
 	assert_int_equal(count_attached(bed->cgroup), 0);
 	jn_datapath_close(&bed->dp);
@@ -204,7 +204,7 @@ static void test_a_link_whose_cgroup_died_is_replaced(void **state)
 	bed_reopen(bed);
 	attach(bed);
 	assert_attached(bed, true);
-	assert_int_equal(count_attached(bed->cgroup), JN_HOOK_COUNT);
+	assert_int_equal(count_attached(bed->cgroup), BASE_HOOKS);
 }
 
 /* A program on other tables stands for another build's. */
@@ -251,7 +251,7 @@ static void test_hooks_are_attached_all_or_none(void **state)
 	assert_says(bed, bed->cgroup);
 	assert_attached(bed, false);
 	assert_int_equal(count_attached(bed->cgroup), 1);
-	assert_int_equal(count_entries(bed->version, "jn_"), 13);
+	assert_int_equal(count_entries(bed->version, "jn_"), TABLES);
 	assert_int_equal(bpf_prog_detach2(program, cgroup, BPF_CGROUP_INET6_GETPEERNAME), 0);
 	jn_error_done(&bed->err);
 	attach(bed);
@@ -272,6 +272,29 @@ static void test_a_pin_that_is_no_link_is_refused(void **state)
 	assert_int_equal(count_attached(bed->cgroup), 0);
 }
 
+static void test_a_hook_that_objects_need_comes_and_goes(void **state)
+{
+	struct bed *bed = *state;
+
+	bed_open(bed);
+	assert_int_equal(jn_datapath_need(bed->dp, JN_NEED_COUNTS, &bed->err), 0);
+	assert_int_equal(count_attached(bed->cgroup), 0); /* remembered */
+	attach(bed);
+	assert_int_equal(count_attached(bed->cgroup), BASE_HOOKS + 1);
+	assert_int_equal(jn_datapath_need(bed->dp, JN_NEED_COUNTS | JN_NEED_WATCHES, &bed->err), 0);
+	assert_int_equal(count_attached(bed->cgroup), BASE_HOOKS + 2);
+	assert_int_equal(count_entries(bed->version, "jn_sock_release"), 1);
+	assert_int_equal(count_entries(bed->version, "jn_sockops"), 1);
+	bed_reopen(bed);
+	assert_int_equal(jn_datapath_need(bed->dp, JN_NEED_WATCHES, &bed->err), 0);
+	assert_int_equal(count_attached(bed->cgroup), BASE_HOOKS + 2);
+	attach(bed);
+	assert_int_equal(count_attached(bed->cgroup), BASE_HOOKS + 1);
+	assert_int_equal(jn_datapath_need(bed->dp, 0, &bed->err), 0);
+	assert_int_equal(count_attached(bed->cgroup), BASE_HOOKS);
+	assert_int_equal(count_entries(bed->version, "jn_"), TABLES + BASE_HOOKS);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
 
 int main(void)
@@ -285,6 +308,7 @@ int main(void)
 		CASE(test_another_builds_program_is_swapped_in_place),
 		CASE(test_hooks_are_attached_all_or_none),
 		CASE(test_a_pin_that_is_no_link_is_refused),
+		CASE(test_a_hook_that_objects_need_comes_and_goes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,9 +48,11 @@ static void look_at_old_endpoint(void)
 static void test_an_endpoint_is_whole_before_it_is_anybodys(void **state)
 {
 	struct bed *bed = *state;
-	const struct jn_endpoint e = {
-		.addr = { .w = { 1, 2, 3, 4 } }, .port = 80, .weight = 2, .service = 5
-	};
+	const struct jn_endpoint e = { .addr = { .w = { 1, 2, 3, 4 } },
+				       .port = 80,
+				       .weight = 2,
+				       .service = 5,
+				       .since_s = 77 };
 	const struct jn_endpoint blank = { 0 };
 	struct jn_endpoint read;
 	uint32_t id = 9;
@@ -63,7 +65,7 @@ static void test_an_endpoint_is_whole_before_it_is_anybodys(void **state)
 	on_seam = look_at_new_endpoint;
 	jn_datapath_put_endpoint(bed->dp, id, &e);
 	on_seam = NULL;
-	assert_int_equal(seams, 4);
+	assert_int_equal(seams, 6);
 	assert_int_equal(bpf_map_lookup_elem(fd, &id, &read), 0);
 	assert_memory_equal(&read, &e, sizeof(e));
 	jn_datapath_set_endpoint_weight(bed->dp, id, 3);

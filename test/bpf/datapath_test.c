@@ -14,8 +14,6 @@
 
 #include <junctor/limits.h>
 
-#define TABLES 13
-
 /* --- pins -------------------------------------------------------------------------------------- */
 
 static void test_a_first_open_pins_every_table(void **state)
@@ -94,10 +92,10 @@ static void test_a_table_of_another_shape_is_refused_unread(void **state)
 
 	bed_open(bed);
 	jn_datapath_close(&bed->dp);
-	assert_refused_shape(bed, "jn_meta", "type", make_map(hash, 4, 8, 1, 0));
-	assert_refused_shape(bed, "jn_meta", "value size", make_map(array, 4, 16, 1, mapped));
-	assert_refused_shape(bed, "jn_meta", "flag", make_map(array, 4, 8, 1, 0));
-	assert_refused_shape(bed, "jn_meta", "entries", make_map(array, 4, 8, 2, mapped));
+	assert_refused_shape(bed, "jn_meta", "type", make_map(hash, 4, 16, 1, 0));
+	assert_refused_shape(bed, "jn_meta", "value size", make_map(array, 4, 8, 1, mapped));
+	assert_refused_shape(bed, "jn_meta", "flag", make_map(array, 4, 16, 1, 0));
+	assert_refused_shape(bed, "jn_meta", "entries", make_map(array, 4, 16, 2, mapped));
 	assert_refused_shape(bed, "jn_names", "key size",
 			     make_map(hash, 8, sizeof(struct jn_name), JN_MAX_SERVICES,
 				      BPF_F_NO_PREALLOC));

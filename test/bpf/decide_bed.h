@@ -26,6 +26,7 @@
 
 #include <junctor/abi.h>
 #include <junctor/decide/address.h>
+#include <junctor/decide/client.h>
 #include <junctor/limits.h>
 #include <junctor/reasons.h>
 

@@ -17,7 +17,7 @@ int test_find_frontend(struct test_find *io)
 	struct jn_frontend_key key = io->key;
 	struct jn_frontend frontend = { 0 };
 
-	io->is_found = jn_find_frontend(&key, &frontend);
+	io->is_found = jn_find_frontend(&key, &frontend) == JN_REASON_OK;
 	io->frontend = frontend;
 	return 0;
 }
@@ -43,9 +43,10 @@ SEC("syscall")
 int test_choose(struct test_choose *io)
 {
 	struct jn_frontend frontend = io->frontend;
+	struct jn_call call = { .reach = io->reach, .client = io->client };
 	struct jn_choice choice = { 0 };
 
-	io->reason = jn_choose(&frontend, io->reach, &choice);
+	io->reason = jn_choose(&frontend, &call, &choice);
 	copy_out(io, &choice);
 	return 0;
 }
@@ -65,7 +66,7 @@ SEC("syscall")
 int test_udp_choose(struct test_choose *io)
 {
 	struct jn_frontend frontend = io->frontend;
-	struct jn_call call = { .key = io->key, .reach = io->reach };
+	struct jn_call call = { .key = io->key, .reach = io->reach, .client = io->client };
 	struct jn_choice choice = { 0 };
 
 	io->reason = jn_udp_choose(&call, io->cookie, &frontend, &choice);

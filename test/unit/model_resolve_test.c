@@ -142,15 +142,21 @@ static void test_the_policy_with_a_port_wins(void **state)
 	(void)strcpy(service->service.ports[0].name, "http");
 	policy->policy.algorithm = JN_ALGORITHM_RANDOM;
 	policy->policy.no_endpoint_errno = EHOSTUNREACH;
+	policy->policy.slow_start_seconds = 30;
+	policy->policy.affinity =
+		(struct jn_affinity_spec){ .type = JN_AFFINITY_CLIENT_IP, .timeout_seconds = 60 };
 	declare(m, new_policy("p", "a", ""), JN_ERROR_NONE, NULL);
 	resolve_one(m, jn_object_ref(service), &desired);
 	assert_int_equal(desired.ports[0].algorithm, JN_ALGORITHM_ROUND_ROBIN);
 	assert_int_equal(desired.ports[0].no_endpoint_errno, EPERM);
+	assert_int_equal(desired.ports[0].rules.affinity_seconds, 0);
 	jn_desired_done(&desired);
 	declare(m, policy, JN_ERROR_NONE, NULL);
 	assert_int_equal(jn_resolve(m, service, &desired), 0);
 	assert_int_equal(desired.ports[0].algorithm, JN_ALGORITHM_RANDOM);
 	assert_int_equal(desired.ports[0].no_endpoint_errno, EHOSTUNREACH);
+	assert_int_equal(desired.ports[0].rules.slow_start_seconds, 30);
+	assert_int_equal(desired.ports[0].rules.affinity_seconds, 60);
 	jn_object_unref(&service);
 }
 
@@ -221,7 +227,7 @@ static void expect_turns(const struct jn_desired_port *port, enum jn_family fami
 	struct jn_slot_list slots = { 0 };
 	char text[64] = "";
 
-	assert_int_equal(jn_plan_slots(port, ids, family, &slots), 0);
+	assert_int_equal(jn_plan_slots(port, ids, family, NULL, &slots), 0);
 	for (size_t i = 0; i < slots.count; i++)
 		turns[slots.items[i].endpoint]++;
 	for (unsigned id = 1; id < 4; id++)
@@ -288,13 +294,22 @@ static void test_a_published_revision_is_recognised(void **state)
 	assert_int_equal(jn_model_new(&m), 0);
 	resolve_one(m, new_service("a", "10.0.0.1", 80, "10.1.0.1:80", "10.1.0.2:80", NULL),
 		    &desired);
-	assert_int_equal(jn_plan_slots(&desired.ports[0], ids, JN_FAMILY_V4, &slots), 0);
+	assert_int_equal(jn_plan_slots(&desired.ports[0], ids, JN_FAMILY_V4, NULL, &slots), 0);
 	assert_false(jn_plan_is_published(&desired.ports[0], &slots, &revision, table));
 	memcpy(table + 5, slots.items, 2 * sizeof(*table));
 	assert_true(jn_plan_is_published(&desired.ports[0], &slots, &revision, table));
 	desired.ports[0].no_endpoint_errno = EPERM;
 	assert_false(jn_plan_is_published(&desired.ports[0], &slots, &revision, table));
-	assert_int_equal(jn_plan_slots(&desired.ports[0], ids, JN_FAMILY_V6, &slots), 0);
+	desired.ports[0].no_endpoint_errno = ECONNREFUSED;
+	desired.ports[0].rules.affinity_seconds = 5;
+	revision.flags = jn_plan_flags(&desired.ports[0]);
+	assert_int_equal(revision.flags, JN_REVISION_ASKS_CLIENT);
+	assert_false(jn_plan_is_published(&desired.ports[0], &slots, &revision, table));
+	revision.rules.affinity_seconds = 5;
+	assert_true(jn_plan_is_published(&desired.ports[0], &slots, &revision, table));
+	revision.flags = 0;
+	assert_false(jn_plan_is_published(&desired.ports[0], &slots, &revision, table));
+	assert_int_equal(jn_plan_slots(&desired.ports[0], ids, JN_FAMILY_V6, NULL, &slots), 0);
 	assert_int_equal(slots.count, 2);
 	free(slots.items);
 }

@@ -86,7 +86,10 @@ static void test_defaults_are_what_they_are_said_to_be(void **state)
 		   SERVICE(VIP TWO_PORTS ",'backends':[{'address':'10.1.0.1','ports':{'b':2,'a':1}}"
 					 "]"));
 	check_same(POLICY(TARGET), POLICY(TARGET ",'algorithm':'Random','noBackendErrno':'"
-						 "ECONNREFUSED'"));
+						 "ECONNREFUSED','slowStartSeconds':0,"
+						 "'affinity':{'type':'None',"
+						 "'timeoutSeconds':10800}"));
+	check_same(POLICY(TARGET), POLICY(TARGET ",'affinity':{}"));
 }
 
 static void test_null_is_not_given(void **state)
@@ -116,7 +119,9 @@ static void test_a_policy_with_everything(void **state)
 	JN_AUTO(jn_object_unref)
 	struct jn_object *o = decode_one(POLICY("'targetRef':{'kind':'LocalService','name':'web',"
 						"'port':'http'},'algorithm':'RoundRobin',"
-						"'noBackendErrno':'EPERM'"),
+						"'noBackendErrno':'EPERM','slowStartSeconds':3600,"
+						"'affinity':{'type':'ClientIP',"
+						"'timeoutSeconds':86400}"),
 					 &any);
 
 	(void)state;
@@ -125,6 +130,9 @@ static void test_a_policy_with_everything(void **state)
 	assert_string_equal(o->policy.port, "http");
 	assert_int_equal(o->policy.algorithm, JN_ALGORITHM_ROUND_ROBIN);
 	assert_int_equal(o->policy.no_endpoint_errno, EPERM);
+	assert_int_equal(o->policy.slow_start_seconds, 3600);
+	assert_int_equal(o->policy.affinity.type, JN_AFFINITY_CLIENT_IP);
+	assert_int_equal(o->policy.affinity.timeout_seconds, 86400);
 }
 
 static void test_one_number_may_be_a_tcp_and_a_udp_port(void **state)

@@ -81,7 +81,9 @@ static void test_random_gives_every_endpoint_its_share(void **state)
 
 static void test_equal_weights_keep_their_own_slot(void **state)
 {
-	struct jn_weighted items[5] = { { 1, 7 }, { 2, 7 }, { 3, 7 }, { 4, 7 }, { 5, 7 } };
+	struct jn_weighted items[5] = {
+		{ 1, 7, 0 }, { 2, 7, 0 }, { 3, 7, 0 }, { 4, 7, 0 }, { 5, 7, 0 }
+	};
 	struct jn_slot_list slots = { 0 };
 
 	(void)state;
@@ -144,7 +146,7 @@ static void test_round_robin_long_cycles_are_cut_to_the_limit(void **state)
 	(void)state;
 	assert_non_null(items);
 	for (uint32_t i = 0; i < JN_MAX_BACKENDS; i++)
-		items[i] = (struct jn_weighted){ 1000 + i, (uint16_t)(997 - i % 3) };
+		items[i] = (struct jn_weighted){ 1000 + i, (uint16_t)(997 - i % 3), 0 };
 	assert_int_equal(jn_slots_build(JN_ALGORITHM_ROUND_ROBIN, items, 20, &slots), 0);
 	assert_true(slots.count <= JN_MAX_SEQUENCE);
 	assert_true(slots.count > JN_MAX_SEQUENCE / 2);

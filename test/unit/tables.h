@@ -50,6 +50,8 @@ struct jn_datapath {
 	struct jn_revision revisions[JN_MAX_REVISIONS];
 	struct jn_slot slots[JN_MAX_SLOTS];
 	struct jn_endpoint endpoints[JN_MAX_ENDPOINTS];
+	struct jn_live live[JN_MAX_LIVE];
+	unsigned needs;
 	struct jn_name names[JN_MAX_SERVICES];
 	bool has_name[JN_MAX_SERVICES];
 	struct tables_frontend frontends[TABLES_FRONTENDS];
@@ -144,6 +146,8 @@ void jn_datapath_put_endpoint(struct jn_datapath *dp, uint32_t id, const struct 
 	jn_store_seam();
 	dp->endpoints[id].port = e->port;
 	dp->endpoints[id].weight = e->weight;
+	dp->endpoints[id].since_s = e->since_s;
+	dp->endpoints[id].live = e->live;
 	jn_store_seam();
 	dp->endpoints[id].service = e->service;
 }
@@ -153,6 +157,40 @@ void jn_datapath_set_endpoint_weight(struct jn_datapath *dp, uint32_t id, uint16
 	assert(id && id < JN_MAX_ENDPOINTS && dp->endpoints[id].service);
 	jn_store_seam();
 	dp->endpoints[id].weight = weight;
+}
+
+void jn_datapath_set_endpoint_since(struct jn_datapath *dp, uint32_t id, uint32_t since_s)
+{
+	assert(id && id < JN_MAX_ENDPOINTS && dp->endpoints[id].service);
+	assert(!dp->endpoints[id].weight); /* nobody is sent there yet */
+	jn_store_seam();
+	dp->endpoints[id].since_s = since_s;
+}
+
+void jn_datapath_set_endpoint_live(struct jn_datapath *dp, uint32_t id, uint32_t live)
+{
+	assert(id && id < JN_MAX_ENDPOINTS && dp->endpoints[id].service && live < JN_MAX_LIVE);
+	jn_store_seam();
+	dp->endpoints[id].live = live;
+}
+
+const struct jn_live *jn_datapath_live(const struct jn_datapath *dp)
+{
+	return dp->live;
+}
+
+void jn_datapath_begin_live(struct jn_datapath *dp, uint32_t live)
+{
+	assert(live && live < JN_MAX_LIVE);
+	jn_store_seam();
+	dp->live[live] = (struct jn_live){ .epoch = dp->live[live].epoch + 1 };
+}
+
+int jn_datapath_need(struct jn_datapath *dp, unsigned needs, struct jn_error *err)
+{
+	(void)err;
+	dp->needs = needs;
+	return 0;
 }
 
 void jn_datapath_clear_endpoint(struct jn_datapath *dp, uint32_t id)
@@ -168,8 +206,8 @@ void jn_datapath_put_revision(struct jn_datapath *dp, uint32_t index, const stru
 			      const struct jn_slot *slots)
 {
 	assert(index && index < JN_MAX_REVISIONS && r->number);
-	assert(r->slot_base + r->slot_count <= JN_MAX_SLOTS);
-	for (uint32_t i = 0; i < r->slot_count; i++) {
+	assert(r->slot_base + jn_revision_slots(r) <= JN_MAX_SLOTS);
+	for (uint32_t i = 0; i < jn_revision_slots(r); i++) {
 		jn_store_seam();
 		dp->slots[r->slot_base + i] = slots[i];
 	}

@@ -41,14 +41,24 @@ int jn_datapath_open(const struct jn_datapath_options *options, struct jn_datapa
  */
 int jn_datapath_attach(struct jn_datapath *dp, struct jn_error *err);
 
+/*
+ * Which hooks beyond those that are always attached do objects need? What was not needed before is
+ * attached now, what is not needed any more goes; before jn_datapath_attach it is only remembered.
+ * On failure nothing changed.
+ */
+#define JN_NEED_COUNTS 1  /* sock_release: connections are counted */
+#define JN_NEED_WATCHES 2 /* sockops: how connections begin and end */
+int jn_datapath_need(struct jn_datapath *dp, unsigned needs, struct jn_error *err);
+
 /* Close fds and mappings. What is pinned stays and goes on serving. */
 void jn_datapath_close(struct jn_datapath **dp);
 
 struct jn_hook_status {
 	const char *name; /* "connect4", … */
+	bool is_needed;	  /* always, or by an object */
 	bool is_attached;
 };
-#define JN_HOOK_COUNT 8
+#define JN_HOOK_COUNT 10
 /* Static names; asks the kernel for each link. */
 void jn_datapath_hooks(struct jn_datapath *dp, struct jn_hook_status out[JN_HOOK_COUNT]);
 
@@ -63,11 +73,16 @@ const struct jn_set *jn_datapath_sets(const struct jn_datapath *dp);
 const struct jn_revision *jn_datapath_revisions(const struct jn_datapath *dp);
 const struct jn_slot *jn_datapath_slots(const struct jn_datapath *dp);
 const struct jn_endpoint *jn_datapath_endpoints(const struct jn_datapath *dp);
+const struct jn_live *jn_datapath_live(const struct jn_datapath *dp);
 
 /* service is stored last (release): an endpoint is whole before it is anybody's. */
 void jn_datapath_put_endpoint(struct jn_datapath *dp, uint32_t id, const struct jn_endpoint *e);
 void jn_datapath_set_endpoint_weight(struct jn_datapath *dp, uint32_t id, uint16_t weight);
 /* service = 0 first, then the rest is zeroed. */
+void jn_datapath_set_endpoint_since(struct jn_datapath *dp, uint32_t id, uint32_t since_s);
+void jn_datapath_set_endpoint_live(struct jn_datapath *dp, uint32_t id, uint32_t live);
+/* Nothing is known and nobody counted any more; sockets of before stay out of it. */
+void jn_datapath_begin_live(struct jn_datapath *dp, uint32_t live);
 void jn_datapath_clear_endpoint(struct jn_datapath *dp, uint32_t id);
 /* A hidden revision: its slots from slot_base on, then the record itself. */
 void jn_datapath_put_revision(struct jn_datapath *dp, uint32_t index, const struct jn_revision *r,
@@ -104,6 +119,7 @@ int jn_datapath_read_stats(struct jn_datapath *dp, const uint32_t *services, siz
 			   struct jn_stats *out);
 int jn_datapath_zero_stats(struct jn_datapath *dp, uint32_t service);
 int jn_datapath_read_reasons(struct jn_datapath *dp, uint64_t out[JN_REASON_MAX]);
+int jn_datapath_read_events(struct jn_datapath *dp, uint64_t out[JN_EVENT_MAX]);
 
 /* --- about this machine --------------------------------------------------------------------- */
 /* The cookie by which hooks know this process's network namespace; -errno when it has none. */

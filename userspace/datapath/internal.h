@@ -17,7 +17,7 @@
 
 #define JN_PIN_PREFIX "jn_"	  /* of every pin of ours, and of every program */
 #define JN_BPFFS_SOURCE "junctor" /* names a mount of ours in mountinfo */
-#define JN_MAX_PROGRAM_MAPS 64 /* tables of one program that are looked at; ours use 13 at most */
+#define JN_MAX_PROGRAM_MAPS 64 /* tables of one program that are looked at; ours use 16 at most */
 
 struct bpf_object;
 struct junctor_bpf;
@@ -28,6 +28,7 @@ struct jn_tables {
 	struct jn_revision *revisions;
 	struct jn_slot *slots;
 	struct jn_endpoint *endpoints;
+	struct jn_live *live;
 	struct jn_meta *meta;
 };
 
@@ -37,10 +38,12 @@ struct jn_datapath {
 	char *folder;		   /* <pin_dir>/v<ABI> */
 	char *cgroup;
 	bool is_adopted;
+	bool is_attached; /* jn_datapath_attach did its work */
+	unsigned needs;	  /* JN_NEED_… */
 	struct jn_tables tables;
-	int frontends, names, stats, reasons; /* fds of the object */
-	unsigned cpu_count;		      /* values of a per-CPU entry */
-	int links[JN_HOOK_COUNT];	      /* -1: not attached */
+	int frontends, names, stats, reasons, events; /* fds of the object */
+	unsigned cpu_count;			      /* values of a per-CPU entry */
+	int links[JN_HOOK_COUNT];		      /* -1: not attached */
 };
 
 /* --- pins.c ------------------------------------------------------------------------------------ */

@@ -133,6 +133,7 @@ static int load(struct jn_datapath *dp, struct jn_error *err)
 	dp->names = bpf_map__fd(dp->skeleton->maps.jn_names);
 	dp->stats = bpf_map__fd(dp->skeleton->maps.jn_stats);
 	dp->reasons = bpf_map__fd(dp->skeleton->maps.jn_reasons);
+	dp->events = bpf_map__fd(dp->skeleton->maps.jn_events);
 	rc = jn_tables_map(dp->object, &dp->tables);
 	if (rc)
 		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,

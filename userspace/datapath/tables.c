@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include <bpf/libbpf.h>
 
@@ -26,18 +27,28 @@ static const struct {
 	{ "jn_revisions", JN_MAX_REVISIONS * sizeof(struct jn_revision) },
 	{ "jn_slots", JN_MAX_SLOTS * sizeof(struct jn_slot) },
 	{ "jn_endpoints", JN_MAX_ENDPOINTS * sizeof(struct jn_endpoint) },
+	{ "jn_live", JN_MAX_LIVE * sizeof(struct jn_live) },
 	{ "jn_meta", sizeof(struct jn_meta) },
 };
 
 /* Where the address of the i-th table is kept. */
 static void **place_of(struct jn_tables *tables, size_t i)
 {
-	void **const places[] = { (void **)&tables->sets, (void **)&tables->revisions,
+	void **const places[] = { (void **)&tables->sets,  (void **)&tables->revisions,
 				  (void **)&tables->slots, (void **)&tables->endpoints,
-				  (void **)&tables->meta };
+				  (void **)&tables->live,  (void **)&tables->meta };
 
 	_Static_assert(JN_COUNT(places) == JN_COUNT(list), "every mapped table has its place");
 	return places[i];
+}
+
+/* The kernel's coarse clock moves once a tick. */
+static uint32_t tick_us(void)
+{
+	struct timespec tick = { .tv_nsec = 0 };
+
+	(void)clock_getres(CLOCK_MONOTONIC_COARSE, &tick); /* cannot fail with this clock */
+	return (uint32_t)(tick.tv_nsec / 1000);
 }
 
 int jn_tables_map(struct bpf_object *object, struct jn_tables *tables)
@@ -54,6 +65,7 @@ int jn_tables_map(struct bpf_object *object, struct jn_tables *tables)
 			return -errno;
 		*place_of(tables, i) = at;
 	}
+	tables->meta->tick_us = tick_us();
 	return 0;
 }
 
@@ -90,6 +102,11 @@ const struct jn_endpoint *jn_datapath_endpoints(const struct jn_datapath *dp)
 	return dp->tables.endpoints;
 }
 
+const struct jn_live *jn_datapath_live(const struct jn_datapath *dp)
+{
+	return dp->tables.live;
+}
+
 uint64_t jn_datapath_generation(const struct jn_datapath *dp)
 {
 	return __atomic_load_n(&dp->tables.meta->generation, __ATOMIC_ACQUIRE);
@@ -109,6 +126,10 @@ void jn_datapath_put_endpoint(struct jn_datapath *dp, uint32_t id, const struct 
 	jn_store_seam();
 	entry->weight = e->weight;
 	jn_store_seam();
+	entry->since_s = e->since_s;
+	jn_store_seam();
+	entry->live = e->live;
+	jn_store_seam();
 	__atomic_store_n(&entry->service, e->service, __ATOMIC_RELEASE);
 }
 
@@ -117,6 +138,33 @@ void jn_datapath_set_endpoint_weight(struct jn_datapath *dp, uint32_t id, uint16
 	assert(id && id < JN_MAX_ENDPOINTS);
 	jn_store_seam();
 	__atomic_store_n(&dp->tables.endpoints[id].weight, weight, __ATOMIC_RELEASE);
+}
+
+void jn_datapath_set_endpoint_since(struct jn_datapath *dp, uint32_t id, uint32_t since_s)
+{
+	assert(id && id < JN_MAX_ENDPOINTS);
+	jn_store_seam();
+	__atomic_store_n(&dp->tables.endpoints[id].since_s, since_s, __ATOMIC_RELEASE);
+}
+
+void jn_datapath_set_endpoint_live(struct jn_datapath *dp, uint32_t id, uint32_t live)
+{
+	assert(id && id < JN_MAX_ENDPOINTS && live < JN_MAX_LIVE);
+	jn_store_seam();
+	__atomic_store_n(&dp->tables.endpoints[id].live, live, __ATOMIC_RELEASE);
+}
+
+/* The epoch first: who counted before lets go before the count begins anew. */
+void jn_datapath_begin_live(struct jn_datapath *dp, uint32_t live)
+{
+	struct jn_live *entry = &dp->tables.live[live];
+	uint32_t epoch = entry->epoch + 1;
+
+	assert(live && live < JN_MAX_LIVE);
+	jn_store_seam();
+	__atomic_store_n(&entry->epoch, epoch, __ATOMIC_RELEASE);
+	jn_store_seam();
+	*entry = (struct jn_live){ .epoch = epoch };
 }
 
 void jn_datapath_clear_endpoint(struct jn_datapath *dp, uint32_t id)
@@ -133,6 +181,10 @@ void jn_datapath_clear_endpoint(struct jn_datapath *dp, uint32_t id)
 	entry->port = 0;
 	jn_store_seam();
 	entry->weight = 0;
+	jn_store_seam();
+	entry->since_s = 0;
+	jn_store_seam();
+	entry->live = 0;
 }
 
 /* number goes last: while it is another one than the word's, nobody takes the record for whole. */
@@ -141,10 +193,11 @@ void jn_datapath_put_revision(struct jn_datapath *dp, uint32_t index, const stru
 {
 	struct jn_revision *entry = &dp->tables.revisions[index];
 	struct jn_revision whole = *r;
+	uint32_t count = jn_revision_slots(r);
 
 	assert(index && index < JN_MAX_REVISIONS);
-	assert(r->slot_base <= JN_MAX_SLOTS && r->slot_count <= JN_MAX_SLOTS - r->slot_base);
-	for (uint32_t i = 0; i < r->slot_count; i++) {
+	assert(r->slot_base <= JN_MAX_SLOTS && count <= JN_MAX_SLOTS - r->slot_base);
+	for (uint32_t i = 0; i < count; i++) {
 		jn_store_seam();
 		dp->tables.slots[r->slot_base + i] = slots[i];
 	}

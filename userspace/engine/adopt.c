@@ -192,6 +192,15 @@ static int attach_frontends(struct adoption *a)
 	return 0;
 }
 
+static int note_live(struct adoption *a, const struct jn_endpoint *endpoint, uint8_t proto)
+{
+	struct jn_frontend_key backend = { .vip = endpoint->addr,
+					   .port = endpoint->port,
+					   .proto = proto };
+
+	return jn_lives_note(&a->in->lives, endpoint->live, &backend);
+}
+
 static int attach_endpoints(struct adoption *a)
 {
 	const struct jn_endpoint *table = jn_datapath_endpoints(a->in->datapath);
@@ -214,6 +223,8 @@ static int attach_endpoints(struct adoption *a)
 			return -ENOMEM;
 		port->endpoints = grown;
 		port->endpoints[port->endpoint_count++] = id;
+		if (note_live(a, &table[id], port->proto))
+			return -ENOMEM;
 	}
 	return 0;
 }
@@ -235,12 +246,12 @@ static int attach_revision(struct adoption *a, uint32_t set, struct jn_error *er
 	a->revisions[index] = 1;
 	if (revision->number > a->in->last_number)
 		a->in->last_number = revision->number;
-	if (!revision->slot_count)
+	if (!jn_revision_slots(revision))
 		return 0;
 	extent = jn_vec_add(&a->slots);
 	if (!extent)
 		return -ENOMEM;
-	*extent = (struct jn_extent){ revision->slot_base, revision->slot_count };
+	*extent = (struct jn_extent){ revision->slot_base, jn_revision_slots(revision) };
 	return 0;
 }
 
@@ -262,12 +273,12 @@ static int discard_set(struct adoption *a, uint32_t set, struct jn_error *err)
 	rc = attach_revision(a, set, err);
 	if (!rc)
 		rc = discard(&a->garbage->revisions, index);
-	if (rc || !revision->slot_count)
+	if (rc || !jn_revision_slots(revision))
 		return rc;
 	extent = jn_vec_add(&a->garbage->slots);
 	if (!extent)
 		return -ENOMEM;
-	*extent = (struct jn_extent){ revision->slot_base, revision->slot_count };
+	*extent = (struct jn_extent){ revision->slot_base, jn_revision_slots(revision) };
 	return 0;
 }
 
@@ -285,6 +296,34 @@ static int attach_sets(struct adoption *a, struct jn_error *err)
 	return rc;
 }
 
+/* What the published revisions of a port ask for. */
+static void attach_rules(struct adoption *a, struct jn_installed_port *port)
+{
+	for (unsigned family = 0; family < JN_FAMILY_MAX; family++) {
+		uint32_t index;
+		const struct jn_revision *revision =
+			jn_published(a->in->datapath, port->sets[family], &index);
+
+		if (!revision)
+			continue;
+		port->flags |= revision->flags;
+		if (!port->live && revision->live < JN_MAX_LIVE)
+			port->live = revision->live;
+	}
+	(void)jn_lives_note(&a->in->lives, port->live, NULL); /* needs no memory */
+	jn_install_weigh(a->in, port->flags, 1);
+}
+
+static void attach_all_rules(struct adoption *a)
+{
+	for (uint32_t service = 1; service < JN_MAX_SERVICES; service++) {
+		struct jn_installed_port *port = port_of(a, service);
+
+		if (port)
+			attach_rules(a, port);
+	}
+}
+
 static int adopt_ids(struct adoption *a, struct jn_error *err)
 {
 	struct jn_install *in = a->in;
@@ -298,6 +337,8 @@ static int adopt_ids(struct adoption *a, struct jn_error *err)
 		rc = jn_ids_adopt(&in->revisions, a->revisions, now);
 	if (!rc)
 		rc = jn_ids_adopt(&in->endpoints, a->endpoints, now);
+	if (!rc)
+		rc = jn_lives_adopt(&in->lives);
 	if (!rc)
 		rc = jn_ranges_adopt(&in->slots, a->slots.items, a->slots.count);
 	if (rc == -EINVAL)
@@ -323,6 +364,8 @@ int jn_engine_adopt(struct jn_engine *e, struct jn_garbage *garbage, struct jn_e
 		rc = attach_endpoints(&a);
 	if (!rc)
 		rc = attach_sets(&a, err);
+	if (!rc)
+		attach_all_rules(&a);
 	if (!rc)
 		rc = adopt_ids(&a, err);
 	if (rc)

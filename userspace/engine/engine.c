@@ -25,7 +25,7 @@ static int install_init(struct jn_install *in, const struct jn_engine_options *o
 	/* Only programs that run right now can hold these two: a grace period is rest enough. */
 	jn_ids_init(&in->sets, "sets", JN_MAX_SETS, 0);
 	jn_ids_init(&in->revisions, "revisions", JN_MAX_REVISIONS, 0);
-	return jn_ranges_init(&in->slots, JN_MAX_SLOTS);
+	return jn_ranges_init(&in->slots, JN_MAX_SLOTS) || jn_lives_init(&in->lives) ? -ENOMEM : 0;
 }
 
 static void install_done(struct jn_install *in)
@@ -36,6 +36,7 @@ static void install_done(struct jn_install *in)
 	jn_ids_done(&in->sets);
 	jn_ids_done(&in->revisions);
 	jn_ranges_done(&in->slots);
+	jn_lives_done(&in->lives);
 }
 
 int jn_engine_open(const struct jn_engine_options *options, struct jn_engine **out,
@@ -236,6 +237,8 @@ void jn_engine_usage(struct jn_engine *engine, struct jn_usage out[JN_USAGE_COUN
 	out[4] = (struct jn_usage){ "frontends", jn_model_frontend_count(engine->model),
 				    JN_MAX_FRONTENDS };
 	out[5] = (struct jn_usage){ "slots", in->slots.used, in->slots.capacity };
+	out[6] = (struct jn_usage){ in->lives.ids.name, in->lives.ids.used,
+				    in->lives.ids.capacity - 1 };
 }
 
 /* Counters are asked for in batches: a system call for each would hold up the loop. */

@@ -119,7 +119,7 @@ struct jn_usage {
 	const char *name; /* "services", "frontends", … */
 	uint64_t used, max;
 };
-#define JN_USAGE_COUNT 6
+#define JN_USAGE_COUNT 7
 void jn_engine_usage(struct jn_engine *engine, struct jn_usage out[JN_USAGE_COUNT]);
 
 /* Sentences about what is not as it should be; *count of them; valid until the next write. */

@@ -53,14 +53,14 @@ struct jn_bases {
 struct jn_ranges {
 	uint32_t capacity;
 	uint32_t used;		 /* slots, not ranges */
-	struct jn_extent *large; /* what is not in a list by size: sorted by nothing */
+	struct jn_extent *large; /* longer than any list by size holds: sorted by nothing */
 	size_t large_count, large_capacity;
 	struct jn_bases *by_size; /* [1 .. JN_MAX_BACKENDS]: freed ranges of just that many slots */
 };
 
 int jn_ranges_init(struct jn_ranges *ranges, uint32_t capacity);
 void jn_ranges_done(struct jn_ranges *ranges);
-/* count 1..JN_MAX_BACKENDS. 0 with *base, or -ENOSPC. */
+/* count 1..JN_MAX_MAGLEV. 0 with *base, or -ENOSPC. */
 int jn_ranges_take(struct jn_ranges *ranges, uint32_t count, uint32_t *base);
 void jn_ranges_free(struct jn_ranges *ranges, uint32_t base, uint32_t count);
 /* Start over with these ranges in use (sorted here). -EINVAL when two overlap; -ENOMEM. */

@@ -17,6 +17,7 @@
 #include "base/vec.h"
 #include "datapath/datapath.h"
 #include "engine/internal.h"
+#include "engine/plan_lives.h"
 
 struct loading {
 	struct jn_engine *e;
@@ -462,6 +463,8 @@ int jn_engine_load(struct jn_engine *e, const char *state_dir, struct jn_error *
 		rc = settle_doubt(&l, err);
 	if (!rc)
 		rc = bring_in_line(e, &garbage, err);
+	if (!rc)
+		rc = jn_plan_hooks(&e->install, NULL, err);
 	(void)malloc_trim(0);
 	return rc;
 }

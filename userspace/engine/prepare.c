@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/vec.h"
 #include "datapath/datapath.h"
+#include "engine/plan_lives.h"
 
 /* The name the user knows it by, for a limit's sentence. */
 static int limit_reached(struct jn_error *err, const struct jn_service_plan *service,
@@ -105,7 +106,7 @@ const struct jn_revision *jn_published(const struct jn_datapath *datapath, uint3
 		return NULL;
 	revision = &jn_datapath_revisions(datapath)[*index];
 	if (revision->number != word >> 32 || revision->slot_base > JN_MAX_SLOTS ||
-	    revision->slot_count > JN_MAX_SLOTS - revision->slot_base)
+	    jn_revision_slots(revision) > JN_MAX_SLOTS - revision->slot_base)
 		return NULL;
 	return revision;
 }
@@ -140,7 +141,7 @@ static const struct jn_revision *remember_old(const struct jn_install *in, struc
 	if (!revision)
 		return NULL;
 	plan->old_revision = index;
-	plan->old_slots = (struct jn_extent){ revision->slot_base, revision->slot_count };
+	plan->old_slots = (struct jn_extent){ revision->slot_base, jn_revision_slots(revision) };
 	return revision;
 }
 
@@ -170,7 +171,7 @@ static int plan_set(struct jn_transaction *t, const struct jn_service_plan *serv
 			return rc;
 		plan->is_new = true;
 	}
-	rc = jn_plan_slots(port->desired, port->match.ids, family, &plan->slots);
+	rc = jn_plan_slots(port->desired, port->match.ids, family, revision, &plan->slots);
 	if (rc)
 		return rc;
 	if (!plan->is_new && revision &&
@@ -191,6 +192,10 @@ static int plan_port(struct jn_transaction *t, const struct jn_service_plan *ser
 		rc = take_id(&in->services, service, &plan->service, err);
 	if (!rc)
 		rc = take_endpoints(in, service, plan, err);
+	if (!rc)
+		rc = jn_plan_lives(in, plan);
+	if (rc == -ENOSPC)
+		rc = limit_reached(err, service, in->lives.ids.name, in->lives.ids.capacity - 1);
 	for (unsigned family = 0; family < JN_FAMILY_MAX && !rc; family++)
 		rc = plan_set(t, service, plan, family, err);
 	if (rc || !plan->desired)
@@ -420,6 +425,7 @@ static void take_back_port(struct jn_transaction *t, struct jn_port_plan *plan)
 	struct jn_install *in = t->in;
 
 	take_back_service(t, plan);
+	jn_plan_lives_take_back(in, plan, t->is_hidden);
 	for (size_t i = 0; plan->is_new && i < plan->desired->endpoint_count; i++) {
 		if (!plan->is_new[i])
 			continue;
@@ -456,6 +462,7 @@ static void port_plan_done(struct jn_port_plan *plan)
 {
 	jn_endpoint_match_done(&plan->match);
 	free(plan->is_new);
+	free(plan->lives);
 	for (unsigned family = 0; family < JN_FAMILY_MAX; family++)
 		free(plan->sets[family].slots.items);
 }

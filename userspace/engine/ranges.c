@@ -61,7 +61,7 @@ static void add_free(struct jn_ranges *ranges, uint32_t base, uint32_t count)
 
 static int take_exact(struct jn_ranges *ranges, uint32_t count, uint32_t *base)
 {
-	struct jn_bases *bases = &ranges->by_size[count];
+	struct jn_bases *bases = &ranges->by_size[count < SIZES ? count : 0]; /* [0] stays empty */
 
 	if (!bases->count)
 		return -ENOSPC;
@@ -72,16 +72,19 @@ static int take_exact(struct jn_ranges *ranges, uint32_t count, uint32_t *base)
 static int carve_large(struct jn_ranges *ranges, uint32_t count, uint32_t *base)
 {
 	struct jn_extent *extent, rest;
+	size_t i = ranges->large_count;
 
-	if (!ranges->large_count)
+	while (i && ranges->large[i - 1].count < count)
+		i--;
+	if (!i)
 		return -ENOSPC;
-	extent = &ranges->large[ranges->large_count - 1];
+	extent = &ranges->large[i - 1];
 	*base = extent->base;
 	rest = (struct jn_extent){ extent->base + count, extent->count - count };
 	if (rest.count >= SIZES) {
 		*extent = rest;
 	} else {
-		ranges->large_count--;
+		*extent = ranges->large[--ranges->large_count];
 		add_free(ranges, rest.base, rest.count);
 	}
 	return 0;

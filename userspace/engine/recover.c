@@ -15,6 +15,7 @@
 #include "base/vec.h"
 #include "datapath/datapath.h"
 #include "engine/internal.h"
+#include "model/rules.h"
 #include "proto/address.h"
 
 static struct jn_object *new_object(enum jn_kind kind, const struct jn_installed_service *service)
@@ -213,7 +214,7 @@ static int recover_policy(struct jn_engine *e, const struct jn_installed_service
 	struct jn_object *object, **item;
 
 	if (!revision || revision->algorithm >= JN_ALGORITHM_MAX ||
-	    (revision->algorithm == JN_ALGORITHM_RANDOM &&
+	    (revision->algorithm == JN_ALGORITHM_RANDOM && !revision->flags &&
 	     revision->no_endpoint_errno == ECONNREFUSED))
 		return 0;
 	object = new_object(JN_KIND_TRAFFIC_POLICY, service);
@@ -226,6 +227,7 @@ static int recover_policy(struct jn_engine *e, const struct jn_installed_service
 	memcpy(object->policy.target, service->name, sizeof(service->name));
 	object->policy.algorithm = revision->algorithm;
 	object->policy.no_endpoint_errno = revision->no_endpoint_errno;
+	jn_rules_recover(&revision->rules, &object->policy);
 	item = jn_vec_add(out);
 	if (!item) {
 		jn_object_unref(&object);

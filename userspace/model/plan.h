@@ -28,9 +28,16 @@ void jn_endpoint_match_done(struct jn_endpoint_match *match);
 int jn_plan_endpoints(const struct jn_desired_port *desired, const uint32_t *installed,
 		      size_t count, const struct jn_endpoint *table, struct jn_endpoint_match *out);
 
-/* The slots of the set of one VIP family; ids as matched and filled in. 0 or -ENOMEM. */
+/* What the kernel has to look at beyond slots: JN_REVISION_…. */
+uint8_t jn_plan_flags(const struct jn_desired_port *desired);
+
+/*
+ * The slots of the set of one VIP family; ids as matched and filled in. published: what the set has
+ * now, or NULL. 0 or -ENOMEM.
+ */
 int jn_plan_slots(const struct jn_desired_port *desired, const uint32_t *ids,
-		  enum jn_family vip_family, struct jn_slot_list *out);
+		  enum jn_family vip_family, const struct jn_revision *published,
+		  struct jn_slot_list *out);
 
 /* Does the published revision hold exactly this? */
 bool jn_plan_is_published(const struct jn_desired_port *desired, const struct jn_slot_list *slots,

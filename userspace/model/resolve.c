@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "model/rules.h"
 #include "proto/address.h"
 
 void jn_desired_done(struct jn_desired *desired)
@@ -69,6 +70,13 @@ static void resolve_endpoints(const struct jn_local_service *s, unsigned index,
 	port->endpoint_count = s->backend_count;
 }
 
+static void apply_policy(const struct jn_traffic_policy *policy, struct jn_desired_port *port)
+{
+	port->algorithm = policy->algorithm;
+	port->no_endpoint_errno = policy->no_endpoint_errno;
+	port->rules = jn_rules_of(policy, port->name.proto);
+}
+
 static void resolve_policy(const struct jn_model *m, const struct jn_object *service,
 			   struct jn_desired_port *port)
 {
@@ -78,8 +86,10 @@ static void resolve_policy(const struct jn_model *m, const struct jn_object *ser
 				 port->name.port_name);
 	if (!policy)
 		policy = jn_model_policy(m, service->key.namespace_, service->key.name, "");
-	port->algorithm = policy ? policy->policy.algorithm : JN_ALGORITHM_RANDOM;
-	port->no_endpoint_errno = policy ? policy->policy.no_endpoint_errno : ECONNREFUSED;
+	port->algorithm = JN_ALGORITHM_RANDOM;
+	port->no_endpoint_errno = ECONNREFUSED;
+	if (policy)
+		apply_policy(&policy->policy, port);
 }
 
 static int resolve_port(const struct jn_model *m, const struct jn_object *service, unsigned index,

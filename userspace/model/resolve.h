@@ -31,6 +31,7 @@ struct jn_desired_port {
 	bool prefers_v6; /* UDP with a usable IPv6 endpoint: see jn_desired_allows */
 	enum jn_algorithm algorithm;
 	uint16_t no_endpoint_errno;
+	struct jn_rules rules;
 };
 
 struct jn_desired {

@@ -12,18 +12,19 @@
 
 #include "base/auto.h"
 
-static int make_room(struct jn_slot_list *out, size_t count)
+int jn_slot_list_fit(struct jn_slot_list *list, size_t count)
 {
 	struct jn_slot *grown;
 
-	if (count > out->capacity) {
-		grown = reallocarray(out->items, count, sizeof(*grown));
+	if (count > list->capacity) {
+		grown = reallocarray(list->items, count, sizeof(*grown));
 		if (!grown)
 			return -ENOMEM;
-		out->items = grown;
-		out->capacity = count;
+		list->items = grown;
+		list->capacity = count;
 	}
-	out->count = count;
+	list->count = count;
+	list->picked = count;
 	return 0;
 }
 
@@ -154,7 +155,7 @@ int jn_slots_build(enum jn_algorithm algorithm, const struct jn_weighted *items,
 {
 	size_t length = jn_slots_count(algorithm, items, count);
 
-	if (make_room(out, length))
+	if (jn_slot_list_fit(out, length))
 		return -ENOMEM;
 	if (!count)
 		return 0;

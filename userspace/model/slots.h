@@ -14,12 +14,17 @@
 struct jn_weighted {
 	uint32_t endpoint;
 	uint16_t weight; /* 1..JN_MAX_WEIGHT */
+	uint64_t hash;	 /* of address and port, equal on every node; Maglev only */
 };
 
 struct jn_slot_list {
 	struct jn_slot *items;
 	size_t count, capacity;
+	size_t picked; /* how many of them the algorithm picks from; the rest are members */
 };
+
+/* Room for, and a count of, this many, all picked from; new ones hold anything. 0 or -ENOMEM. */
+int jn_slot_list_fit(struct jn_slot_list *list, size_t count);
 
 /*
  * Fill `out` (whose memory is reused) for this algorithm:
@@ -27,6 +32,7 @@ struct jn_slot_list {
  * RoundRobin: one cycle in which every endpoint has its share, spread evenly: the smooth weighted
  * round robin that nginx made known. Weights are divided by their greatest common divisor; where
  * the cycle would still be longer than JN_MAX_SEQUENCE they are scaled down to fit, never below 1.
+ * SourceHash: as Random. Maglev: see maglev.h.
  * count 0 gives no slots. At most JN_MAX_BACKENDS items. 0 or -ENOMEM.
  */
 int jn_slots_build(enum jn_algorithm algorithm, const struct jn_weighted *items, size_t count,

@@ -24,6 +24,12 @@ static inline int jn_addr_is_v4(const struct jn_addr *a)
 	return !a->w[0] && !a->w[1] && a->w[2] == JN_MAPPED_WORD;
 }
 
+/* 0.0.0.0 or :: */
+static inline int jn_addr_is_any(const struct jn_addr *a)
+{
+	return !a->w[0] && !a->w[1] && !a->w[3] && (!a->w[2] || a->w[2] == JN_MAPPED_WORD);
+}
+
 static inline int jn_addr_equal(const struct jn_addr *a, const struct jn_addr *b)
 {
 	return a->w[3] == b->w[3] && a->w[2] == b->w[2] && a->w[1] == b->w[1] && a->w[0] == b->w[0];
