@@ -12,11 +12,12 @@
 #include "base/vec.h"
 #include "engine/ids.h"
 #include "model/plan.h"
+#include "model/rules.h"
 #include "plan_reference.h"
 
 #define IDS 64 /* more than all backends of all ports, fewer than a history needs */
 #define REST_MS 1000u
-#define SLOTS 65536
+#define SLOTS (1u << 18)
 #define MAX_STEPS 32
 
 /* One service port as the tables hold it. */
@@ -71,76 +72,115 @@ static void free_id(uint32_t id)
 
 static void free_revision(struct jn_revision *r)
 {
-	for (uint32_t i = 0; i < r->slot_count; i++) {
+	for (uint32_t i = 0; i < jn_revision_slots(r); i++) {
 		CHECK(is_slot_used[r->slot_base + i]);
 		is_slot_used[r->slot_base + i] = false;
 	}
-	if (r->slot_count)
-		jn_ranges_free(&ranges, r->slot_base, r->slot_count);
+	if (jn_revision_slots(r))
+		jn_ranges_free(&ranges, r->slot_base, jn_revision_slots(r));
 	*r = (struct jn_revision){ 0 };
 }
 
 static void put_revision(struct jn_revision *r, const struct jn_desired_port *d,
 			 const struct jn_slot_list *list)
 {
+	uint32_t base = 0, picked = (uint32_t)list->picked, count = (uint32_t)list->count;
+	bool has_members = count > picked;
+
+	if (count)
+		CHECK(!jn_ranges_take(&ranges, count, &base));
+	CHECK(base + count <= SLOTS);
 	*r = (struct jn_revision){ .number = 1,
-				   .slot_count = (uint32_t)list->count,
+				   .slot_base = base,
+				   .slot_count = picked,
 				   .algorithm = (uint8_t)d->algorithm,
-				   .no_endpoint_errno = d->no_endpoint_errno };
-	if (list->count)
-		CHECK(!jn_ranges_take(&ranges, r->slot_count, &r->slot_base));
-	CHECK(r->slot_base + r->slot_count <= SLOTS);
-	for (uint32_t i = 0; i < r->slot_count; i++) {
-		CHECK(!is_slot_used[r->slot_base + i]);
-		is_slot_used[r->slot_base + i] = true;
-		slots[r->slot_base + i] = list->items[i];
+				   .no_endpoint_errno = d->no_endpoint_errno,
+				   .flags = jn_plan_flags(d),
+				   .rules = d->rules,
+				   .member_base = has_members ? base + picked : base,
+				   .member_count = has_members ? count - picked : picked,
+				   .live = jn_rules_ask_service(&d->rules) };
+	CHECK(jn_revision_slots(r) == count);
+	for (uint32_t i = 0; i < count; i++) {
+		CHECK(!is_slot_used[base + i]);
+		is_slot_used[base + i] = true;
+		slots[base + i] = list->items[i];
 	}
 }
 
 /* --- slots --------------------------------------------------------------------------------------- */
 
-/* What an endpoint is given of 65536 parts of each slot. */
+static bool has_aliases(enum jn_algorithm algorithm)
+{
+	return algorithm != JN_ALGORITHM_ROUND_ROBIN && algorithm != JN_ALGORITHM_MAGLEV;
+}
+
+/* What an endpoint is given of 65536 parts of each slot that is picked from. */
 static uint64_t share_of(const struct jn_slot_list *list, enum jn_algorithm algorithm, uint32_t id)
 {
 	uint64_t share = 0;
 
-	for (size_t i = 0; i < list->count; i++) {
+	for (size_t i = 0; i < list->picked; i++) {
 		const struct jn_slot *slot = &list->items[i];
 		uint64_t kept = slot->alias == i ? 65536 : slot->probability;
 
-		if (algorithm == JN_ALGORITHM_ROUND_ROBIN)
-			kept = 65536;
-		CHECK(slot->alias < list->count);
+		if (!has_aliases(algorithm)) {
+			share += slot->endpoint == id ? 65536 : 0;
+			continue;
+		}
+		CHECK(slot->alias < list->picked);
 		share += slot->endpoint == id ? kept : 0;
 		share += list->items[slot->alias].endpoint == id ? 65536 - kept : 0;
 	}
 	return share;
 }
 
+/* How far a share may be from the exact one. */
+static double tolerance(enum jn_algorithm algorithm, size_t picked)
+{
+	if (has_aliases(algorithm))
+		return (double)picked + 1; /* each slot rounds by less than one part */
+	if (algorithm == JN_ALGORITHM_MAGLEV)
+		return (double)picked / 50 * 65536;
+	return picked < JN_MAX_SEQUENCE / 2 ? 0.5 : 8 * 65536.0; /* exact, or cut by a turn each */
+}
+
+/* Behind what is picked from: nothing, or every endpoint that is in there, once. */
+static void check_members(const struct jn_slot_list *list, size_t usable)
+{
+	CHECK(list->picked <= list->count);
+	CHECK(list->count == list->picked || list->count == list->picked + usable);
+	for (size_t i = list->picked; i < list->count; i++) {
+		for (size_t j = list->picked; j < i; j++)
+			CHECK(list->items[i].endpoint != list->items[j].endpoint);
+		CHECK(share_of(list, JN_ALGORITHM_MAGLEV, list->items[i].endpoint));
+	}
+}
+
 static void check_slots(const struct jn_desired_port *d, const uint32_t *of, enum jn_family family,
 			const struct jn_slot_list *list)
 {
 	uint64_t sum = 0, given = 0;
+	size_t usable = 0;
 
 	for (unsigned i = 0; i < d->endpoint_count; i++)
 		sum += jn_desired_allows(d, family, &d->endpoints[i]) ? d->endpoints[i].weight : 0;
-	CHECK((sum != 0) == (list->count != 0));
+	CHECK((sum != 0) == (list->picked != 0));
 	for (unsigned i = 0; sum && i < d->endpoint_count; i++) {
 		bool is_allowed = jn_desired_allows(d, family, &d->endpoints[i]);
 		uint64_t weight = is_allowed ? d->endpoints[i].weight : 0;
 		uint64_t share = share_of(list, d->algorithm, of[i]);
-		double exact = (double)weight * (double)list->count * 65536 / (double)sum;
+		double exact = (double)weight * (double)list->picked * 65536 / (double)sum;
 		double error = (double)share - exact;
-		/* Each slot rounds by a part; a cycle that was too long by a turn for each. */
-		double allowed = d->algorithm == JN_ALGORITHM_RANDOM ? (double)list->count + 1
-				 : list->count < JN_MAX_SEQUENCE / 2 ? 0.5
-								     : 8 * 65536.0;
 
-		CHECK(error <= allowed && -error <= allowed);
+		CHECK(error <= tolerance(d->algorithm, list->picked));
+		CHECK(-error <= tolerance(d->algorithm, list->picked));
 		CHECK((weight != 0) == (share != 0));
+		usable += weight != 0;
 		given += share;
 	}
-	CHECK(given == (uint64_t)list->count * 65536); /* so nobody else is in a slot */
+	CHECK(given == (uint64_t)list->picked * 65536); /* so nobody else is in a slot */
+	check_members(list, usable);
 }
 
 static void publish(struct installed *port, const struct jn_desired_port *d, const uint32_t *of)
@@ -151,7 +191,7 @@ static void publish(struct installed *port, const struct jn_desired_port *d, con
 		struct jn_revision *r = &port->revisions[family];
 		struct jn_slot_list list = { 0 };
 
-		CHECK(!jn_plan_slots(d, of, family, &list));
+		CHECK(!jn_plan_slots(d, of, family, r->number ? r : NULL, &list));
 		check_slots(d, of, family, &list);
 		if (!r->number || !jn_plan_is_published(d, &list, r, slots)) {
 			free_revision(r);
@@ -249,7 +289,8 @@ static bool is_same_port(const struct jn_desired_port *a, const struct jn_desire
 	if (a->frontend_count != b->frontend_count || a->endpoint_count != b->endpoint_count ||
 	    memcmp(&a->name, &b->name, sizeof(a->name)) || a->is_bound != b->is_bound ||
 	    a->prefers_v6 != b->prefers_v6 || a->algorithm != b->algorithm ||
-	    a->no_endpoint_errno != b->no_endpoint_errno)
+	    a->no_endpoint_errno != b->no_endpoint_errno ||
+	    memcmp(&a->rules, &b->rules, sizeof(a->rules)))
 		return false;
 	for (unsigned i = 0; i < a->endpoint_count; i++) {
 		if (memcmp(&a->endpoints[i].addr, &b->endpoints[i].addr, sizeof(struct jn_addr)) ||

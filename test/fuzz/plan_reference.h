@@ -84,20 +84,36 @@ static inline void read_backends(struct numbers *n, struct jn_local_service *s)
 	}
 }
 
+static inline void read_policy(struct numbers *n, struct jn_traffic_policy *p)
+{
+	static const struct jn_outlier_spec outlier = JN_DEFAULT_OUTLIER;
+	static const uint16_t errnos[] = { ECONNREFUSED, EPERM };
+	unsigned how = number_below(n, 64);
+
+	(void)strcpy(p->target, names[number_below(n, NAMES)]);
+	if (number_below(n, 2))
+		(void)snprintf(p->port, JN_NAME_BYTES, "p%u", number_below(n, 2));
+	p->algorithm = (uint8_t)number_below(n, JN_ALGORITHM_MAX);
+	p->no_endpoint_errno = errnos[how & 1];
+	p->slow_start_seconds = how & 2 ? 30 : 0;
+	if (how & 4)
+		p->affinity = (struct jn_affinity_spec){ 60, JN_AFFINITY_CLIENT_IP };
+	p->has_outlier = how & 8;
+	if (p->has_outlier)
+		p->outlier = outlier;
+	p->limits.connections = how & 16 ? 5 : 0;
+	p->limits.connections_per_backend = how & 32 ? 3 : 0;
+}
+
 static inline struct jn_object *read_object(struct numbers *n, unsigned index)
 {
-	static const uint16_t errnos[] = { ECONNREFUSED, EPERM };
 	struct jn_object *o = calloc(1, sizeof(*o));
 	unsigned which;
 
 	o->references = 1;
 	o->key = key_of(index);
 	if (index >= NAMES) {
-		(void)strcpy(o->policy.target, names[number_below(n, NAMES)]);
-		if (number_below(n, 2))
-			(void)snprintf(o->policy.port, JN_NAME_BYTES, "p%u", number_below(n, 2));
-		o->policy.algorithm = (uint8_t)number_below(n, JN_ALGORITHM_MAX);
-		o->policy.no_endpoint_errno = errnos[number_below(n, 2)];
+		read_policy(n, &o->policy);
 		return o;
 	}
 	which = 1 + number_below(n, (1u << JN_COUNT(vips)) - 1);

@@ -13,7 +13,6 @@ SOAK=1 takes every n; else some of each.
 
 import contextlib
 import http.client
-import json
 import os
 import signal
 
@@ -22,7 +21,6 @@ import pytest
 from lib import reference
 from lib.junctord import wait_for
 from lib.memory import Memory
-from lib.node import tool
 from lib.objects import API, SERVICES
 from machine import Broken
 
@@ -69,12 +67,6 @@ def memory(bare_node):
     return memory
 
 
-def tables(node):
-    rows = [json.loads(line) for line in
-            node.said(tool("dump_tables"), f"{node.pins}/v1").splitlines()]
-    return {(row.pop("vip"), row.pop("protocol")): row for row in rows}
-
-
 def declared(node):
     return {(plural, one["metadata"]["namespace"], one["metadata"]["name"]): one["spec"]
             for plural in ("localservices", "trafficpolicies")
@@ -82,8 +74,8 @@ def declared(node):
 
 
 def holds(node, state):
-    return declared(node) == {key: one["spec"] for key, one in state.items()} and \
-        not reference.differences(reference.served(state), tables(node))
+    return reference.is_listed(state, declared(node)) and \
+        not reference.differences(reference.served(state), node.tables())
 
 
 def restore(node):
@@ -178,7 +170,7 @@ def test_a_start_goes_well_or_says_why_not(bare_node, memory, length):
             said = node.junctord.log().splitlines()[-1]
             assert code == OF_LIBUV or said.startswith("junctord: "), (where, said)
         memory.restore()
-        assert not reference.differences(reference.served(state_of(*OLD)), tables(node)), where
+        assert not reference.differences(reference.served(state_of(*OLD)), node.tables()), where
     assert failed, "no start ever failed: nothing was short"
     node.junctord.start()
     assert holds(node, state_of(*OLD)) and node.control.status()["degraded"] == []

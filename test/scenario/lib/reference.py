@@ -9,7 +9,8 @@ import errno
 import math
 
 LOOPBACK = ("127.", "[::1]", "::1")
-ALGORITHMS = {"Random": 0, "RoundRobin": 1}
+ALGORITHMS = {"Random": 0, "RoundRobin": 1, "Maglev": 2, "SourceHash": 3, "LeastConnections": 4,
+              "Ewma": 5}
 
 
 def key_of(declared):
@@ -19,6 +20,13 @@ def key_of(declared):
 
 def services(state):
     return {key: one for key, one in state.items() if key[0] == "localservices"}
+
+
+def is_listed(state, listed):
+    """Are these {key: spec} what was declared? Fields that were left out have their defaults there."""
+    return state.keys() == listed.keys() and \
+        all(listed[key].get(field) == value
+            for key, one in state.items() for field, value in one["spec"].items())
 
 
 def endpoint(address, port):
@@ -109,9 +117,10 @@ def differences(wanted, found):
 
 
 def is_same(wanted, found):
-    """Shares are rounded in the slots."""
+    """Shares are rounded in the slots; Maglev's are whole entries of its table."""
+    far = 0.02 if wanted["algorithm"] == ALGORITHMS["Maglev"] else 0.001
     return wanted["shares"].keys() == found["shares"].keys() and \
-        all(abs(share - found["shares"][name]) < 0.001
+        all(abs(share - found["shares"][name]) < far
             for name, share in wanted["shares"].items()) and \
         all(wanted[field] == found[field] for field in wanted if field != "shares")
 

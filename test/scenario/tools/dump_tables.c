@@ -10,6 +10,7 @@
  */
 #include <arpa/inet.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,11 @@ static void add_share(struct share *shares, size_t *count, uint32_t endpoint, do
 		shares[(*count)++] = (struct share){ endpoint, share };
 }
 
+static bool has_aliases(unsigned algorithm)
+{
+	return algorithm != JN_ALGORITHM_ROUND_ROBIN && algorithm != JN_ALGORITHM_MAGLEV;
+}
+
 static size_t read_shares(const struct jn_revision *r, struct share *shares)
 {
 	size_t count = 0;
@@ -77,7 +83,7 @@ static size_t read_shares(const struct jn_revision *r, struct share *shares)
 		struct jn_slot slot, alias;
 
 		look_up(slots, "slot", r->slot_base + i, &slot);
-		if (r->algorithm == JN_ALGORITHM_RANDOM && slot.alias != i) {
+		if (has_aliases(r->algorithm) && slot.alias != i) {
 			if (slot.alias >= r->slot_count)
 				give_up("slot %u has an alias beyond its revision", i);
 			kept = slot.probability / 65536.0;
