@@ -17,6 +17,8 @@
 
 static int install_init(struct jn_install *in, const struct jn_engine_options *options)
 {
+	const struct jn_sizes *sizes = jn_datapath_sizes(options->datapath);
+
 	in->datapath = options->datapath;
 	in->netns_cookie = options->netns_cookie;
 	jn_installed_init(&in->installed);
@@ -25,7 +27,9 @@ static int install_init(struct jn_install *in, const struct jn_engine_options *o
 	/* Only programs that run right now can hold these two: a grace period is rest enough. */
 	jn_ids_init(&in->sets, "sets", JN_MAX_SETS, 0);
 	jn_ids_init(&in->revisions, "revisions", JN_MAX_REVISIONS, 0);
-	return jn_ranges_init(&in->slots, JN_MAX_SLOTS) || jn_lives_init(&in->lives) ? -ENOMEM : 0;
+	if (jn_ranges_init(&in->slots, sizes->slots) || jn_lives_init(&in->lives, sizes->live))
+		return -ENOMEM;
+	return jn_install_grow(in);
 }
 
 static void install_done(struct jn_install *in)
@@ -87,7 +91,7 @@ void jn_engine_close(struct jn_engine **engine)
 bool jn_engine_is_idle(const struct jn_engine *engine)
 {
 	return !engine->current && !engine->queue.count && !engine->is_store_busy &&
-	       !engine->is_grace_running;
+	       !engine->is_grace_running && !engine->growth.is_running;
 }
 
 void jn_engine_drain(struct jn_engine *engine, void (*fn)(void *arg), void *arg)
@@ -233,12 +237,12 @@ void jn_engine_usage(struct jn_engine *engine, struct jn_usage out[JN_USAGE_COUN
 	const struct jn_ids *ids[] = { &in->services, &in->sets, &in->revisions, &in->endpoints };
 
 	for (size_t i = 0; i < JN_COUNT(ids); i++)
-		out[i] = (struct jn_usage){ ids[i]->name, ids[i]->used, ids[i]->capacity - 1 };
+		out[i] = (struct jn_usage){ ids[i]->name, ids[i]->used, ids[i]->ceiling - 1 };
 	out[4] = (struct jn_usage){ "frontends", jn_model_frontend_count(engine->model),
 				    JN_MAX_FRONTENDS };
-	out[5] = (struct jn_usage){ "slots", in->slots.used, in->slots.capacity };
+	out[5] = (struct jn_usage){ "slots", in->slots.used, JN_MAX_SLOTS };
 	out[6] = (struct jn_usage){ in->lives.ids.name, in->lives.ids.used,
-				    in->lives.ids.capacity - 1 };
+				    in->lives.ids.ceiling - 1 };
 }
 
 /* Counters are asked for in batches: a system call for each would hold up the loop. */

@@ -377,6 +377,7 @@ void jn_transaction_adopt(struct jn_transaction *t, struct jn_garbage *garbage)
 			discard_port(t->in, &service->ports[p], garbage);
 		adopt_service(t->in, service);
 	}
+	t->in->hidden_needs = 0;
 }
 
 /* --- collect ------------------------------------------------------------------------------------- */
