@@ -334,7 +334,7 @@ static void settle_counters(const struct copy *copy)
 static void settle_live(struct jn_live *new, const struct jn_live *old, const struct jn_live *then)
 {
 	uint32_t opened = __atomic_load_n(&old->open, __ATOMIC_RELAXED) - then->open;
-	uint64_t until = then->out_until_ns;
+	__u64 until = then->out_until_ns;
 
 	if (opened && old->epoch == then->epoch && new->epoch == then->epoch)
 		(void)__atomic_fetch_add(&new->open, opened, __ATOMIC_RELAXED);
