@@ -310,6 +310,28 @@ static void test_apply(void **state)
 	serve_api(apply);
 }
 
+/* Found by fuzz_object: white space of the second line was dropped when it came by itself. */
+static void indent(void)
+{
+	JN_AUTO(jn_buffer_done) struct jn_buffer body = { 0 }, heard = { 0 };
+
+	jn_buffer_add_text(&body, "{}\n        nonsense");
+	for (size_t piece = 0; piece < 8; piece++) {
+		JN_AUTO(jn_close_fd) int fd = dial();
+
+		jn_buffer_clear(&heard);
+		CHECK(send_body(fd, &body, piece));
+		hear_all(fd, &heard);
+		CHECK(has_text(&heard, "line 2, column 17: "));
+	}
+}
+
+static void test_columns_of_the_second_line_count_its_indent(void **state)
+{
+	(void)state;
+	serve_api(indent);
+}
+
 /* --- limits ------------------------------------------------------------------------------------ */
 
 static void be_too_large(void)
@@ -418,6 +440,7 @@ int main(void)
 		cmocka_unit_test(test_rest_verbs),
 		cmocka_unit_test(test_resource_version),
 		cmocka_unit_test(test_apply),
+		cmocka_unit_test(test_columns_of_the_second_line_count_its_indent),
 		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_clients_that_leave),
 		cmocka_unit_test(test_stop_with_a_write_under_way),

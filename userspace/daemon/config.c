@@ -159,7 +159,8 @@ static int read_list(struct reader *r, const struct key *key, void *out,
 
 static int out_of_memory(struct reader *r)
 {
-	return jn_error_set(r->err, -ENOMEM, JN_ERROR_INTERNAL, "%s: out of memory", r->path);
+	return jn_error_set(r->err, -ENOMEM, JN_ERROR_INTERNAL,
+			    "%s: out of memory; give junctord more and start it again", r->path);
 }
 
 static int read_path(struct reader *r, const struct key *key, void *out)

@@ -266,7 +266,8 @@ int main(int argc, char **argv)
 	int rc;
 
 	umask(0077);
-	if (jn_options_parse(argc, argv, &options, &err) != 0) {
+	rc = jn_options_parse(argc, argv, &options, &err);
+	if (rc && rc != -ENOMEM) {
 		fprintf(stderr, "junctord: %s\n\n%s", jn_error_text(&err), jn_options_usage());
 		return EXIT_USAGE;
 	}
@@ -276,7 +277,8 @@ int main(int argc, char **argv)
 		      stdout);
 		return EXIT_OK;
 	}
-	rc = jn_options_complete(&options, &err);
+	if (!rc)
+		rc = jn_options_complete(&options, &err);
 	if (!rc) {
 		jn_log_set_level(options.settings.log_level);
 		rc = run_task(&options, &err);

@@ -89,7 +89,8 @@ static int set_path(char **field, const char *flag, const char *text, struct jn_
 		return refuse(err, flag, "needs a path");
 	copy = strdup(text);
 	if (!copy)
-		return jn_error_set(err, -ENOMEM, JN_ERROR_INTERNAL, "out of memory");
+		return jn_error_set(err, -ENOMEM, JN_ERROR_INTERNAL,
+				    "out of memory; give junctord more and start it again");
 	free(*field);
 	*field = copy;
 	return 0;

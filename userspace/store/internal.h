@@ -99,7 +99,8 @@ void jn_database_close(struct jn_database *db);
 
 /* One number that a PRAGMA answers. */
 int jn_database_number(struct jn_database *db, const char *sql, int64_t *out);
-bool jn_database_is_sound(struct jn_database *db); /* says SQLite; it does not look at the rows */
+/* Is it sound, says SQLite? It does not look at the rows. The result: whether that could be told. */
+int jn_database_check(struct jn_database *db, bool *is_sound);
 
 /*
  * Make room in the main file for all that the transaction has grown it by. So bringing in the log

@@ -82,6 +82,7 @@ static int check_log(const char *path, enum verdict *out)
 static int check_rows(struct jn_store *store, const char *path, enum verdict *out)
 {
 	struct check c = { 0 };
+	bool is_sound = false;
 	int64_t format = 0;
 	int rc = jn_database_open(&store->db, path);
 
@@ -91,13 +92,14 @@ static int check_rows(struct jn_store *store, const char *path, enum verdict *ou
 		rc = jn_database_prepare(&store->db);
 	if (!rc)
 		rc = jn_database_each(&store->db, check_row, &c);
+	if (!rc)
+		rc = jn_database_check(&store->db, &is_sound);
 	*out = WHOLE;
 	/* The record is hashed with its format: where it is right, only the number is wrong. */
 	if (format > JN_STORE_FORMAT && !c.has_record)
 		*out = NEWER;
 	else if (rc || format != JN_STORE_FORMAT || c.has_wrong_row || !c.has_record ||
-		 c.found.count != c.record.count || c.found.sum != c.record.sum ||
-		 !jn_database_is_sound(&store->db))
+		 c.found.count != c.record.count || c.found.sum != c.record.sum || !is_sound)
 		*out = DAMAGED;
 	store->record = c.record;
 	return rc;
@@ -328,6 +330,10 @@ int jn_store_commit(struct jn_store *store, uint64_t generation, const struct jn
 				    "there is no room on the disk to keep this (%s); nothing was "
 				    "applied: free some below the state folder and try again",
 				    strerror(-rc));
+	if (rc == -ENOMEM)
+		return jn_error_set(err, rc, JN_ERROR_INTERNAL,
+				    "out of memory; nothing was applied: try again with less, or "
+				    "give junctord more memory");
 	if (rc == -EUCLEAN)
 		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
 				    "the file that keeps the state is damaged; nothing was "
