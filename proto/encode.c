@@ -110,6 +110,13 @@ static void write_policy(struct jn_writer *w, const struct jn_traffic_policy *po
 	jn_write_close(w, '}');
 }
 
+static void write_owner(struct jn_writer *w, const struct jn_object *o)
+{
+	jn_write_key_text(w, "source", jn_owner_name(o->owner));
+	if (o->file)
+		jn_write_key_text(w, "file", o->file);
+}
+
 static void write_status(struct jn_writer *w, const struct jn_object *o,
 			 const struct jn_object_status *status)
 {
@@ -119,6 +126,7 @@ static void write_status(struct jn_writer *w, const struct jn_object *o,
 	jn_write_key_bool(w, "programmed", status->is_programmed);
 	if (status->reason)
 		jn_write_key_text(w, "reason", status->reason);
+	write_owner(w, o);
 	if (o->key.kind == JN_KIND_LOCAL_SERVICE) {
 		jn_write_key(w, "backends");
 		jn_write_open(w, '{');
@@ -158,8 +166,14 @@ static void write_object(struct jn_writer *w, const struct jn_object *o, uint64_
 	else
 		write_policy(w, &o->policy);
 	jn_write_close(w, '}');
-	if (status)
+	if (status) {
 		write_status(w, o, status);
+	} else if (o->owner != JN_OWNER_API) {
+		jn_write_key(w, "status");
+		jn_write_open(w, '{');
+		write_owner(w, o);
+		jn_write_close(w, '}');
+	}
 	jn_write_close(w, '}');
 }
 

@@ -20,6 +20,7 @@ struct jn_settings {
 	char *cgroup;
 	char *pin_dir;
 	char *state_dir;
+	char *services_dir;
 	bool has_log_level;
 	enum jn_log_level log_level;
 	struct {
