@@ -57,7 +57,7 @@
 #define JN_FILE_QUIET_MS 20    /* what follows a change so soon belongs to it */
 #define JN_FILE_MISSING_MS 100 /* editors replace a file by taking it away first */
 #define JN_FILE_PATIENCE_MS 1000 /* a folder that is never quiet is applied as it is */
-#define JN_FILE_BUSY_LOOKS 10  /* at a file that somebody writes to, before status says so */
+#define JN_FILE_BUSY_LOOKS 6  /* at a file that somebody writes to, before status says so */
 
 /* Configuration. */
 #define JN_MAX_CONFIG_BYTES 1048576 /* of the configuration file: 1 MiB, read whole */

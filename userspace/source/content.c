@@ -62,16 +62,24 @@ static void add_document(const struct jn_content *content, unsigned document, st
 		jn_buffer_printf(out, "documents[%u].", document);
 }
 
-static char *join(unsigned line, const char *field, const char *message)
+/* "line 3: spec.…: message"; place: "line 3", or nothing. */
+static char *join(const char *place, const char *field, const char *message)
 {
 	char *text;
-	int size;
+
+	if (asprintf(&text, "%s%s%s%s%s", place, *place ? ": " : "", field, *field ? ": " : "",
+		     message) < 0)
+		return NULL;
+	return text;
+}
+
+static char *join_line(unsigned line, const char *field, const char *message)
+{
+	char place[24] = "";
 
 	if (line)
-		size = asprintf(&text, "line %u: %s%s%s", line, field, *field ? ": " : "", message);
-	else
-		size = asprintf(&text, "%s%s%s", field, *field ? ": " : "", message);
-	return size < 0 ? NULL : text;
+		(void)snprintf(place, sizeof(place), "line %u", line);
+	return join(place, field, message);
 }
 
 char *jn_content_fault(const struct jn_content *content, size_t index, const char *field,
@@ -84,7 +92,7 @@ char *jn_content_fault(const struct jn_content *content, size_t index, const cha
 	if (place->item >= 0)
 		jn_buffer_printf(&path, "items[%d].", place->item);
 	jn_buffer_add_text(&path, field);
-	return join(place->line, jn_buffer_text(&path), message);
+	return join_line(place->line, jn_buffer_text(&path), message);
 }
 
 /* Does it begin with a line of the file? Both parsers tell lines of the text that they were given. */
@@ -96,14 +104,6 @@ static bool has_own_line(const struct reading *r, const char *message)
 	if (sscanf(message, "line %u%c", &line, &next) != 2)
 		return false;
 	return next == ':' || (next == ',' && !r->is_yaml && !r->content->is_lines);
-}
-
-/* Behind "line 1, column 9: ", which is no line of the file. */
-static const char *skip_line(const char *message)
-{
-	const char *end = strncmp(message, "line 1, ", 8) ? NULL : strstr(message, ": ");
-
-	return end ? end + 2 : message;
 }
 
 /* The line of a cause whose field begins with the document. */
@@ -119,19 +119,29 @@ static unsigned line_of(const struct reading *r, const char *field)
 	return jn_yaml_line_of(r->text, r->size, document, path);
 }
 
-/* The first fault, with its line, and how many there are. */
-static char *describe(struct reading *r)
+static char *describe_first(const struct reading *r)
 {
 	const struct jn_cause *cause = &r->err.causes[0];
+	const char *end = strncmp(cause->message, "line ", 5) ? NULL
+							      : strstr(cause->message, ": ");
+	const char *sentence = end ? end + 2 : cause->message;
+	JN_AUTO(jn_free_mem) char *place = NULL;
+
+	if (!end || !has_own_line(r, cause->message))
+		return join_line(line_of(r, cause->field), cause->field, sentence);
+	place = strndup(cause->message, (size_t)(end - cause->message));
+	return place ? join(place, cause->field, sentence) : NULL;
+}
+
+/* The first fault, with its line, and how many there are. */
+static char *describe(const struct reading *r)
+{
 	JN_AUTO(jn_free_mem) char *first = NULL;
 	char *text;
 
 	if (!r->err.cause_count)
 		return NULL; /* memory is out */
-	if (has_own_line(r, cause->message))
-		first = join(0, cause->field, cause->message);
-	else
-		first = join(line_of(r, cause->field), cause->field, skip_line(cause->message));
+	first = describe_first(r);
 	if (!first || r->err.fault_count == 1)
 		return JN_MOVE(first);
 	if (asprintf(&text, "%u faults, the first: %s", r->err.fault_count, first) < 0)
