@@ -346,6 +346,9 @@ static int read_document(struct reader *r)
 	if (r->event.type == YAML_SCALAR_EVENT && is_plain(&r->event) &&
 	    !r->event.data.scalar.length)
 		return next(r); /* nothing between two "---": skipped */
+	if (r->event.type == YAML_SCALAR_EVENT)
+		return fault_here(r, JN_CAUSE_TYPE,
+				  "a document must be a mapping or a list; write key: value");
 	document.line = line_of(&r->event.start_mark);
 	begin_line(r, document.line);
 	document.offset = r->out->json.size;

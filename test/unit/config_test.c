@@ -90,6 +90,7 @@ static void takes_every_key(void **state)
 				   "cgroup: \"/sys/fs/cgroup/part\"\n"
 				   "pin-dir: /sys/fs/bpf/a\n"
 				   "state-dir: /var/lib/a\n"
+				   "services-dir: /etc/a.d\n"
 				   "log-level: debug\n"
 				   "accessRules:\n"
 				   "  - uid: 1000\n"
@@ -102,6 +103,7 @@ static void takes_every_key(void **state)
 	assert_string_equal(s.cgroup, "/sys/fs/cgroup/part");
 	assert_string_equal(s.pin_dir, "/sys/fs/bpf/a");
 	assert_string_equal(s.state_dir, "/var/lib/a");
+	assert_string_equal(s.services_dir, "/etc/a.d");
 	assert_true(s.has_log_level);
 	assert_int_equal(s.log_level, JN_LOG_DEBUG);
 	assert_int_equal(s.rules.count, 2);
