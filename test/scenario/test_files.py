@@ -6,16 +6,20 @@
 """
 
 import os
+import time
 
 import pytest
 
 from lib.clients import connect_errno, names_at
+from lib.crash import CrashAt
 from lib.files import Files, text_of
 from lib.junctord import wait_for
 from lib.objects import SERVICES, policy, service
 
 SERVERS = {"a": "127.0.0.1:8081", "b": "127.0.0.2:8081"}
 VIP, OTHER = "127.96.0.10", "127.96.0.11"
+MOST_FILES = 4096
+CRASH_SECONDS = 0.3
 
 
 @pytest.fixture
@@ -314,12 +318,86 @@ def test_killed_between_a_change_and_its_write(files):
     files.await_owners(web="web.yaml")
 
 
-def test_files_that_do_not_fit_hinder_nobody(files):
-    one = service("huge", [f"127.96.9.{host}" for host in range(1, 17)],
-                  [{"name": f"p{port}", "port": port} for port in range(1, 65)], [])
-    for number in range(70):
-        one["spec"]["addresses"] = [f"127.96.{10 + number}.{host}" for host in range(1, 17)]
-        one["metadata"]["name"] = f"n{number}"
-        files.replace(f"n{number:03}.json", one)
+@pytest.mark.parametrize("what", ["syscalls", "stores"])
+def test_killed_at_any_step_of_a_write(files, what):
+    """Old or new is served, and after the next start what the file says."""
     files.replace("web.yaml", web("a"))
     await_answer(files, "a")
+    for step in range(1, 26, 3):
+        server = "ab"[step % 2]
+        more = [web(server, "two", OTHER)] if step % 4 < 2 else []
+        with CrashAt(files.node.junctord, what, step) as crash:
+            files.replace("web.yaml", web(server), *more)
+            end = time.monotonic() + CRASH_SECONDS
+            while crash.process.poll() is None and time.monotonic() < end:
+                time.sleep(0.01)
+        if not crash.is_dead:
+            files.node.junctord.kill()
+        assert set(names_at(files.node, VIP, count=2)) <= {"a", "b"}, (step, crash.where)
+        files.node.junctord.start()
+        await_answer(files, server)
+        files.await_owners(**{one["metadata"]["name"]: "web.yaml" for one in [web(), *more]})
+        files.await_synced()
+        assert files.node.control.status()["degraded"] == [], (step, crash.where)
+
+
+def test_a_limit_stops_the_files_that_reach_it_and_no_other(files):
+    """The table of frontends has room for all of these files but the last two."""
+    used, room = 0, files.node.control.status()["limits"]["frontends"]["max"]
+    ports = [{"name": f"p{port}", "port": port} for port in range(1, 64)]
+    names = []
+    while used <= room + len(ports) * 16:
+        addresses = [f"10.{64 + len(names) // 250}.{len(names) % 250}.{host}"
+                     for host in range(1, 17)]
+        names.append(f"n{len(names):04}")
+        files.replace(f"{names[-1]}.json", service(names[-1], addresses, ports, []))
+        used += len(ports) * 16
+    files.replace("web.yaml", web("a"))
+    files.await_error("2 files are refused, the first: n", "the limit frontends")
+    assert len(files.owners()) == len(names) - 2 + 1
+    await_answer(files, "a")
+
+
+def test_too_many_files_change_nothing(files):
+    files.write("web.yaml", web("a"))
+    await_answer(files, "a")
+    for number in range(MOST_FILES):
+        files.path(f"n{number}.json").touch()
+    files.await_error(f"{files.folder} holds more than the limit of {MOST_FILES} files; what was "
+                      "read before stays")
+    assert set(names_at(files.node, VIP, count=3)) == {"a"}
+    for number in range(MOST_FILES):
+        files.remove(f"n{number}.json")
+    files.await_synced()
+    assert files.owners() == {"web": "web.yaml"}
+
+
+def test_what_is_no_file_is_named(files):
+    files.path("web.yaml").mkdir()
+    files.await_error("web.yaml: is not a file")
+    files.path("web.yaml").rmdir()
+    os.symlink("nowhere", files.path("web.yaml"))
+    files.await_error("web.yaml: is a link that leads nowhere")
+    files.remove("web.yaml")
+    os.mkfifo(files.path("web.yaml"))
+    files.await_error("web.yaml: is not a file")
+    files.remove("web.yaml")
+    with open(files.path("web.yaml"), "wb") as big:
+        big.truncate(16 * 1024 * 1024 + 1)
+    files.await_error("web.yaml: is larger than the limit of 16 MiB")
+    files.remove("web.yaml")
+    files.write("w b.yaml", web("a"))
+    files.await_error("w b.yaml: has a name of other characters than printable ASCII; rename it")
+    os.rename(files.path("w b.yaml"), files.path("web.yaml"))
+    await_answer(files, "a")
+    files.await_synced()
+
+
+def test_a_link_to_a_file_elsewhere(files):
+    """No event tells that it has changed; a look at the folder does."""
+    target = files.node.folder / "elsewhere.yaml"
+    target.write_text(text_of("x.yaml", web("a")))
+    os.symlink(target, files.path("web.yaml"))
+    await_answer(files, "a")
+    target.write_text(text_of("x.yaml", web("b")))
+    wait_for(lambda: set(names_at(files.node, VIP, count=2)) == {"b"}, "a slow look finds it", 15)

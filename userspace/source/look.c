@@ -181,10 +181,12 @@ static bool look_at(struct jn_look *look, int folder, struct jn_found *f,
 	fd = openat(folder, f->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 && errno == ENOENT && fstatat(folder, f->name, &info, AT_SYMLINK_NOFOLLOW) != 0)
 		return false;
-	if (fd < 0) {
-		bad_errno(f, errno == ENOENT ? ENOLINK : errno);
+	if (fd < 0 && errno == ENOENT)
+		bad(f, "is a link that leads nowhere; correct it, or remove it");
+	else if (fd < 0)
+		bad_errno(f, errno);
+	if (fd < 0)
 		return true;
-	}
 	read_open(look, f, known, fd);
 	(void)close(fd);
 	return true;
