@@ -189,7 +189,7 @@ format: ## rewrite the sources with clang-format
 install: all ## install below DESTDIR
 	install -Dm755 $(BUILD)/junctord $(DESTDIR)$(PREFIX)/sbin/junctord
 	install -Dm755 $(BUILD)/junctor $(DESTDIR)$(PREFIX)/bin/junctor
-	for file in README.md CONTRIBUTING.md LICENSE kernel/README.md examples/*.json \
+	for file in README.md CONTRIBUTING.md LICENSE kernel/README.md examples/*.json examples/*.yaml \
 		docs/*.md docs/*.svg docs/decisions/*.md; do \
 		install -Dm644 $$file $(DESTDIR)$(PREFIX)/share/doc/junctor/$$file || exit 1; \
 	done
