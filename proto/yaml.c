@@ -304,17 +304,15 @@ static void end_value(struct reader *r)
 static int take_event(struct reader *r)
 {
 	struct frame *frame = r->depth ? &r->frames[r->depth - 1] : NULL;
+	bool is_end = r->event.type == YAML_SEQUENCE_END_EVENT ||
+		      r->event.type == YAML_MAPPING_END_EVENT;
 	int rc;
 
-	switch (r->event.type) {
-	case YAML_SEQUENCE_END_EVENT:
-	case YAML_MAPPING_END_EVENT:
+	if (frame && is_end) {
 		jn_write_close(&r->writer, frame->is_list ? ']' : '}');
 		r->depth--;
 		end_value(r);
 		return 0;
-	default:
-		break;
 	}
 	if (frame && !frame->is_list && !frame->has_key)
 		return take_key(r);

@@ -35,24 +35,23 @@ struct jn_file_source {
 	struct jn_files files;
 	struct jn_watch *watch;
 	uint64_t device, inode; /* of what is watched; 0: it may be gone */
-	bool is_above;		/* it is not the folder, but the nearest above it that is there */
-	bool has_warned;	/* that it cannot be watched */
 	struct jn_timer *timer; /* the next look */
+	uint64_t restless_ms;	/* since when something happens again and again; 0: it does not */
 	struct jn_look look;
-	bool is_looking;
-	bool is_disturbed;    /* something happened since the last look began */
-	uint64_t restless_ms; /* since when something happens again and again; 0: it does not */
 	struct jn_batch batch;
-	bool is_writing, is_applying;
-	size_t most;	     /* files in one write; 0: not now */
-	uint64_t refused_at; /* generation when refused files were tried last */
-	bool was_synced;
-	uint64_t stale_since_ms;	  /* 0: it is not */
-	char *folder_error, *write_error; /* of the folder; of the last write, nobody's fault */
-	char *text;			  /* for jn_file_source_status */
-	bool is_closing;
+	size_t most;		 /* files in one write; 0: not now */
+	uint64_t refused_at;	 /* generation when refused files were tried last */
+	uint64_t stale_since_ms; /* 0: it is not */
+	char *folder_error;
+	char *write_error; /* of the last write, nobody's fault */
+	char *text;	   /* for jn_file_source_status */
 	void (*closed)(void *arg);
 	void *closed_arg;
+	bool is_above;	   /* what is watched is the nearest above the folder that is there */
+	bool has_warned;   /* that it cannot be watched */
+	bool is_disturbed; /* something happened since the last look began */
+	bool is_looking, is_writing, is_applying, is_closing;
+	bool was_synced;
 };
 
 static void apply(struct jn_file_source *s);
