@@ -6,6 +6,7 @@
 """
 
 import os
+import shutil
 import time
 
 import pytest
@@ -316,6 +317,19 @@ def test_killed_between_a_change_and_its_write(files):
     files.remove("two.yaml")
     files.node.junctord.start()
     files.await_owners(web="web.yaml")
+
+
+def test_a_store_that_is_lost_is_made_good_by_the_files(files):
+    """What was rebuilt from the kernel tables has no owner: its file takes it over."""
+    files.write("web.yaml", web("a"))
+    files.await_owners(web="web.yaml")
+    files.node.junctord.kill()
+    shutil.rmtree(files.node.state)
+    files.node.junctord.start()
+    files.await_owners(web="web.yaml")
+    files.await_synced()
+    assert set(names_at(files.node, VIP, count=3)) == {"a"}
+    assert "default/web" not in " ".join(files.node.control.status()["degraded"])
 
 
 @pytest.mark.parametrize("what", ["syscalls", "stores"])
