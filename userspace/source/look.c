@@ -254,7 +254,8 @@ static void look_at_all(struct jn_look *look, int folder)
 {
 	size_t kept = 0, known = 0;
 
-	qsort(look->found.items, look->found.count, sizeof(*look->found.items), by_name);
+	if (look->found.count) /* else there are no items, and qsort takes no NULL */
+		qsort(look->found.items, look->found.count, sizeof(*look->found.items), by_name);
 	for (size_t i = 0; i < look->found.count; i++) {
 		struct jn_found *f = &look->found.items[i];
 		const struct jn_found *before;
