@@ -4,6 +4,7 @@
  * it names, nothing else; RAW sockets run no hook, and a protocol without frontends finds none.
  */
 #include "door.bpf.h"
+#include "live.bpf.h"
 #include "lookup.bpf.h"
 #include "socket.bpf.h"
 
@@ -16,14 +17,17 @@ static __always_inline enum jn_reason decide(struct bpf_sock_addr *ctx, struct j
 
 	if (reason != JN_REASON_OK)
 		return reason;
+	call->is_connect = true;
 	if (jn_asks_client(frontend))
 		name_client(ctx, call);
 	reason = jn_choose(frontend, call, choice);
 	if (reason != JN_REASON_OK)
 		return reason;
-	if (!sk || !jn_socket_remember(sk, call, frontend->service, choice))
-		return JN_REASON_NO_MEMORY;
-	return JN_REASON_OK;
+	if (sk && jn_socket_remember(sk, call, frontend, choice))
+		return JN_REASON_OK;
+	jn_live_close(&choice->at_backend);
+	jn_live_close(&choice->at_service);
+	return JN_REASON_NO_MEMORY;
 }
 
 /* OK only: the call goes to choice->backend. */

@@ -29,6 +29,7 @@ enum jn_reach {
 struct jn_call {
 	struct jn_frontend_key key; /* what it names */
 	enum jn_reach reach;
+	bool is_connect;       /* it opens a connection; else a datagram is sent */
 	bool is_bound;	       /* to a source address; only where jn_asks_client */
 	struct jn_addr client; /* who calls; only where jn_asks_client */
 };
@@ -43,18 +44,20 @@ struct jn_choice {
 	struct jn_target backend;
 	__u16 service_errno; /* what the service asks for when it has no endpoint */
 	__u32 endpoint;	     /* its id */
+	__u32 socket_flags;  /* for its record: JN_SOCKET_… */
+	struct jn_count at_backend, at_service; /* where it counts as open by now */
 };
 
 /*
  * choose.bpf.c: the endpoint of one new connection. out->service_errno is set on NO_ENDPOINT, the
- * rest on OK. Also FAMILY_MISMATCH, TABLE_DAMAGED.
+ * rest on OK. Also LIMIT_REACHED, FAMILY_MISMATCH, TABLE_DAMAGED.
  */
 enum jn_reason jn_choose(const struct jn_frontend *frontend, const struct jn_call *call,
 			 struct jn_choice *out);
 
-/* affinity.bpf.c: the endpoint where this client stays, 0: none that may take it. */
+/* affinity.bpf.c: where this client stays, as jn_pick_carefully; 0: nowhere that may take it. */
 __u32 jn_affinity_find(const struct jn_frontend *frontend, const struct jn_call *call,
-		       __u32 timeout_s) __hidden;
+		       const struct jn_rules *rules) __hidden;
 /* affinity.bpf.c: from now on it stays here. Out of memory it stays nowhere. */
 void jn_affinity_note(__u32 set, const struct jn_addr *client, __u32 endpoint) __hidden;
 

@@ -16,6 +16,8 @@ jn_cursors_t jn_cursors SEC(".maps");
 jn_stats_t jn_stats SEC(".maps");
 jn_reasons_t jn_reasons SEC(".maps");
 jn_affinity_t jn_affinity SEC(".maps");
+jn_live_t jn_live SEC(".maps");
+jn_events_t jn_events SEC(".maps");
 jn_socket_t jn_socket SEC(".maps");
 jn_udp_choice_t jn_udp_choice SEC(".maps");
 jn_udp_peer_t jn_udp_peer SEC(".maps");

@@ -13,34 +13,39 @@ struct mptcp_sock { /* the kernel's; only its existence matters */
 } __attribute__((preserve_access_index));
 
 /* MPTCP connects a subflow, but is asked for its peer itself. Kernels without MPTCP lack the type. */
-static struct jn_socket *make_record(struct bpf_sock *sk, __u8 proto, struct jn_socket *first)
+static struct jn_socket *make_record(struct bpf_sock *sk, __u8 proto)
 {
 	struct mptcp_sock *whole = NULL;
 
 	if (proto == IPPROTO_TCP && bpf_core_type_exists(struct mptcp_sock))
 		whole = bpf_skc_to_mptcp_sock(sk);
 	if (whole)
-		return bpf_sk_storage_get(&jn_socket, whole, first, BPF_SK_STORAGE_GET_F_CREATE);
-	return bpf_sk_storage_get(&jn_socket, sk, first, BPF_SK_STORAGE_GET_F_CREATE);
+		return bpf_sk_storage_get(&jn_socket, whole, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	return bpf_sk_storage_get(&jn_socket, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 }
 
-bool jn_socket_remember(struct bpf_sock *sk, const struct jn_call *call, __u32 service,
-			const struct jn_choice *choice)
+bool jn_socket_remember(struct bpf_sock *sk, const struct jn_call *call,
+			const struct jn_frontend *frontend, const struct jn_choice *choice)
 {
 	struct jn_socket record = {
 		.vip = call->key.vip,
 		.backend = choice->backend.addr,
 		.vip_port = call->key.port,
 		.backend_port = choice->backend.port,
-		.service = service,
+		.service = frontend->service,
 		.endpoint = choice->endpoint,
-		.is_bound = call->is_bound,
+		.set = frontend->set,
+		.flags = choice->socket_flags | (call->is_bound ? JN_SOCKET_BOUND : 0),
+		.at_backend = choice->at_backend,
+		.at_service = choice->at_service,
 	};
-	struct jn_socket *stored = make_record(sk, call->key.proto, &record);
+	struct jn_socket *stored = make_record(sk, call->key.proto);
 
 	if (!stored)
 		return false;
-	*stored = record; /* the socket may have had one */
+	if (stored->flags & JN_SOCKET_COUNTED) /* the socket had one */
+		jn_socket_uncount(stored);
+	*stored = record;
 	return true;
 }
 

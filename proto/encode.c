@@ -90,6 +90,33 @@ static void write_service(struct jn_writer *w, const struct jn_local_service *s)
 	jn_write_close(w, ']');
 }
 
+static void write_outlier(struct jn_writer *w, const struct jn_outlier_spec *outlier)
+{
+	jn_write_key(w, "outlier");
+	jn_write_open(w, '{');
+	jn_write_key_unsigned(w, "consecutiveFailures", outlier->failures);
+	jn_write_key_unsigned(w, "windowSeconds", outlier->window_seconds);
+	jn_write_key_unsigned(w, "baseEjectionSeconds", outlier->base_seconds);
+	jn_write_key_unsigned(w, "maxEjectionSeconds", outlier->max_seconds);
+	jn_write_key_unsigned(w, "maxEjectedPercent", outlier->max_percent);
+	jn_write_close(w, '}');
+}
+
+static void write_limits(struct jn_writer *w, const struct jn_limits_spec *limits)
+{
+	if (!limits->connections && !limits->new_per_second && !limits->connections_per_backend)
+		return;
+	jn_write_key(w, "limits");
+	jn_write_open(w, '{');
+	if (limits->connections)
+		jn_write_key_unsigned(w, "connections", limits->connections);
+	if (limits->new_per_second)
+		jn_write_key_unsigned(w, "newConnectionsPerSecond", limits->new_per_second);
+	if (limits->connections_per_backend)
+		jn_write_key_unsigned(w, "connectionsPerBackend", limits->connections_per_backend);
+	jn_write_close(w, '}');
+}
+
 static void write_policy(struct jn_writer *w, const struct jn_traffic_policy *policy)
 {
 	jn_write_key(w, "targetRef");
@@ -108,6 +135,11 @@ static void write_policy(struct jn_writer *w, const struct jn_traffic_policy *po
 	jn_write_key_text(w, "type", jn_word_of(jn_affinity_words, policy->affinity.type));
 	jn_write_key_unsigned(w, "timeoutSeconds", policy->affinity.timeout_seconds);
 	jn_write_close(w, '}');
+	if (policy->has_outlier)
+		write_outlier(w, &policy->outlier);
+	write_limits(w, &policy->limits);
+	if (policy->drain_seconds >= 0)
+		jn_write_key_unsigned(w, "drainSeconds", (uint64_t)policy->drain_seconds);
 }
 
 static void write_owner(struct jn_writer *w, const struct jn_object *o)

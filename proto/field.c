@@ -141,7 +141,7 @@ static void describe(const struct jn_field *field, struct jn_buffer *out)
 		jn_buffer_add_text(out, JN_DNS_LABEL);
 		return;
 	case JN_FIELD_INTEGER:
-		jn_buffer_printf(out, "an integer %u..%u", field->min, field->max);
+		jn_buffer_printf(out, "an integer %" PRId64 "..%" PRId64, field->min, field->max);
 		return;
 	case JN_FIELD_BOOL:
 		jn_buffer_add_text(out, "true or false");
@@ -186,10 +186,14 @@ static void read_integer(struct jn_decoder *d, const struct jn_field *field,
 	int64_t number = jn_json_integer(value);
 	uint32_t four = (uint32_t)number;
 	uint16_t two = (uint16_t)number;
+	uint8_t one = (uint8_t)number;
 	char what[32];
 
 	if (number >= field->min && number <= field->max) {
-		memcpy(target, field->size == sizeof(two) ? (void *)&two : (void *)&four,
+		memcpy(target,
+		       field->size == sizeof(one)   ? (void *)&one
+		       : field->size == sizeof(two) ? (void *)&two
+						    : (void *)&four,
 		       field->size);
 		return;
 	}

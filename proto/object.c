@@ -161,13 +161,28 @@ static bool services_equal(const struct jn_local_service *a, const struct jn_loc
 	return true;
 }
 
+static bool outliers_equal(const struct jn_outlier_spec *a, const struct jn_outlier_spec *b)
+{
+	return a->failures == b->failures && a->window_seconds == b->window_seconds &&
+	       a->base_seconds == b->base_seconds && a->max_seconds == b->max_seconds &&
+	       a->max_percent == b->max_percent;
+}
+
+static bool limits_equal(const struct jn_limits_spec *a, const struct jn_limits_spec *b)
+{
+	return a->connections == b->connections && a->new_per_second == b->new_per_second &&
+	       a->connections_per_backend == b->connections_per_backend;
+}
+
 static bool policies_equal(const struct jn_traffic_policy *a, const struct jn_traffic_policy *b)
 {
 	return !strcmp(a->target, b->target) && !strcmp(a->port, b->port) &&
 	       a->algorithm == b->algorithm && a->no_endpoint_errno == b->no_endpoint_errno &&
 	       a->slow_start_seconds == b->slow_start_seconds &&
 	       a->affinity.type == b->affinity.type &&
-	       a->affinity.timeout_seconds == b->affinity.timeout_seconds;
+	       a->affinity.timeout_seconds == b->affinity.timeout_seconds &&
+	       a->drain_seconds == b->drain_seconds && outliers_equal(&a->outlier, &b->outlier) &&
+	       limits_equal(&a->limits, &b->limits);
 }
 
 bool jn_object_equal(const struct jn_object *a, const struct jn_object *b)

@@ -98,6 +98,28 @@ struct jn_affinity_spec {
 };
 #define JN_DEFAULT_AFFINITY_SECONDS 10800
 
+/* When a backend that fails is left out for a while. failures 0: never. */
+struct jn_outlier_spec {
+	uint16_t failures; /* in a row, 0..JN_MAX_FAILURES */
+	uint16_t window_seconds;
+	uint16_t base_seconds, max_seconds; /* of an ejection; base <= max */
+	uint8_t max_percent;		    /* of the set, 0..100 */
+};
+#define JN_DEFAULT_OUTLIER                                                                         \
+	{                                                                                          \
+		.failures = 5, .window_seconds = 30, .base_seconds = 10, .max_seconds = 300,       \
+		.max_percent = 50                                                                  \
+	}
+
+/* 0: no limit. */
+struct jn_limits_spec {
+	uint32_t connections;		  /* open at once, of the service */
+	uint32_t new_per_second;	  /* of the service */
+	uint32_t connections_per_backend; /* open at once, of each backend */
+};
+
+#define JN_NEVER_DRAINED (-1) /* drainSeconds: connections end by themselves */
+
 struct jn_traffic_policy {
 	char target[JN_NAME_BYTES]; /* a LocalService in the policy's own namespace */
 	char port[JN_NAME_BYTES];   /* name of one of its ports; "" = all of them */
@@ -105,6 +127,10 @@ struct jn_traffic_policy {
 	uint16_t no_endpoint_errno; /* positive */
 	uint32_t slow_start_seconds;
 	struct jn_affinity_spec affinity;
+	bool has_outlier; /* else nothing is ejected, and `outlier` is zero */
+	struct jn_outlier_spec outlier;
+	struct jn_limits_spec limits;
+	int32_t drain_seconds; /* until a removed backend's TCP connections end */
 };
 
 /* The source that declared an object, and alone may change it. */

@@ -16,6 +16,8 @@ const struct jn_word jn_protocol_words[] = {
 const struct jn_word jn_algorithm_words[] = {
 	{ "Random", JN_ALGORITHM_RANDOM },
 	{ "RoundRobin", JN_ALGORITHM_ROUND_ROBIN },
+	{ "LeastConnections", JN_ALGORITHM_LEAST_CONNECTIONS },
+	{ "Ewma", JN_ALGORITHM_EWMA },
 	{ "Maglev", JN_ALGORITHM_MAGLEV },
 	{ "SourceHash", JN_ALGORITHM_SOURCE_HASH },
 	{ NULL, 0 },

@@ -48,23 +48,37 @@ struct jn_set {
 JN_ABI_SIZE(struct jn_set, 8);
 
 enum jn_algorithm {
-	JN_ALGORITHM_RANDOM,	  /* slots are an alias table */
-	JN_ALGORITHM_ROUND_ROBIN, /* slots are one smooth cycle of the weights */
-	JN_ALGORITHM_MAGLEV,	  /* slots are a lookup table by the client's hash */
-	JN_ALGORITHM_SOURCE_HASH, /* slots are an alias table; the client's hash draws */
+	JN_ALGORITHM_RANDOM,		/* slots are an alias table */
+	JN_ALGORITHM_ROUND_ROBIN,	/* slots are one smooth cycle of the weights */
+	JN_ALGORITHM_MAGLEV,		/* slots are a lookup table by the client's hash */
+	JN_ALGORITHM_SOURCE_HASH,	/* slots are an alias table; the client's hash draws */
+	JN_ALGORITHM_LEAST_CONNECTIONS, /* an alias table; of two draws the one with less to do */
+	JN_ALGORITHM_EWMA, /* an alias table; of two draws the one that answers faster */
 	JN_ALGORITHM_MAX
 };
 
 /* What a policy asks beyond an algorithm. All 0: nothing. */
 struct jn_rules {
-	__u32 affinity_seconds;	  /* a client stays this long after its last connection */
-	__u32 slow_start_seconds; /* a newcomer's share grows from a tenth to all of it */
+	__u32 affinity_seconds;	       /* a client stays this long after its last connection */
+	__u32 slow_start_seconds;      /* a newcomer's share grows from a tenth to all of it */
+	__u32 max_connections;	       /* of the service, open at once */
+	__u32 max_new_per_second;      /* of the service; a second's worth may come at once */
+	__u32 max_backend_connections; /* of each backend, open at once, whoever's */
+	__u16 eject_failures;	       /* so many in a row eject a backend */
+	__u16 eject_window_s;	       /* within this time */
+	__u16 eject_s;		       /* the first time; the n-th time n times as long */
+	__u16 eject_max_s;	       /* at most */
+	__u8 eject_percent;	       /* of the set may be out; one more, and all are back in */
+	__u8 pad[3];
 };
-JN_ABI_SIZE(struct jn_rules, 8);
+JN_ABI_SIZE(struct jn_rules, 32);
 
 /* jn_revision.flags: what a choice has to look at beyond its slots; follows from the rest. */
 #define JN_REVISION_ASKS_CLIENT 1 /* who connects: Maglev, SourceHash, affinity */
 #define JN_REVISION_SLOW_STARTS 2
+#define JN_REVISION_ASKS_BACKEND 4 /* may it be used: ejection, its limit */
+#define JN_REVISION_COUNTS 8	   /* open connections: LeastConnections, Ewma, limits */
+#define JN_REVISION_WATCHES 16	   /* how connections begin and end: Ewma, ejection */
 
 /* jn_revisions: immutable from its publication until a grace period after its replacement. */
 struct jn_revision {
@@ -75,8 +89,20 @@ struct jn_revision {
 	__u8 algorithm;		 /* enum jn_algorithm */
 	__u8 flags;
 	struct jn_rules rules;
+	__u32 member_base; /* slots that name every endpoint once; maybe the same as above */
+	__u32 member_count;
+	__u32 live; /* of the service, where it has limits */
+	__u32 pad;
 };
-JN_ABI_SIZE(struct jn_revision, 24);
+JN_ABI_SIZE(struct jn_revision, 64);
+
+/* How many slots it has from slot_base on, members included. */
+static inline __u32 jn_revision_slots(const struct jn_revision *revision)
+{
+	return revision->member_base == revision->slot_base
+		       ? revision->slot_count
+		       : revision->slot_count + revision->member_count;
+}
 
 /* jn_slots: Random draws a slot and keeps it with `probability`/65536, else takes its alias. */
 struct jn_slot {
@@ -96,9 +122,29 @@ struct jn_endpoint {
 	__u16 weight;
 	__u32 service;
 	__u32 since_s; /* it takes new connections since: CLOCK_MONOTONIC, seconds */
-	__u32 pad;
+	__u32 live;    /* of its backend, where anybody asks; 0: nobody does */
 };
 JN_ABI_SIZE(struct jn_endpoint, 32);
+
+/*
+ * jn_live: what happens to a backend, whichever services use it, or to a service with limits. A
+ * cache line each; written for connections, never for packets. Times are CLOCK_MONOTONIC.
+ */
+struct jn_live {
+	__u32 open;    /* connections that are open now */
+	__u32 epoch;   /* raised whenever counting begins anew: sockets of before count no more */
+	__u64 full_ns; /* a service: when its bucket of new connections is full again */
+	__u64 out_until_ns;	/* ejected, and then out until one connection succeeds; 0: in */
+	__u64 first_failure_ns; /* of those in a row */
+	__u32 failures;		/* to connect, in a row */
+	__u32 resets;		/* before the first byte of an answer, in a row */
+	__u32 ejections;	/* in a row */
+	__u32 answer_us;	/* moving average of the time to an answer; 0: not known */
+	__u32 answer_ms;	/* when that was measured last */
+	__u32 is_down;		/* a probe says so; the controller's */
+	__u32 pad[2];
+};
+JN_ABI_SIZE(struct jn_live, 64);
 
 /* jn_cursors: the turn of RoundRobin, a cache line of its own for each set. */
 struct jn_cursor {
@@ -114,6 +160,18 @@ struct jn_stats {
 };
 JN_ABI_SIZE(struct jn_stats, 16);
 
+/* An entry of jn_live as it was in that epoch. live 0: none. */
+struct jn_count {
+	__u32 live;
+	__u32 epoch;
+};
+JN_ABI_SIZE(struct jn_count, 8);
+
+#define JN_SOCKET_BOUND 1 /* the application bound it to a source address before it connected it */
+#define JN_SOCKET_WATCHED 2 /* how it begins and ends counts for its backend */
+#define JN_SOCKET_TRIAL 4   /* it tries a backend that was ejected */
+#define JN_SOCKET_COUNTED 8 /* at_backend or at_service is set */
+
 /* jn_socket (socket storage): where a connected socket was meant to go, and where it went. */
 struct jn_socket {
 	struct jn_addr vip;
@@ -122,9 +180,11 @@ struct jn_socket {
 	__be16 backend_port;
 	__u32 service;
 	__u32 endpoint;
-	__u32 is_bound; /* the application bound it to a source address before it connected it */
+	__u32 set;
+	__u32 flags;				/* JN_SOCKET_… */
+	struct jn_count at_backend, at_service; /* where it counts as an open connection */
 };
-JN_ABI_SIZE(struct jn_socket, 48);
+JN_ABI_SIZE(struct jn_socket, 68);
 
 /* jn_affinity: which endpoint of a set a client stays at. */
 struct jn_affinity_key {
@@ -139,6 +199,36 @@ struct jn_affinity {
 	__u32 pad;
 };
 JN_ABI_SIZE(struct jn_affinity, 16);
+
+/* A socket whose endpoint takes no new connections or is gone: what jn_find_stale writes out. */
+struct jn_stale {
+	__u64 cookie;
+	struct jn_addr vip;
+	struct jn_addr backend; /* its peer */
+	struct jn_addr source;
+	__be16 vip_port;
+	__be16 backend_port;
+	__be16 source_port;
+	__u16 proto; /* IPPROTO_TCP, IPPROTO_UDP or IPPROTO_MPTCP */
+	__u32 service;
+	__u32 endpoint;
+	__u32 netns;	  /* inode of its network namespace */
+	__u32 device;	  /* that it is bound to; 0: none */
+	__u32 unacked;	  /* TCP: the first byte, as a sequence number, that is not acknowledged */
+	__u8 family;	  /* AF_INET or AF_INET6 */
+	__u8 is_waiting;  /* TCP: something was sent and is not acknowledged */
+	__u8 retransmits; /* TCP: time-outs since the last acknowledgement that brought it on */
+	__u8 pad;
+};
+JN_ABI_SIZE(struct jn_stale, 88);
+
+/* jn_ending: a socket that is to be ended, as long as its peer is this one. */
+struct jn_ending_peer {
+	struct jn_addr addr;
+	__be16 port;
+	__u16 pad;
+};
+JN_ABI_SIZE(struct jn_ending_peer, 20);
 
 /* jn_udp_choice and jn_udp_peer: an unconnected UDP socket and one address it talks to. */
 struct jn_udp_key {
@@ -171,7 +261,9 @@ JN_ABI_SIZE(struct jn_name, 196);
 /* jn_meta, the only entry. */
 struct jn_meta {
 	__u64 generation; /* the last one the tables hold whole */
+	__u32 tick_us;	  /* of the kernel's own clock: one jiffy */
+	__u32 pad;
 };
-JN_ABI_SIZE(struct jn_meta, 8);
+JN_ABI_SIZE(struct jn_meta, 16);
 
 #endif

@@ -17,6 +17,7 @@
 	X(NOT_A_SERVICE,     0,             "NotAService",      "no frontend has this address; not counted") \
 	X(OTHER_NETNS,       0,             "OtherNamespace",   "the service is bound to another network namespace; passed untouched") \
 	X(NO_ENDPOINT,       0,             "NoEndpoint",       "the service has no usable backend; errno of the service") \
+	X(LIMIT_REACHED,     ECONNREFUSED,  "LimitReached",     "a limit of the service, or of every backend that is left, is reached") \
 	X(FAMILY_MISMATCH,   ENETUNREACH,   "FamilyMismatch",   "the socket's family cannot reach the chosen backend") \
 	X(NO_MEMORY,         ENOMEM,        "NoMemory",         "the origin of the connection could not be remembered") \
 	X(TABLE_DAMAGED,     EHOSTUNREACH,  "TableDamaged",     "a kernel table does not fit together; run junctor status")
@@ -27,6 +28,21 @@ enum jn_reason {
 	JN_REASONS(JN_REASON_ENUM)
 #undef JN_REASON_ENUM
 		JN_REASON_MAX
+};
+
+/* What happens to backends; counted in jn_events. */
+/* clang-format off */
+#define JN_EVENTS(X) \
+	X(EJECTED,    "Ejected",    "a backend failed too often in a row and is out for a while") \
+	X(READMITTED, "Readmitted", "a connection to an ejected backend succeeded: it is in again") \
+	X(PANIC,      "Panic",      "too many of a set would be out: all are back in")
+/* clang-format on */
+
+enum jn_event {
+#define JN_EVENT_ENUM(id, name, meaning) JN_EVENT_##id,
+	JN_EVENTS(JN_EVENT_ENUM)
+#undef JN_EVENT_ENUM
+		JN_EVENT_MAX
 };
 
 /*

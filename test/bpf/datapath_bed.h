@@ -32,7 +32,7 @@
 #include "base/auto.h"
 #include "datapath/internal.h"
 
-#define TABLES 14 /* of kernel/maps.bpf.c */
+#define TABLES 16 /* of kernel/maps.bpf.c */
 
 struct bed {
 	char folder[64], pins[80], version[96]; /* version: the folder v<ABI> */
@@ -133,8 +133,10 @@ static inline void assert_says(struct bed *bed, const char *word)
 static const enum bpf_attach_type bed_types[] = {
 	BPF_CGROUP_INET4_CONNECT,     BPF_CGROUP_INET6_CONNECT,	    BPF_CGROUP_UDP4_SENDMSG,
 	BPF_CGROUP_UDP6_SENDMSG,      BPF_CGROUP_UDP4_RECVMSG,	    BPF_CGROUP_UDP6_RECVMSG,
-	BPF_CGROUP_INET4_GETPEERNAME, BPF_CGROUP_INET6_GETPEERNAME,
+	BPF_CGROUP_INET4_GETPEERNAME, BPF_CGROUP_INET6_GETPEERNAME, BPF_CGROUP_INET_SOCK_RELEASE,
+	BPF_CGROUP_SOCK_OPS,
 };
+#define BASE_HOOKS 8 /* those that are always attached */
 _Static_assert(JN_COUNT(bed_types) == JN_HOOK_COUNT, "every hook is looked at");
 
 /* Ids of the programs that are attached at a cgroup, one after the other; how many. */

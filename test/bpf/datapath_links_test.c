@@ -3,19 +3,11 @@
  * The hooks of userspace/datapath on the real kernel. Traffic flows only on the loopback of network
  * namespaces of its own, from processes in cgroups of its own. Root.
  */
-#include "datapath_bed.h"
-
-#include <arpa/inet.h>
-#include <net/if.h>
-#include <netinet/in.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
+#include "datapath_traffic.h"
 
 #include <bpf/libbpf.h>
 
 #include <junctor.skel.h>
-
-#define VIP 0x7f60000aU /* 127.96.0.10, port 80; its backend is 127.0.0.1:8081 */
 
 static void assert_attached(struct bed *bed, bool is_expected)
 {
@@ -23,7 +15,7 @@ static void assert_attached(struct bed *bed, bool is_expected)
 
 	jn_datapath_hooks(bed->dp, hooks);
 	for (size_t i = 0; i < JN_HOOK_COUNT; i++)
-		assert_int_equal(hooks[i].is_attached, is_expected);
+		assert_int_equal(hooks[i].is_attached, is_expected && i < BASE_HOOKS);
 	assert_string_equal(hooks[0].name, "connect4");
 }
 
@@ -34,54 +26,6 @@ static void ask_pin(const struct bed *bed, const char *name, struct bpf_link_inf
 	assert_true(fd >= 0);
 	assert_int_equal(jn_link_ask(fd, out), 0);
 	(void)close(fd);
-}
-
-static struct sockaddr_in address(uint32_t ip, uint16_t port)
-{
-	return (struct sockaddr_in){ .sin_family = AF_INET,
-				     .sin_addr.s_addr = htonl(ip),
-				     .sin_port = htons(port) };
-}
-
-/* 0: the VIP leads to the backend, and the peer's name is the VIP; else connect()'s errno. */
-static int connect_to_vip(void)
-{
-	struct sockaddr_in backend = address(INADDR_LOOPBACK, 8081), vip = address(VIP, 80), peer;
-	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	socklen_t size = sizeof(peer);
-
-	if (ioctl(server, SIOCSIFFLAGS, &lo) ||
-	    bind(server, (struct sockaddr *)&backend, sizeof(backend)) || listen(server, 1))
-		return 254;
-	if (connect(client, (struct sockaddr *)&vip, sizeof(vip)))
-		return errno;
-	if (getpeername(client, (struct sockaddr *)&peer, &size))
-		return 253;
-	return peer.sin_addr.s_addr == vip.sin_addr.s_addr && peer.sin_port == vip.sin_port ? 0
-											    : 252;
-}
-
-/* VIP -> one backend, as the engine writes it. */
-static void publish(struct jn_datapath *dp)
-{
-	const struct jn_addr prefix = { .w = { 0, 0, htonl(0xffff), 0 } };
-	struct jn_frontend_key key = { .vip = prefix, .port = htons(80), .proto = IPPROTO_TCP };
-	struct jn_frontend value = { .service = 1, .set = 1 };
-	struct jn_endpoint e = { .addr = prefix, .port = htons(8081), .weight = 1, .service = 1 };
-	const struct jn_revision r = {
-		.number = 1, .slot_base = 8, .slot_count = 1, .no_endpoint_errno = EHOSTUNREACH
-	};
-	const struct jn_slot slot = { .endpoint = 1, .probability = UINT16_MAX };
-	size_t done;
-
-	key.vip.w[3] = htonl(VIP);
-	e.addr.w[3] = htonl(INADDR_LOOPBACK);
-	jn_datapath_put_endpoint(dp, 1, &e);
-	jn_datapath_put_revision(dp, 1, &r, &slot);
-	jn_datapath_publish(dp, 1, 1, 1);
-	assert_int_equal(jn_datapath_put_frontends(dp, &key, &value, 1, &done), 0);
 }
 
 /* --- hooks ------------------------------------------------------------------------------------- */
@@ -101,7 +45,7 @@ static void test_a_connection_follows_what_is_published(void **state)
 	assert_int_equal(in_child(bed->cgroup, connect_to_vip), ECONNREFUSED);
 	attach(bed);
 	assert_attached(bed, true);
-	assert_int_equal(count_attached(bed->cgroup), JN_HOOK_COUNT);
+	assert_int_equal(count_attached(bed->cgroup), BASE_HOOKS);
 	assert_int_equal(in_child(bed->cgroup, connect_to_vip), 0);
 	jn_datapath_put_revision(bed->dp, 2, &none, NULL);
 	assert_int_equal(in_child(bed->cgroup, connect_to_vip), 0);
@@ -123,15 +67,15 @@ static void test_what_is_pinned_serves_without_us(void **state)
 	attach(bed);
 	attach(bed); /* a second time: nothing to do */
 	ask_pin(bed, "jn_connect4", &link);
-	assert_int_equal(attached(bed->cgroup, before), JN_HOOK_COUNT);
+	assert_int_equal(attached(bed->cgroup, before), BASE_HOOKS);
 	jn_datapath_close(&bed->dp);
 	assert_int_equal(in_child(bed->cgroup, connect_to_vip), 0);
 	bed_open(bed);
 	attach(bed);
 	ask_pin(bed, "jn_connect4", &same);
 	assert_int_equal(link.id, same.id);
-	assert_int_equal(attached(bed->cgroup, after), JN_HOOK_COUNT);
-	assert_memory_equal(before, after, JN_HOOK_COUNT * sizeof(*before));
+	assert_int_equal(attached(bed->cgroup, after), BASE_HOOKS);
+	assert_memory_equal(before, after, BASE_HOOKS * sizeof(*before));
 }
 
 /* Dead between the pins of a first attach: three stand, a fourth has its first name yet. */
@@ -154,9 +98,9 @@ static void test_a_start_that_died_between_pins_is_completed(void **state)
 	assert_attached(bed, true);
 	assert_int_equal(access(new_name, F_OK), -1);
 	jn_datapath_close(&bed->dp);
-	assert_int_equal(count_entries(bed->version, "jn_"), TABLES + JN_HOOK_COUNT);
+	assert_int_equal(count_entries(bed->version, "jn_"), TABLES + BASE_HOOKS);
 	usleep(50000); /* the kernel lets go of the unpinned ones a while later */
-	assert_int_equal(count_attached(bed->cgroup), JN_HOOK_COUNT);
+	assert_int_equal(count_attached(bed->cgroup), BASE_HOOKS);
 }
 
 static void test_another_cgroup_takes_the_hooks_along(void **state)
@@ -174,9 +118,9 @@ static void test_another_cgroup_takes_the_hooks_along(void **state)
 	bed_open(bed);
 	attach(bed);
 	assert_attached(bed, true);
-	assert_int_equal(count_attached(bed->cgroup), JN_HOOK_COUNT);
+	assert_int_equal(count_attached(bed->cgroup), BASE_HOOKS);
 	assert_int_equal(in_child(bed->cgroup, connect_to_vip), 0);
-	assert_int_equal(count_entries(bed->version, "jn_"), TABLES + JN_HOOK_COUNT);
+	assert_int_equal(count_entries(bed->version, "jn_"), TABLES + BASE_HOOKS);
 	bed->cgroup[strlen(bed->cgroup) - strlen("-other")] = 0;
 	assert_int_equal(count_attached(bed->cgroup), 0);
 	jn_datapath_close(&bed->dp);
@@ -204,7 +148,7 @@ static void test_a_link_whose_cgroup_died_is_replaced(void **state)
 	bed_reopen(bed);
 	attach(bed);
 	assert_attached(bed, true);
-	assert_int_equal(count_attached(bed->cgroup), JN_HOOK_COUNT);
+	assert_int_equal(count_attached(bed->cgroup), BASE_HOOKS);
 }
 
 /* A program on other tables stands for another build's. */
@@ -272,6 +216,29 @@ static void test_a_pin_that_is_no_link_is_refused(void **state)
 	assert_int_equal(count_attached(bed->cgroup), 0);
 }
 
+static void test_a_hook_that_objects_need_comes_and_goes(void **state)
+{
+	struct bed *bed = *state;
+
+	bed_open(bed);
+	assert_int_equal(jn_datapath_need(bed->dp, JN_NEED_COUNTS, &bed->err), 0);
+	assert_int_equal(count_attached(bed->cgroup), 0); /* remembered */
+	attach(bed);
+	assert_int_equal(count_attached(bed->cgroup), BASE_HOOKS + 1);
+	assert_int_equal(jn_datapath_need(bed->dp, JN_NEED_COUNTS | JN_NEED_WATCHES, &bed->err), 0);
+	assert_int_equal(count_attached(bed->cgroup), BASE_HOOKS + 2);
+	assert_int_equal(count_entries(bed->version, "jn_sock_release"), 1);
+	assert_int_equal(count_entries(bed->version, "jn_sockops"), 1);
+	bed_reopen(bed);
+	assert_int_equal(jn_datapath_need(bed->dp, JN_NEED_WATCHES, &bed->err), 0);
+	assert_int_equal(count_attached(bed->cgroup), BASE_HOOKS + 2);
+	attach(bed);
+	assert_int_equal(count_attached(bed->cgroup), BASE_HOOKS + 1);
+	assert_int_equal(jn_datapath_need(bed->dp, 0, &bed->err), 0);
+	assert_int_equal(count_attached(bed->cgroup), BASE_HOOKS);
+	assert_int_equal(count_entries(bed->version, "jn_"), TABLES + BASE_HOOKS);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
 
 int main(void)
@@ -285,6 +252,7 @@ int main(void)
 		CASE(test_another_builds_program_is_swapped_in_place),
 		CASE(test_hooks_are_attached_all_or_none),
 		CASE(test_a_pin_that_is_no_link_is_refused),
+		CASE(test_a_hook_that_objects_need_comes_and_goes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,7 @@ from lib.clients import name_at
 from lib.objects import POLICIES, SERVICES, policy, service, udp
 
 GOOD = service("candidate", "127.96.0.20", [{"name": "http", "port": 80}], ["127.0.0.2:8081"])
-POLICY = policy("candidate", "web", algorithm="RoundRobin")
+POLICY = policy("candidate", "web", algorithm="RoundRobin", affinity={}, outlier={}, limits={})
 TWO_PORTS = [{"name": "one", "port": 80}, {"name": "two", "port": 81}]
 GONE = object()
 
@@ -129,8 +129,10 @@ POLICY_FIELDS = [
     ("spec.targetRef.prt", "x", "port"), ("spec.algorithm", "roundrobin", "RoundRobin"),
     ("spec.algorithm", "IpHash", "Random"), ("spec.algorithm", 1, "Random"),
     ("spec.noBackendErrno", "EAGAIN", "ECONNREFUSED"), ("spec.noBackendErrno", 111, ""),
-    ("spec.slowStartSeconds", 1, ""), ("spec.affinity", {}, ""), ("spec.outlier", {}, ""),
-    ("spec.limits", {}, ""), ("spec.drainSeconds", -1, ""), ("spec.redirect", "Off", ""),
+    ("spec.slowStartSeconds", 3601, "3600"), ("spec.affinity.type", "IP", "ClientIP"),
+    ("spec.affinity.timeoutSeconds", 0, "86400"), ("spec.outlier", [], "consecutiveFailures"),
+    ("spec.outlier.maxEjectedPercent", 101, "100"), ("spec.limits.connections", 0, "1"),
+    ("spec.drainSeconds", -2, "-1"), ("spec.redirect", "Off", ""),
 ]
 
 

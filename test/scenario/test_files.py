@@ -169,10 +169,12 @@ def test_between_two_files_the_first_keeps_it(files):
     files.await_error("a.yaml")
     assert files.owners() == {"web": "b.yaml"}, "also over a restart"
     assert set(names_at(files.node, VIP, count=3)) == {"a"}
+    generation = files.node.control.status()["generation"]
     files.remove("b.yaml")
     files.await_owners(web="a.yaml")
     await_answer(files, "b")
     files.await_synced()
+    assert files.node.control.status()["generation"] == generation + 1, "never without an owner"
 
 
 def test_an_address_that_is_taken_is_a_fault_of_the_file(files):

@@ -27,13 +27,20 @@ void jn_datapath_hooks(struct jn_datapath *dp, struct jn_hook_status out[JN_HOOK
 {
 	(void)dp;
 	for (size_t i = 0; i < JN_HOOK_COUNT; i++)
-		out[i] = (struct jn_hook_status){ "connect4", true };
+		out[i] = (struct jn_hook_status){ "connect4", true, true };
 }
 
 int jn_datapath_read_reasons(struct jn_datapath *dp, uint64_t out[JN_REASON_MAX])
 {
 	(void)dp;
 	memset(out, 0, JN_REASON_MAX * sizeof(*out));
+	return 0;
+}
+
+int jn_datapath_read_events(struct jn_datapath *dp, uint64_t out[JN_EVENT_MAX])
+{
+	(void)dp;
+	memset(out, 0, JN_EVENT_MAX * sizeof(*out));
 	return 0;
 }
 

@@ -181,6 +181,17 @@ static void random_service(struct jn_local_service *s)
 	}
 }
 
+static void random_outlier(struct jn_outlier_spec *outlier)
+{
+	outlier->failures = (uint16_t)(1 + random_below(JN_MAX_FAILURES));
+	outlier->window_seconds = (uint16_t)(1 + random_below(JN_MAX_EJECTION_SECONDS));
+	outlier->base_seconds = (uint16_t)(1 + random_below(JN_MAX_EJECTION_SECONDS));
+	outlier->max_seconds =
+		(uint16_t)(outlier->base_seconds +
+			   random_below(JN_MAX_EJECTION_SECONDS - outlier->base_seconds + 1));
+	outlier->max_percent = (uint8_t)random_below(101);
+}
+
 static struct jn_object *random_object(void)
 {
 	static const uint16_t errnos[] = { ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EPERM };
@@ -205,6 +216,15 @@ static struct jn_object *random_object(void)
 	o->policy.slow_start_seconds = random_below(JN_MAX_SLOW_START_SECONDS + 1);
 	o->policy.affinity.type = (uint8_t)random_below(2);
 	o->policy.affinity.timeout_seconds = 1 + random_below(JN_MAX_AFFINITY_SECONDS);
+	o->policy.has_outlier = random_below(2);
+	if (o->policy.has_outlier)
+		random_outlier(&o->policy.outlier);
+	if (random_below(2))
+		o->policy.limits.connections = random_below(JN_MAX_LIMIT);
+	if (random_below(2))
+		o->policy.limits.new_per_second = random_below(JN_MAX_LIMIT);
+	if (random_below(2))
+		o->policy.limits.connections_per_backend = random_below(JN_MAX_LIMIT);
 	return o;
 }
 

@@ -21,6 +21,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "engine/engine.h"
+#include "model/rules.h"
 #include "proto/address.h"
 #include "random.h"
 #include "tables.h"
@@ -87,6 +88,10 @@ static inline void check_held(void)
 		for (uint32_t i = 0; i < r->slot_count; i++) {
 			struct jn_endpoint now = tables->endpoints[held[h].slots[i].endpoint];
 
+			/* An entry of jn_live comes before it is asked for and goes after. */
+			assert_true(!now.live || !held[h].endpoints[i].live ||
+				    now.live == held[h].endpoints[i].live);
+			now.live = held[h].endpoints[i].live;
 			now.weight = held[h].endpoints[i].weight;
 			assert_memory_equal(&now, &held[h].endpoints[i], sizeof(now));
 		}
@@ -103,11 +108,34 @@ static inline int by_text(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
+/* Every endpoint that a revision picks from has what the revision asks about. */
+static inline void check_live(const struct jn_revision *r)
+{
+	bool asks = jn_rules_ask_backends(&r->rules, r->algorithm);
+
+	assert_int_equal(r->flags, jn_rules_flags(&r->rules, r->algorithm, IPPROTO_TCP));
+	assert_int_equal(r->live != 0, jn_rules_ask_service(&r->rules));
+	assert_true(!r->live || tables->live[r->live].epoch);
+	assert_true(!(r->flags & JN_REVISION_COUNTS) || tables->needs & JN_NEED_COUNTS);
+	assert_true(!(r->flags & JN_REVISION_WATCHES) || tables->needs & JN_NEED_WATCHES);
+	for (uint32_t i = 0; i < r->member_count && r->slot_count; i++) {
+		uint32_t id = tables->slots[r->member_base + i].endpoint;
+		uint32_t live = tables->endpoints[id].live;
+
+		assert_true(!asks || (live && tables->live[live].epoch));
+	}
+}
+
 /* "random 10.1.0.1:80 10.1.0.2:80", sorted, each once; what it reads it holds. */
 static inline void see_vip(unsigned vip, char out[SEEN_BYTES])
 {
 	const struct jn_frontend_key key = vip_key(vip);
 	const struct jn_frontend *frontend = tables_find(&key);
+	static const char *const words[JN_ALGORITHM_MAX] = {
+		[JN_ALGORITHM_RANDOM] = "random",
+		[JN_ALGORITHM_ROUND_ROBIN] = "turns",
+		[JN_ALGORITHM_LEAST_CONNECTIONS] = "least",
+	};
 	char texts[16][JN_ENDPOINT_TEXT_BYTES];
 	const struct jn_revision *r;
 	uint64_t word;
@@ -115,12 +143,13 @@ static inline void see_vip(unsigned vip, char out[SEEN_BYTES])
 	out[0] = 0;
 	if (!frontend)
 		return;
-	assert_true(frontend->set && frontend->set < JN_MAX_SETS);
+	assert_true(frontend->set && frontend->set < TABLES_SETS);
 	word = tables->sets[frontend->set].word;
 	assert_int_not_equal(word, 0);
 	r = &tables->revisions[(uint32_t)word];
 	assert_int_equal(r->number, word >> 32);
 	hold((uint32_t)word);
+	check_live(r);
 	for (uint32_t i = 0; i < r->slot_count; i++) {
 		uint32_t id = tables->slots[r->slot_base + i].endpoint;
 		const struct jn_endpoint *e = &tables->endpoints[id];
@@ -132,7 +161,7 @@ static inline void see_vip(unsigned vip, char out[SEEN_BYTES])
 		(void)jn_endpoint_format(&e->addr, ntohs(e->port), texts[i]);
 	}
 	qsort(texts, r->slot_count, sizeof(texts[0]), by_text);
-	(void)strcpy(out, r->algorithm == JN_ALGORITHM_RANDOM ? "random" : "turns");
+	(void)strcpy(out, r->rules.max_connections ? "limited" : words[r->algorithm]);
 	for (uint32_t i = 0; i < r->slot_count; i++) {
 		if (i && !strcmp(texts[i], texts[i - 1]))
 			continue;
@@ -166,17 +195,49 @@ static inline bool is_seen(const struct view *view)
 	return true;
 }
 
+/* Entries of jn_live that endpoints or revisions name; those of one backend are one. */
+static inline unsigned count_live(void)
+{
+	static bool is_named[TABLES_LIVE];
+	unsigned count = 0;
+
+	memset(is_named, 0, sizeof(is_named));
+	for (uint32_t i = 1; i < TABLES_ENDPOINTS; i++) {
+		const struct jn_endpoint *e = &tables->endpoints[i];
+
+		if (!e->service || !e->live)
+			continue;
+		count += !is_named[e->live];
+		is_named[e->live] = true;
+		for (uint32_t k = 1; k < i && i < 200; k++) {
+			const struct jn_endpoint *other = &tables->endpoints[k];
+
+			if (other->service && other->live && other->port == e->port &&
+			    jn_addr_equal(&other->addr, &e->addr))
+				assert_int_equal(other->live, e->live);
+		}
+	}
+	for (uint32_t i = 1; i < TABLES_SETS; i++) {
+		uint64_t word = tables->sets[i].word;
+		uint32_t live = word ? tables->revisions[(uint32_t)word].live : 0;
+
+		count += live && !is_named[live];
+		is_named[live] = true;
+	}
+	return count;
+}
+
 /* Nothing is left in the tables that nobody leads to. */
 static inline void check_no_leftovers(void)
 {
 	unsigned used = 0, names = 0, sets = 0;
 	struct jn_usage usage[JN_USAGE_COUNT];
 
-	for (uint32_t i = 1; i < JN_MAX_ENDPOINTS; i++)
+	for (uint32_t i = 1; i < TABLES_ENDPOINTS; i++)
 		used += tables->endpoints[i].service != 0;
-	for (uint32_t i = 1; i < JN_MAX_SERVICES; i++)
+	for (uint32_t i = 1; i < TABLES_SERVICES; i++)
 		names += tables->has_name[i];
-	for (uint32_t i = 1; i < JN_MAX_SETS; i++)
+	for (uint32_t i = 1; i < TABLES_SETS; i++)
 		sets += tables->sets[i].word != 0;
 	jn_engine_usage(engine, usage);
 	assert_int_equal(names, usage[0].used);
@@ -184,6 +245,7 @@ static inline void check_no_leftovers(void)
 	assert_int_equal(sets, usage[2].used);
 	assert_int_equal(used, usage[3].used);
 	assert_int_equal(tables->frontend_count, usage[4].used);
+	assert_int_equal(count_live(), usage[6].used);
 }
 
 /* --- the executor: jobs run when the test says so ------------------------------------------------- */
@@ -251,14 +313,43 @@ static inline void run_jobs(void)
 		run_one();
 }
 
+/* --- its one timer: it runs out when the test says so --------------------------------------------- */
+
+static struct {
+	void (*fn)(void *arg);
+	void *arg;
+	uint64_t delay_ms;
+} timer;
+
+static inline int start_timer(void *context, uint64_t delay_ms, void (*fn)(void *arg), void *arg,
+			      void **out)
+{
+	(void)context;
+	assert_null(timer.fn);
+	timer.fn = fn;
+	timer.arg = arg;
+	timer.delay_ms = delay_ms;
+	*out = &timer;
+	return 0;
+}
+
+static inline void stop_timer(void **handle)
+{
+	*handle = NULL;
+	timer.fn = NULL;
+}
+
 /* --- the engine ----------------------------------------------------------------------------------- */
 
 static inline int try_open(void)
 {
 	struct jn_engine_options options = { .datapath = tables,
-					     .executor = { .submit = submit },
+					     .executor = { .submit = submit,
+							   .start_timer = start_timer,
+							   .stop_timer = stop_timer },
 					     .state_dir = "",
-					     .netns_cookie = COOKIE };
+					     .netns_cookie = COOKIE,
+					     .has_guard_routes = true };
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 	int rc;
 
@@ -292,6 +383,7 @@ static inline int engine_setup(void **state)
 	tables_crash_at = tables_fail_frontend = tables_fail_name = 0;
 	tables_commit_rc = 0;
 	refuses_jobs = false;
+	timer.fn = NULL;
 	held_count = 0;
 	open_engine();
 	return 0;
@@ -377,6 +469,19 @@ static inline void add_policy(struct jn_write *w, const char *name, const char *
 		       "\"metadata\":{\"name\":\"%s\"},\"spec\":{\"targetRef\":{\"kind\":"
 		       "\"LocalService\",\"name\":\"%s\"},\"algorithm\":\"%s\"}}",
 		       name, name, algorithm);
+	add_json(w, json);
+}
+
+/* Beyond an algorithm: {"limits": …} and the like. */
+static inline void add_rules(struct jn_write *w, const char *name, const char *rules)
+{
+	char json[512];
+
+	(void)snprintf(json, sizeof(json),
+		       "{\"apiVersion\":\"junctor.dev/v1alpha1\",\"kind\":\"TrafficPolicy\","
+		       "\"metadata\":{\"name\":\"%s\"},\"spec\":{\"targetRef\":{\"kind\":"
+		       "\"LocalService\",\"name\":\"%s\"},%s}}",
+		       name, name, rules);
 	add_json(w, json);
 }
 

@@ -11,11 +11,14 @@
 #define NAMES 3
 #define BACKENDS 5 /* 10.1.0.1:8001 .. 8004, and 127.0.0.1:9000 */
 
+enum rules { RULES_NONE, RULES_TURNS, RULES_LEAST, RULES_LIMITED, RULES_MAX };
+static const char *const words[RULES_MAX] = { "random", "turns", "least", "limited" };
+
 struct declared {
 	unsigned vips;	   /* bits; 0: does not exist */
 	unsigned backends; /* bits */
 	unsigned idle;	   /* bits: of weight 0 */
-	bool has_policy;
+	enum rules rules;
 };
 
 struct reference {
@@ -36,7 +39,7 @@ static struct view view_of(const struct reference *r)
 		for (unsigned vip = 0; vip < VIPS; vip++) {
 			if (!(d->vips & 1u << vip))
 				continue;
-			(void)strcpy(view.vip[vip], d->has_policy ? "turns" : "random");
+			(void)strcpy(view.vip[vip], words[d->rules]);
 			for (unsigned b = 0; b < BACKENDS; b++) {
 				if (d->backends & ~d->idle & 1u << b)
 					(void)strcat(strcat(view.vip[vip], " "), backends[b]);
@@ -85,7 +88,7 @@ static struct jn_write *random_write(struct reference *r)
 
 	for (unsigned n = 0; n < NAMES; n++) {
 		struct declared *d = &r->services[n];
-		bool had_policy = d->has_policy;
+		enum rules before = d->rules;
 
 		if (random_below(2))
 			continue;
@@ -101,11 +104,17 @@ static struct jn_write *random_write(struct reference *r)
 			d->vips = 1;
 		d->backends = random_below(1u << BACKENDS);
 		d->idle = random_below(3) ? 0 : random_below(1u << BACKENDS);
-		d->has_policy = random_below(2);
+		d->rules = random_below(RULES_MAX);
 		add_declared(w, names[n], d);
-		if (d->has_policy)
+		if (d->rules == RULES_TURNS)
 			add_policy(w, names[n], "RoundRobin");
-		else if (had_policy)
+		else if (d->rules == RULES_LEAST)
+			add_policy(w, names[n], "LeastConnections");
+		else if (d->rules == RULES_LIMITED)
+			add_rules(w, names[n],
+				  "\"algorithm\":\"RoundRobin\",\"outlier\":{},\"limits\":{"
+				  "\"connections\":9,\"connectionsPerBackend\":3}");
+		else if (before)
 			add_delete(w, JN_KIND_TRAFFIC_POLICY, names[n]);
 	}
 	return w;
@@ -209,11 +218,33 @@ static void test_random_batches_and_crashes_are_never_mixed(void **state)
 	run_jobs();
 }
 
+/* The smallest tables there can be: they grow as they fill. */
+static int small_setup(void **state)
+{
+	const struct jn_sizes large = tables_first;
+	int rc;
+
+	tables_first = (struct jn_sizes){ 2, 2, 2, 2, 2, 2, 2 };
+	tables_growths = 0;
+	rc = engine_setup(state);
+	tables_first = large;
+	return rc;
+}
+
+static void test_tables_grow_under_random_batches_and_crashes(void **state)
+{
+	test_random_batches_and_crashes_are_never_mixed(state);
+	assert_true(tables_growths >= 4);
+	assert_true(tables->sizes.endpoints < TABLES_ENDPOINTS / 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_random_batches_and_crashes_are_never_mixed,
 						engine_setup, engine_teardown),
+		cmocka_unit_test_setup_teardown(test_tables_grow_under_random_batches_and_crashes,
+						small_setup, engine_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

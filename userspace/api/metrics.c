@@ -80,10 +80,12 @@ static void write_hooks(struct jn_buffer *out, struct jn_datapath *datapath)
 
 	jn_datapath_hooks(datapath, hooks);
 	start_family(out, "junctor_hook_attached", "gauge",
-		     "1 where the hook is attached, else 0.");
-	for (size_t i = 0; i < JN_HOOK_COUNT; i++)
-		write_labelled(out, "junctor_hook_attached", "hook", hooks[i].name,
-			       hooks[i].is_attached);
+		     "1 where a hook that is needed is attached, else 0.");
+	for (size_t i = 0; i < JN_HOOK_COUNT; i++) {
+		if (hooks[i].is_needed || hooks[i].is_attached)
+			write_labelled(out, "junctor_hook_attached", "hook", hooks[i].name,
+				       hooks[i].is_attached);
+	}
 }
 
 static void write_reasons(struct jn_buffer *out, struct jn_datapath *datapath)
@@ -105,6 +107,42 @@ static void write_reasons(struct jn_buffer *out, struct jn_datapath *datapath)
 			write_labelled(out, "junctor_decisions_total", "reason", names[i],
 				       counts[i]);
 	}
+}
+
+static void write_events(struct jn_buffer *out, struct jn_datapath *datapath)
+{
+	static const char *const names[JN_EVENT_MAX] = {
+#define EVENT_NAME(id, name, meaning) [JN_EVENT_##id] = (name),
+		JN_EVENTS(EVENT_NAME)
+#undef EVENT_NAME
+	};
+	uint64_t counts[JN_EVENT_MAX];
+
+	if (jn_datapath_read_events(datapath, counts))
+		return;
+	start_family(out, "junctor_backend_events_total", "counter",
+		     "Backends that were ejected or readmitted, and sets that took all back in.");
+	for (unsigned i = 0; i < JN_EVENT_MAX; i++)
+		write_labelled(out, "junctor_backend_events_total", "event", names[i], counts[i]);
+}
+
+static void write_endings(struct jn_buffer *out, const struct jn_engine *engine)
+{
+	struct jn_ended_count ended[JN_ENDED_COUNT];
+
+	jn_engine_ended(engine, ended);
+	start_family(out, "junctor_sockets_ended_total", "counter",
+		     "Sockets of gone backends that were ended, by why.");
+	for (unsigned i = 0; i < JN_ENDED_COUNT; i++)
+		jn_buffer_printf(out,
+				 "junctor_sockets_ended_total{protocol=\"%s\",reason=\"%s\"} "
+				 "%llu\n",
+				 ended[i].protocol, ended[i].reason,
+				 (unsigned long long)ended[i].count);
+	write_gauge(out, "junctor_sockets_unreachable", jn_engine_unreachable(engine),
+		    "Sockets that are to be ended, in network namespaces that cannot be entered.");
+	write_gauge(out, "junctor_guard_routes", jn_engine_guard_routes(engine),
+		    "Service addresses with a guard route.");
 }
 
 static void write_process(struct jn_buffer *out)
@@ -146,7 +184,9 @@ static void write_whole(const struct jn_api *api, struct jn_buffer *out)
 		    "Connections to the control socket at once, at most.");
 	write_usage(out, engine);
 	write_hooks(out, api->options.datapath);
+	write_events(out, api->options.datapath);
 	write_reasons(out, api->options.datapath);
+	write_endings(out, engine);
 	write_process(out);
 }
 

@@ -74,6 +74,8 @@ static void write_hooks(struct jn_writer *w, struct jn_datapath *datapath)
 	jn_write_key(w, "hooks");
 	jn_write_open(w, '[');
 	for (size_t i = 0; i < JN_HOOK_COUNT; i++) {
+		if (!hooks[i].is_needed && !hooks[i].is_attached)
+			continue;
 		jn_write_open(w, '{');
 		jn_write_key_text(w, "name", hooks[i].name);
 		jn_write_key_bool(w, "attached", hooks[i].is_attached);
@@ -125,7 +127,7 @@ static bool are_hooks_attached(struct jn_datapath *datapath)
 
 	jn_datapath_hooks(datapath, hooks);
 	for (size_t i = 0; i < JN_HOOK_COUNT; i++) {
-		if (!hooks[i].is_attached)
+		if (hooks[i].is_needed && !hooks[i].is_attached)
 			return false;
 	}
 	return true;

@@ -83,7 +83,7 @@ int jn_datapath_read_stats(struct jn_datapath *dp, const uint32_t *services, siz
 	int rc;
 
 	for (size_t i = 0; i < count; i++) {
-		assert(services[i] < JN_MAX_SERVICES);
+		assert(services[i] < dp->sizes.services);
 		lowest = services[i] < lowest ? services[i] : lowest;
 		highest = services[i] > highest ? services[i] : highest;
 	}
@@ -108,22 +108,31 @@ int jn_datapath_zero_stats(struct jn_datapath *dp, uint32_t service)
 	return zeros ? bpf_map_update_elem(dp->stats, &service, zeros, BPF_ANY) : -ENOMEM;
 }
 
-int jn_datapath_read_reasons(struct jn_datapath *dp, uint64_t out[JN_REASON_MAX])
+/* Sums over CPUs of the first `count` entries. */
+static int read_counters(const struct jn_datapath *dp, int table, uint32_t count, uint64_t *out)
 {
 	JN_AUTO(jn_free_mem) uint64_t *cpus = calloc(dp->cpu_count, sizeof(*cpus));
-	uint64_t totals[JN_REASON_MAX] = { 0 };
 
 	if (!cpus)
 		return -ENOMEM;
-	for (uint32_t reason = 0; reason < JN_REASON_MAX; reason++) {
-		int rc = bpf_map_lookup_elem(dp->reasons, &reason, cpus);
+	for (uint32_t entry = 0; entry < count; entry++) {
+		int rc = bpf_map_lookup_elem(table, &entry, cpus);
 
 		if (rc)
 			return rc;
+		out[entry] = 0;
 		for (unsigned i = 0; i < dp->cpu_count; i++)
-			totals[reason] += cpus[i];
+			out[entry] += cpus[i];
 	}
-	for (uint32_t reason = 0; reason < JN_REASON_MAX; reason++)
-		out[reason] = totals[reason];
 	return 0;
+}
+
+int jn_datapath_read_reasons(struct jn_datapath *dp, uint64_t out[JN_REASON_MAX])
+{
+	return read_counters(dp, dp->reasons, JN_REASON_MAX, out);
+}
+
+int jn_datapath_read_events(struct jn_datapath *dp, uint64_t out[JN_EVENT_MAX])
+{
+	return read_counters(dp, dp->events, JN_EVENT_MAX, out);
 }

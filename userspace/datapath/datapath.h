@@ -24,9 +24,14 @@ struct jn_datapath_options {
 	const char *cgroup;  /* where the hooks are attached */
 };
 
+/* How many entries tables hold; see limits.h. */
+struct jn_sizes {
+	uint32_t services, sets, frontends, endpoints, revisions, slots, live;
+};
+
 /*
  * Load the programs and adopt the pinned tables, or create them where there are none. A pinned
- * table of another type, key size, value size, number of entries or flags is refused unread.
+ * table of another type, key size, value size, flags or an impossible size is refused unread.
  * Nothing is attached yet, and nothing new stays behind on failure. err names what is missing and
  * what to do.
  */
@@ -41,16 +46,46 @@ int jn_datapath_open(const struct jn_datapath_options *options, struct jn_datapa
  */
 int jn_datapath_attach(struct jn_datapath *dp, struct jn_error *err);
 
+/*
+ * Which hooks beyond those that are always attached do objects need? What was not needed before is
+ * attached now, what is not needed any more goes; before jn_datapath_attach it is only remembered.
+ * On failure nothing changed.
+ */
+#define JN_NEED_COUNTS 1  /* sock_release: connections are counted */
+#define JN_NEED_WATCHES 2 /* sockops: how connections begin and end */
+int jn_datapath_need(struct jn_datapath *dp, unsigned needs, struct jn_error *err);
+
 /* Close fds and mappings. What is pinned stays and goes on serving. */
 void jn_datapath_close(struct jn_datapath **dp);
 
 struct jn_hook_status {
 	const char *name; /* "connect4", … */
+	bool is_needed;	  /* always, or by an object */
 	bool is_attached;
 };
-#define JN_HOOK_COUNT 8
+#define JN_HOOK_COUNT 10
 /* Static names; asks the kernel for each link. */
 void jn_datapath_hooks(struct jn_datapath *dp, struct jn_hook_status out[JN_HOOK_COUNT]);
+
+/* The present sizes. */
+const struct jn_sizes *jn_datapath_sizes(const struct jn_datapath *dp);
+
+/*
+ * Larger tables, in three steps. Between the first and the second nobody may write tables; hooks go
+ * on all the time, from the old tables or from equal new ones.
+ *
+ *	load    larger tables and programs on them; takes long, on any thread
+ *	swap    contents copied, every attached hook swapped; from here on the new ones are written
+ *	settle  after a grace period: what programs counted in the old ones is added, they are let go
+ */
+struct jn_growth;
+
+/* sizes: none below the present one. -ENOMEM and others with err; nothing changed. */
+int jn_datapath_grow_load(const struct jn_datapath *dp, const struct jn_sizes *sizes,
+			  struct jn_growth **out, struct jn_error *err);
+/* On failure the old ones go on; then, too, jn_datapath_grow_settle lets go of the growth. */
+int jn_datapath_grow_swap(struct jn_datapath *dp, struct jn_growth *growth, struct jn_error *err);
+void jn_datapath_grow_settle(struct jn_datapath *dp, struct jn_growth **growth);
 
 /* Was there a pinned table already when jn_datapath_open ran? */
 bool jn_datapath_is_adopted(const struct jn_datapath *dp);
@@ -63,12 +98,16 @@ const struct jn_set *jn_datapath_sets(const struct jn_datapath *dp);
 const struct jn_revision *jn_datapath_revisions(const struct jn_datapath *dp);
 const struct jn_slot *jn_datapath_slots(const struct jn_datapath *dp);
 const struct jn_endpoint *jn_datapath_endpoints(const struct jn_datapath *dp);
+const struct jn_live *jn_datapath_live(const struct jn_datapath *dp);
 
 /* service is stored last (release): an endpoint is whole before it is anybody's. */
 void jn_datapath_put_endpoint(struct jn_datapath *dp, uint32_t id, const struct jn_endpoint *e);
 void jn_datapath_set_endpoint_weight(struct jn_datapath *dp, uint32_t id, uint16_t weight);
 /* service = 0 first, then the rest is zeroed. */
 void jn_datapath_set_endpoint_since(struct jn_datapath *dp, uint32_t id, uint32_t since_s);
+void jn_datapath_set_endpoint_live(struct jn_datapath *dp, uint32_t id, uint32_t live);
+/* Nothing is known and nobody counted any more; sockets of before stay out of it. */
+void jn_datapath_begin_live(struct jn_datapath *dp, uint32_t live);
 void jn_datapath_clear_endpoint(struct jn_datapath *dp, uint32_t id);
 /* A hidden revision: its slots from slot_base on, then the record itself. */
 void jn_datapath_put_revision(struct jn_datapath *dp, uint32_t index, const struct jn_revision *r,
@@ -88,6 +127,9 @@ int jn_datapath_put_frontends(struct jn_datapath *dp, const struct jn_frontend_k
 /* Keys that are not there are fine. */
 int jn_datapath_del_frontends(struct jn_datapath *dp, const struct jn_frontend_key *keys,
 			      size_t count);
+/* -ENOENT: there is none. */
+int jn_datapath_get_frontend(struct jn_datapath *dp, const struct jn_frontend_key *key,
+			     struct jn_frontend *out);
 int jn_datapath_put_names(struct jn_datapath *dp, const uint32_t *services,
 			  const struct jn_name *names, size_t count, size_t *done);
 int jn_datapath_del_names(struct jn_datapath *dp, const uint32_t *services, size_t count);
@@ -105,6 +147,7 @@ int jn_datapath_read_stats(struct jn_datapath *dp, const uint32_t *services, siz
 			   struct jn_stats *out);
 int jn_datapath_zero_stats(struct jn_datapath *dp, uint32_t service);
 int jn_datapath_read_reasons(struct jn_datapath *dp, uint64_t out[JN_REASON_MAX]);
+int jn_datapath_read_events(struct jn_datapath *dp, uint64_t out[JN_EVENT_MAX]);
 
 /* --- about this machine --------------------------------------------------------------------- */
 /* The cookie by which hooks know this process's network namespace; -errno when it has none. */

@@ -9,6 +9,7 @@
  *	  is not the wanted one
  *	a link at the cgroup, another build's	the program in it is swapped (link update)
  *	a link at the cgroup, this build's	nothing
+ *	a link of a hook that no object needs	it goes, last
  *
  * New links are pinned under a name of their own and renamed when all of them stand, so that a
  * failure or a crash leaves either the old name or the new one.
@@ -28,25 +29,27 @@
 static const struct {
 	const char *program; /* and the name of the link's pin; the hook's name follows the prefix */
 	enum bpf_attach_type type;
+	unsigned need; /* JN_NEED_…; 0: always */
 } hooks[] = {
-	{ "jn_connect4", BPF_CGROUP_INET4_CONNECT },
-	{ "jn_connect6", BPF_CGROUP_INET6_CONNECT },
-	{ "jn_sendmsg4", BPF_CGROUP_UDP4_SENDMSG },
-	{ "jn_sendmsg6", BPF_CGROUP_UDP6_SENDMSG },
-	{ "jn_recvmsg4", BPF_CGROUP_UDP4_RECVMSG },
-	{ "jn_recvmsg6", BPF_CGROUP_UDP6_RECVMSG },
-	{ "jn_getpeername4", BPF_CGROUP_INET4_GETPEERNAME },
-	{ "jn_getpeername6", BPF_CGROUP_INET6_GETPEERNAME },
+	{ "jn_connect4", BPF_CGROUP_INET4_CONNECT, 0 },
+	{ "jn_connect6", BPF_CGROUP_INET6_CONNECT, 0 },
+	{ "jn_sendmsg4", BPF_CGROUP_UDP4_SENDMSG, 0 },
+	{ "jn_sendmsg6", BPF_CGROUP_UDP6_SENDMSG, 0 },
+	{ "jn_recvmsg4", BPF_CGROUP_UDP4_RECVMSG, 0 },
+	{ "jn_recvmsg6", BPF_CGROUP_UDP6_RECVMSG, 0 },
+	{ "jn_getpeername4", BPF_CGROUP_INET4_GETPEERNAME, 0 },
+	{ "jn_getpeername6", BPF_CGROUP_INET6_GETPEERNAME, 0 },
+	{ "jn_sock_release", BPF_CGROUP_INET_SOCK_RELEASE, JN_NEED_COUNTS },
+	{ "jn_sockops", BPF_CGROUP_SOCK_OPS, JN_NEED_WATCHES },
 };
 _Static_assert(JN_COUNT(hooks) == JN_HOOK_COUNT, "every hook has its place for a link");
-
-#define NEW_SUFFIX "_new" /* of a link's pin until it takes its name; bpffs allows no dots */
 
 enum step {
 	STEP_NONE,
 	STEP_SWAP,    /* the link stays, its program is replaced */
 	STEP_ATTACH,  /* there is no link */
 	STEP_REPLACE, /* there is one that is of no use */
+	STEP_DETACH   /* nobody needs it */
 };
 
 struct attachment {
@@ -64,13 +67,23 @@ static const char *hook_name(size_t i)
 	return hooks[i].program + strlen(JN_PIN_PREFIX);
 }
 
-static int program_of(const struct jn_datapath *dp, size_t i)
+static bool is_needed(const struct jn_datapath *dp, size_t i)
+{
+	return !hooks[i].need || dp->needs & hooks[i].need;
+}
+
+int jn_program_fd(const struct bpf_object *object, size_t hook)
 {
 	const struct bpf_program *program =
-		bpf_object__find_program_by_name(dp->object, hooks[i].program);
+		bpf_object__find_program_by_name(object, hooks[hook].program);
 
 	assert(program);
 	return bpf_program__fd(program);
+}
+
+static int program_of(const struct jn_datapath *dp, size_t i)
+{
+	return jn_program_fd(dp->object, i);
 }
 
 static int name_pin(const struct jn_datapath *dp, size_t i, const char *suffix, char **out)
@@ -146,7 +159,7 @@ static int look(struct attachment *a, size_t i, struct jn_error *err)
 		return rc;
 	fd = jn_pin_open(path, &kind);
 	if (fd == -ENOENT) {
-		a->steps[i] = STEP_ATTACH;
+		a->steps[i] = is_needed(a->dp, i) ? STEP_ATTACH : STEP_NONE;
 		return 0;
 	}
 	if (fd < 0)
@@ -158,6 +171,10 @@ static int look(struct attachment *a, size_t i, struct jn_error *err)
 		rc = -EINVAL;
 	if (rc)
 		return refuse_pin(path, rc, err);
+	if (!is_needed(a->dp, i)) {
+		a->steps[i] = STEP_DETACH;
+		return 0;
+	}
 	if (info.cgroup.cgroup_id != a->cgroup_id) { /* 0: its cgroup was removed */
 		a->steps[i] = STEP_REPLACE;
 		return 0;
@@ -198,7 +215,7 @@ static int refuse_attach(const struct attachment *a, size_t i, int rc, struct jn
 static int make_link(struct attachment *a, size_t i, struct jn_error *err)
 {
 	JN_AUTO(jn_free_mem) char *path = NULL;
-	int rc = name_pin(a->dp, i, NEW_SUFFIX, &path), fd;
+	int rc = name_pin(a->dp, i, JN_NEW_SUFFIX, &path), fd;
 
 	if (rc)
 		return rc;
@@ -233,7 +250,7 @@ static int swap_program(struct attachment *a, size_t i, struct jn_error *err)
 static int rename_link(struct attachment *a, size_t i, struct jn_error *err)
 {
 	JN_AUTO(jn_free_mem) char *from = NULL, *to = NULL;
-	int rc = name_pin(a->dp, i, NEW_SUFFIX, &from);
+	int rc = name_pin(a->dp, i, JN_NEW_SUFFIX, &from);
 
 	if (!rc)
 		rc = name_pin(a->dp, i, "", &to);
@@ -262,7 +279,7 @@ static void undo_link(struct attachment *a, size_t i)
 	if (a->steps[i] == STEP_REPLACE && a->is_renamed[i])
 		return;
 	if (a->is_pinned[i])
-		unpin(a->dp, i, NEW_SUFFIX);
+		unpin(a->dp, i, JN_NEW_SUFFIX);
 	if (a->is_renamed[i])
 		unpin(a->dp, i, "");
 	if (a->dp->links[i] >= 0)
@@ -307,7 +324,7 @@ int jn_datapath_attach(struct jn_datapath *dp, struct jn_error *err)
 
 	for (size_t i = 0; i < JN_HOOK_COUNT; i++) {
 		a.old[i] = -1;
-		unpin(dp, i, NEW_SUFFIX); /* a start that died halfway left it */
+		unpin(dp, i, JN_NEW_SUFFIX); /* a start that died halfway left it */
 	}
 	rc = jn_cgroup_open(dp->cgroup, &a.cgroup, &a.cgroup_id, err);
 	if (!rc)
@@ -323,11 +340,32 @@ int jn_datapath_attach(struct jn_datapath *dp, struct jn_error *err)
 				    "the hooks cannot be attached at %s (%s); free some memory",
 				    dp->cgroup, strerror(-rc));
 	a.is_done = true;
+	dp->is_attached = true;
 	for (size_t i = 0; i < JN_HOOK_COUNT; i++) {
 		if (a.old[i] >= 0)
 			(void)bpf_link_detach(a.old[i]); /* its name and its last fd go, too */
+		if (a.steps[i] == STEP_DETACH) {
+			unpin(dp, i, "");
+			jn_close_fd(&dp->links[i]);
+		}
 	}
 	return 0;
+}
+
+int jn_datapath_need(struct jn_datapath *dp, unsigned needs, struct jn_error *err)
+{
+	unsigned before = dp->needs;
+	int rc;
+
+	if (needs == before)
+		return 0;
+	dp->needs = needs;
+	if (!dp->is_attached)
+		return 0;
+	rc = jn_datapath_attach(dp, err);
+	if (rc)
+		dp->needs = before;
+	return rc;
 }
 
 void jn_datapath_hooks(struct jn_datapath *dp, struct jn_hook_status out[JN_HOOK_COUNT])
@@ -336,6 +374,7 @@ void jn_datapath_hooks(struct jn_datapath *dp, struct jn_hook_status out[JN_HOOK
 		struct bpf_link_info info;
 
 		out[i].name = hook_name(i);
+		out[i].is_needed = is_needed(dp, i);
 		out[i].is_attached = dp->links[i] >= 0 && !jn_link_ask(dp->links[i], &info) &&
 				     info.cgroup.cgroup_id;
 	}

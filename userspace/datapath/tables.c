@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include <bpf/libbpf.h>
 
@@ -20,40 +21,50 @@
 
 static const struct {
 	const char *name;
-	size_t bytes;
+	size_t entry;
 } list[] = {
-	{ "jn_sets", JN_MAX_SETS * sizeof(struct jn_set) },
-	{ "jn_revisions", JN_MAX_REVISIONS * sizeof(struct jn_revision) },
-	{ "jn_slots", JN_MAX_SLOTS * sizeof(struct jn_slot) },
-	{ "jn_endpoints", JN_MAX_ENDPOINTS * sizeof(struct jn_endpoint) },
-	{ "jn_meta", sizeof(struct jn_meta) },
+	{ "jn_sets", sizeof(struct jn_set) },	{ "jn_revisions", sizeof(struct jn_revision) },
+	{ "jn_slots", sizeof(struct jn_slot) }, { "jn_endpoints", sizeof(struct jn_endpoint) },
+	{ "jn_live", sizeof(struct jn_live) },	{ "jn_meta", sizeof(struct jn_meta) },
 };
+_Static_assert(JN_COUNT(list) == JN_MAPPED_COUNT, "every mapped table has its size");
 
 /* Where the address of the i-th table is kept. */
 static void **place_of(struct jn_tables *tables, size_t i)
 {
-	void **const places[] = { (void **)&tables->sets, (void **)&tables->revisions,
+	void **const places[] = { (void **)&tables->sets,  (void **)&tables->revisions,
 				  (void **)&tables->slots, (void **)&tables->endpoints,
-				  (void **)&tables->meta };
+				  (void **)&tables->live,  (void **)&tables->meta };
 
 	_Static_assert(JN_COUNT(places) == JN_COUNT(list), "every mapped table has its place");
 	return places[i];
 }
 
-int jn_tables_map(struct bpf_object *object, struct jn_tables *tables)
+/* The kernel's coarse clock moves once a tick. */
+static uint32_t tick_us(void)
+{
+	struct timespec tick = { .tv_nsec = 0 };
+
+	(void)clock_getres(CLOCK_MONOTONIC_COARSE, &tick); /* cannot fail with this clock */
+	return (uint32_t)(tick.tv_nsec / 1000);
+}
+
+int jn_tables_map(const struct bpf_object *object, struct jn_tables *tables)
 {
 	for (size_t i = 0; i < JN_COUNT(list); i++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(object, list[i].name);
+		const struct bpf_map *map = bpf_object__find_map_by_name(object, list[i].name);
+		size_t bytes;
 		void *at;
 
-		assert(map && (size_t)bpf_map__max_entries(map) * bpf_map__value_size(map) ==
-				      list[i].bytes);
-		at = mmap(NULL, list[i].bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map),
-			  0);
+		assert(map && bpf_map__value_size(map) == list[i].entry);
+		bytes = bpf_map__max_entries(map) * list[i].entry;
+		at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
 		if (at == MAP_FAILED)
 			return -errno;
 		*place_of(tables, i) = at;
+		tables->bytes[i] = bytes;
 	}
+	tables->meta->tick_us = tick_us();
 	return 0;
 }
 
@@ -63,8 +74,19 @@ void jn_tables_unmap(struct jn_tables *tables)
 		void **place = place_of(tables, i);
 
 		if (*place)
-			(void)munmap(*place, list[i].bytes); /* cannot fail for what was mapped */
+			(void)munmap(*place,
+				     tables->bytes[i]); /* cannot fail for what was mapped */
 		*place = NULL;
+	}
+}
+
+void jn_tables_copy(struct jn_tables *to, const struct jn_tables *from)
+{
+	struct jn_tables *source = (struct jn_tables *)(uintptr_t)from; /* only read */
+
+	for (size_t i = 0; i < JN_COUNT(list); i++) {
+		if (to->bytes[i] > from->bytes[i])
+			memcpy(*place_of(to, i), *place_of(source, i), from->bytes[i]);
 	}
 }
 
@@ -90,6 +112,11 @@ const struct jn_endpoint *jn_datapath_endpoints(const struct jn_datapath *dp)
 	return dp->tables.endpoints;
 }
 
+const struct jn_live *jn_datapath_live(const struct jn_datapath *dp)
+{
+	return dp->tables.live;
+}
+
 uint64_t jn_datapath_generation(const struct jn_datapath *dp)
 {
 	return __atomic_load_n(&dp->tables.meta->generation, __ATOMIC_ACQUIRE);
@@ -101,7 +128,7 @@ void jn_datapath_put_endpoint(struct jn_datapath *dp, uint32_t id, const struct 
 {
 	struct jn_endpoint *entry = &dp->tables.endpoints[id];
 
-	assert(id && id < JN_MAX_ENDPOINTS);
+	assert(id && id < dp->sizes.endpoints);
 	jn_store_seam();
 	entry->addr = e->addr;
 	jn_store_seam();
@@ -111,28 +138,50 @@ void jn_datapath_put_endpoint(struct jn_datapath *dp, uint32_t id, const struct 
 	jn_store_seam();
 	entry->since_s = e->since_s;
 	jn_store_seam();
+	entry->live = e->live;
+	jn_store_seam();
 	__atomic_store_n(&entry->service, e->service, __ATOMIC_RELEASE);
 }
 
 void jn_datapath_set_endpoint_weight(struct jn_datapath *dp, uint32_t id, uint16_t weight)
 {
-	assert(id && id < JN_MAX_ENDPOINTS);
+	assert(id && id < dp->sizes.endpoints);
 	jn_store_seam();
 	__atomic_store_n(&dp->tables.endpoints[id].weight, weight, __ATOMIC_RELEASE);
 }
 
 void jn_datapath_set_endpoint_since(struct jn_datapath *dp, uint32_t id, uint32_t since_s)
 {
-	assert(id && id < JN_MAX_ENDPOINTS);
+	assert(id && id < dp->sizes.endpoints);
 	jn_store_seam();
 	__atomic_store_n(&dp->tables.endpoints[id].since_s, since_s, __ATOMIC_RELEASE);
+}
+
+void jn_datapath_set_endpoint_live(struct jn_datapath *dp, uint32_t id, uint32_t live)
+{
+	assert(id && id < dp->sizes.endpoints && live < dp->sizes.live);
+	jn_store_seam();
+	__atomic_store_n(&dp->tables.endpoints[id].live, live, __ATOMIC_RELEASE);
+}
+
+/* The epoch first: who counted before lets go before the count begins anew. */
+void jn_datapath_begin_live(struct jn_datapath *dp, uint32_t live)
+{
+	struct jn_live *entry = &dp->tables.live[live];
+	uint32_t epoch = entry->epoch + 1;
+
+	assert(live && live < dp->sizes.live);
+	jn_store_seam();
+	__atomic_store_n(&entry->epoch, epoch, __ATOMIC_RELEASE);
+	jn_store_seam();
+	*entry = (struct jn_live){ .epoch = epoch };
 }
 
 void jn_datapath_clear_endpoint(struct jn_datapath *dp, uint32_t id)
 {
 	struct jn_endpoint *entry = &dp->tables.endpoints[id];
 
-	assert(id && id < JN_MAX_ENDPOINTS);
+	assert(id && id < dp->sizes.endpoints);
 	jn_store_seam();
 	__atomic_store_n(&entry->service, 0, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_RELEASE); /* gone before it is blank */
@@ -144,6 +193,8 @@ void jn_datapath_clear_endpoint(struct jn_datapath *dp, uint32_t id)
 	entry->weight = 0;
 	jn_store_seam();
 	entry->since_s = 0;
+	jn_store_seam();
+	entry->live = 0;
 }
 
 /* number goes last: while it is another one than the word's, nobody takes the record for whole. */
@@ -152,10 +203,11 @@ void jn_datapath_put_revision(struct jn_datapath *dp, uint32_t index, const stru
 {
 	struct jn_revision *entry = &dp->tables.revisions[index];
 	struct jn_revision whole = *r;
+	uint32_t count = jn_revision_slots(r);
 
-	assert(index && index < JN_MAX_REVISIONS);
-	assert(r->slot_base <= JN_MAX_SLOTS && r->slot_count <= JN_MAX_SLOTS - r->slot_base);
-	for (uint32_t i = 0; i < r->slot_count; i++) {
+	assert(index && index < dp->sizes.revisions);
+	assert(r->slot_base <= dp->sizes.slots && count <= dp->sizes.slots - r->slot_base);
+	for (uint32_t i = 0; i < count; i++) {
 		jn_store_seam();
 		dp->tables.slots[r->slot_base + i] = slots[i];
 	}
@@ -168,7 +220,7 @@ void jn_datapath_put_revision(struct jn_datapath *dp, uint32_t index, const stru
 
 void jn_datapath_publish(struct jn_datapath *dp, uint32_t set, uint32_t index, uint32_t number)
 {
-	assert(set && set < JN_MAX_SETS && index < JN_MAX_REVISIONS);
+	assert(set && set < dp->sizes.sets && index < dp->sizes.revisions);
 	jn_store_seam();
 	__atomic_store_n(&dp->tables.sets[set].word, (uint64_t)number << 32 | index,
 			 __ATOMIC_RELEASE);

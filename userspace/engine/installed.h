@@ -19,13 +19,16 @@ struct jn_installed_port {
 	char port_name[JN_NAME_BYTES];
 	uint8_t proto;
 	bool is_uneven; /* found at start: its frontends' values differ, all must be written again */
+	uint8_t flags;	/* of its published revisions: JN_REVISION_… */
 	uint32_t service;
+	uint32_t live; /* of the service; 0: none */
 	uint64_t netns_cookie;
 	uint32_t sets[JN_FAMILY_MAX]; /* 0: none */
 	struct jn_frontend_key *frontends;
 	unsigned frontend_count;
 	uint32_t *endpoints;
 	unsigned endpoint_count;
+	int32_t drain_seconds; /* as its policy has it; not in the tables */
 };
 void jn_installed_port_done(struct jn_installed_port *port);
 

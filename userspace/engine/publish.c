@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/vec.h"
 #include "datapath/datapath.h"
+#include "engine/plan_lives.h"
 
 typedef int (*plan_fn)(struct jn_transaction *t, struct jn_port_plan *plan);
 
@@ -61,9 +62,25 @@ static void hide_endpoint(struct jn_transaction *t, struct jn_port_plan *plan, s
 						 .weight = desired->weight,
 						 .service = plan->service,
 						 .since_s = now_s,
+						 .live = plan->lives ? plan->lives[i].id : 0,
 					 });
 	else if (desired->weight && !jn_datapath_endpoints(datapath)[id].weight)
 		jn_datapath_set_endpoint_since(datapath, id, now_s);
+}
+
+/* Where every slot is picked from, each names another endpoint: the slots are the members. */
+static uint32_t member_base(const struct jn_set_plan *set)
+{
+	bool has_own = set->slots.count > set->slots.picked;
+
+	return set->slot_base + (has_own ? (uint32_t)set->slots.picked : 0);
+}
+
+static uint32_t member_count(const struct jn_set_plan *set)
+{
+	return (uint32_t)(set->slots.count > set->slots.picked
+				  ? set->slots.count - set->slots.picked
+				  : set->slots.picked);
 }
 
 static int hide_port(struct jn_transaction *t, struct jn_port_plan *plan)
@@ -72,6 +89,7 @@ static int hide_port(struct jn_transaction *t, struct jn_port_plan *plan)
 
 	if (!plan->desired)
 		return 0;
+	jn_plan_lives_hide(t->in, plan);
 	for (size_t i = 0; i < plan->desired->endpoint_count; i++)
 		hide_endpoint(t, plan, i);
 	for (unsigned family = 0; family < JN_FAMILY_MAX; family++) {
@@ -82,12 +100,15 @@ static int hide_port(struct jn_transaction *t, struct jn_port_plan *plan)
 						 &(struct jn_revision){
 							 .number = set->number,
 							 .slot_base = set->slot_base,
-							 .slot_count = (uint32_t)set->slots.count,
+							 .slot_count = (uint32_t)set->slots.picked,
 							 .no_endpoint_errno =
 								 plan->desired->no_endpoint_errno,
 							 .algorithm = plan->desired->algorithm,
 							 .flags = jn_plan_flags(plan->desired),
 							 .rules = plan->desired->rules,
+							 .member_base = member_base(set),
+							 .member_count = member_count(set),
+							 .live = plan->live.id,
 						 },
 						 set->slots.items);
 	}
@@ -142,6 +163,10 @@ static int hide_names(struct jn_transaction *t, struct jn_error *err)
 
 int jn_transaction_hide(struct jn_transaction *t, struct jn_error *err)
 {
+	int rc = jn_plan_hooks(t->in, t, err);
+
+	if (rc)
+		return rc;
 	t->is_hidden = true;
 	(void)each_plan(t, hide_port); /* plain stores cannot fail */
 	return hide_names(t, err);
@@ -234,7 +259,7 @@ int jn_transaction_publish(struct jn_transaction *t, uint64_t generation, struct
 bool jn_garbage_is_empty(const struct jn_garbage *garbage)
 {
 	return !garbage->services.count && !garbage->sets.count && !garbage->revisions.count &&
-	       !garbage->endpoints.count && !garbage->slots.count;
+	       !garbage->endpoints.count && !garbage->slots.count && !garbage->lives.count;
 }
 
 void jn_garbage_done(struct jn_garbage *garbage)
@@ -244,6 +269,7 @@ void jn_garbage_done(struct jn_garbage *garbage)
 	free(garbage->revisions.items);
 	free(garbage->endpoints.items);
 	free(garbage->slots.items);
+	free(garbage->lives.items);
 	*garbage = (struct jn_garbage){ 0 };
 }
 
@@ -282,10 +308,12 @@ static void discard_set(const struct jn_set_plan *set, struct jn_garbage *garbag
 		add_id(&garbage->sets, set->old_set);
 }
 
-static void discard_port(const struct jn_port_plan *plan, struct jn_garbage *garbage)
+static void discard_port(struct jn_install *in, const struct jn_port_plan *plan,
+			 struct jn_garbage *garbage)
 {
 	for (unsigned family = 0; family < JN_FAMILY_MAX; family++)
 		discard_set(&plan->sets[family], garbage);
+	jn_plan_lives_discard(in, plan, garbage);
 	for (size_t i = 0; i < plan->match.gone_count; i++)
 		add_id(&garbage->endpoints, plan->match.gone[i]);
 	if (!plan->desired)
@@ -299,6 +327,8 @@ static void adopt_port(struct jn_port_plan *plan, struct jn_desired_port *desire
 	memcpy(port->port_name, desired->name.port_name, sizeof(port->port_name));
 	port->proto = desired->name.proto;
 	port->service = plan->service;
+	port->live = plan->live.id;
+	port->flags = jn_plan_flags(desired);
 	port->netns_cookie = plan->netns_cookie;
 	for (unsigned family = 0; family < JN_FAMILY_MAX; family++)
 		port->sets[family] = plan->sets[family].set;
@@ -306,6 +336,15 @@ static void adopt_port(struct jn_port_plan *plan, struct jn_desired_port *desire
 	port->frontend_count = desired->frontend_count;
 	port->endpoints = JN_MOVE(plan->match.ids);
 	port->endpoint_count = desired->endpoint_count;
+	port->drain_seconds = desired->drain_seconds;
+}
+
+void jn_install_weigh(struct jn_install *in, uint8_t flags, int change)
+{
+	if (flags & JN_REVISION_COUNTS)
+		in->counting += (unsigned)change;
+	if (flags & JN_REVISION_WATCHES)
+		in->watching += (unsigned)change;
 }
 
 static void adopt_service(struct jn_install *in, struct jn_service_plan *service)
@@ -317,8 +356,12 @@ static void adopt_service(struct jn_install *in, struct jn_service_plan *service
 		return;
 	for (size_t i = 0; i < count; i++)
 		adopt_port(&service->ports[i], &service->desired.ports[i], &service->next_ports[i]);
-	for (size_t i = 0; i < installed->count; i++)
+	for (size_t i = 0; i < installed->count; i++) {
+		jn_install_weigh(in, installed->ports[i].flags, -1);
 		jn_installed_port_done(&installed->ports[i]);
+	}
+	for (size_t i = 0; i < count; i++)
+		jn_install_weigh(in, service->next_ports[i].flags, 1);
 	free(installed->ports);
 	installed->ports = JN_MOVE(service->next_ports);
 	installed->count = installed->capacity = count;
@@ -332,9 +375,10 @@ void jn_transaction_adopt(struct jn_transaction *t, struct jn_garbage *garbage)
 		struct jn_service_plan *service = &t->services[i];
 
 		for (size_t p = 0; p < service->port_count; p++)
-			discard_port(&service->ports[p], garbage);
+			discard_port(t->in, &service->ports[p], garbage);
 		adopt_service(t->in, service);
 	}
+	t->in->hidden_needs = 0;
 }
 
 /* --- collect ------------------------------------------------------------------------------------- */
@@ -356,6 +400,11 @@ void jn_garbage_collect(struct jn_install *in, struct jn_garbage *garbage)
 	for (size_t i = 0; i < garbage->slots.count; i++)
 		jn_ranges_free(&in->slots, garbage->slots.items[i].base,
 			       garbage->slots.items[i].count);
+	for (size_t i = 0; i < garbage->lives.count; i++) {
+		const struct jn_live_garbage *item = &garbage->lives.items[i];
+
+		jn_lives_drop(&in->lives, item->id, item->is_backend ? &item->backend : NULL, true);
+	}
 	/* A name that stays behind is found, and removed, at the next start. */
 	if (garbage->services.count)
 		(void)jn_datapath_del_names(in->datapath, garbage->services.items,
@@ -363,4 +412,5 @@ void jn_garbage_collect(struct jn_install *in, struct jn_garbage *garbage)
 	for (size_t i = 0; i < garbage->services.count; i++)
 		jn_ids_free(&in->services, garbage->services.items[i], now);
 	jn_garbage_done(garbage);
+	(void)jn_plan_hooks(in, NULL, NULL); /* one that stays too long does no harm */
 }

@@ -15,6 +15,7 @@
 #include "base/vec.h"
 #include "datapath/datapath.h"
 #include "engine/internal.h"
+#include "model/rules.h"
 #include "proto/address.h"
 
 static struct jn_object *new_object(enum jn_kind kind, const struct jn_installed_service *service)
@@ -205,16 +206,6 @@ static void name_after_port(struct jn_object_key *key, const char *name, const c
 	memcpy(key->name, text, length);
 }
 
-static void recover_rules(const struct jn_rules *rules, struct jn_traffic_policy *policy)
-{
-	policy->slow_start_seconds = rules->slow_start_seconds;
-	policy->affinity.timeout_seconds = JN_DEFAULT_AFFINITY_SECONDS;
-	if (!rules->affinity_seconds)
-		return;
-	policy->affinity.type = JN_AFFINITY_CLIENT_IP;
-	policy->affinity.timeout_seconds = rules->affinity_seconds;
-}
-
 /* One policy per port that does not choose in the default way. */
 static int recover_policy(struct jn_engine *e, const struct jn_installed_service *service,
 			  const struct jn_installed_port *port, struct jn_object_list *out)
@@ -236,7 +227,8 @@ static int recover_policy(struct jn_engine *e, const struct jn_installed_service
 	memcpy(object->policy.target, service->name, sizeof(service->name));
 	object->policy.algorithm = revision->algorithm;
 	object->policy.no_endpoint_errno = revision->no_endpoint_errno;
-	recover_rules(&revision->rules, &object->policy);
+	jn_rules_recover(&revision->rules, &object->policy);
+	object->policy.drain_seconds = JN_NEVER_DRAINED; /* not in the tables */
 	item = jn_vec_add(out);
 	if (!item) {
 		jn_object_unref(&object);

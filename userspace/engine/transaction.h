@@ -7,7 +7,7 @@
  *	         -- the commit on disk happens here --
  *	publish  sets, frontends, the generation                         (tables: from here it serves;
  *	         where the kernel refuses an entry: once more, later)
- *	adopt    what is installed now; what nobody uses becomes garbage  (memory only)
+ *	adopt    what is installed now; what nobody uses becomes garbage  (memory, endpoints' live)
  *	collect  after a grace period: garbage is cleared and its ids freed
  */
 #ifndef JUNCTOR_ENGINE_TRANSACTION_H
@@ -21,10 +21,22 @@
 #include "base/table.h"
 #include "engine/ids.h"
 #include "engine/installed.h"
+#include "engine/lives.h"
 #include "model/model.h"
 #include "model/plan.h"
 
 struct jn_datapath;
+struct jn_sizes;
+
+enum jn_full {
+	JN_FULL_SERVICES,
+	JN_FULL_SETS,
+	JN_FULL_FRONTENDS,
+	JN_FULL_ENDPOINTS,
+	JN_FULL_REVISIONS,
+	JN_FULL_SLOTS,
+	JN_FULL_LIVE
+};
 
 /* The tables and everything known about what stands in them. */
 struct jn_install {
@@ -33,6 +45,11 @@ struct jn_install {
 	uint64_t netns_cookie;
 	struct jn_table installed;
 	struct jn_ids services, sets, revisions, endpoints;
+	struct jn_lives lives;
+	enum jn_full full;     /* which table a prepare() that failed with -ENOSPC found full */
+	unsigned hidden_needs; /* hooks that a hidden transaction will need: JN_NEED_… */
+	unsigned counting,
+		watching; /* installed ports whose revisions do: which hooks are needed */
 	struct jn_ranges slots;
 	uint32_t last_number; /* of a revision */
 };
@@ -44,9 +61,18 @@ struct jn_install {
 const struct jn_revision *jn_published(const struct jn_datapath *datapath, uint32_t set,
 				       uint32_t *index);
 
+/* A port with these flags is installed (1) or not any more (-1). */
+void jn_install_weigh(struct jn_install *in, uint8_t flags, int change);
+
 struct jn_id_list {
 	uint32_t *items;
 	size_t count, capacity;
+};
+
+struct jn_live_garbage {
+	uint32_t id;
+	bool is_backend; /* else a service's */
+	struct jn_frontend_key backend;
 };
 
 /* Indices that nobody points at any more, once a grace period has passed. */
@@ -56,6 +82,10 @@ struct jn_garbage {
 		struct jn_extent *items;
 		size_t count, capacity;
 	} slots;
+	struct {
+		struct jn_live_garbage *items;
+		size_t count, capacity;
+	} lives;
 };
 bool jn_garbage_is_empty(const struct jn_garbage *garbage);
 void jn_garbage_done(struct jn_garbage *garbage);
@@ -74,6 +104,13 @@ struct jn_set_plan {
 	bool has_slots; /* a range was taken */
 };
 
+/* An entry of jn_live that a port is going to use. id 0: none. */
+struct jn_live_plan {
+	uint32_t id;
+	bool is_taken; /* a reference of this plan's */
+	bool is_first; /* it was nobody's */
+};
+
 /* One service port: from what is installed to what is desired. */
 struct jn_port_plan {
 	const struct jn_desired_port *desired;	   /* NULL: it goes */
@@ -82,6 +119,7 @@ struct jn_port_plan {
 	uint64_t netns_cookie;
 	struct jn_endpoint_match match;
 	bool *is_new; /* for each desired endpoint: its id was taken by this plan */
+	struct jn_live_plan live, *lives; /* the service's; each endpoint's, NULL: nobody asks */
 	struct jn_set_plan sets[JN_FAMILY_MAX];
 	bool rewrites_frontends; /* all of them, not only the new ones */
 };
@@ -116,11 +154,17 @@ struct jn_transaction {
 void jn_transaction_done(struct jn_transaction *t);
 
 /*
- * Plan these services as the model has them (staged batch applied). 0; -EINVAL with LimitReached in
- * err; -ENOMEM. On failure everything taken is given back.
+ * Plan these services as the model has them (staged batch applied). 0; -ENOSPC: a table is full and
+ * may grow; -EINVAL with LimitReached in err: it may not; -ENOMEM. On failure everything taken is
+ * given back.
  */
 int jn_transaction_prepare(struct jn_transaction *t, const struct jn_key_list *keys,
 			   struct jn_error *err);
+/* grow.c: sizes at which these services fit, after such an -ENOSPC. 0 or -ENOMEM. */
+int jn_install_fit(struct jn_install *in, const struct jn_key_list *keys, struct jn_sizes *out);
+/* grow.c: there are as many ids as the tables hold now. -ENOMEM. */
+int jn_install_grow(struct jn_install *in);
+
 /* Give back what was prepared, hidden or not: nobody ever saw it. */
 void jn_transaction_take_back(struct jn_transaction *t);
 /* Write the hidden parts. A negative errno (err says which table) leaves only hidden parts behind. */

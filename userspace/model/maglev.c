@@ -98,7 +98,7 @@ int jn_maglev_build(const struct jn_weighted *items, size_t count, size_t least,
 	size_t size = jn_maglev_size(count, least);
 	JN_AUTO(jn_free_mem) struct walker *walkers = NULL;
 
-	out->count = 0;
+	out->count = out->picked = 0;
 	if (!count)
 		return 0;
 	walkers = make_walkers(items, count, size);

@@ -13,6 +13,7 @@
 #include "base/auto.h"
 #include "base/table.h"
 #include "model/maglev.h"
+#include "model/rules.h"
 
 struct place {
 	struct jn_frontend_key key; /* address and port of an endpoint */
@@ -103,14 +104,20 @@ int jn_plan_endpoints(const struct jn_desired_port *desired, const uint32_t *ins
 
 uint8_t jn_plan_flags(const struct jn_desired_port *desired)
 {
-	uint8_t flags = 0;
+	return jn_rules_flags(&desired->rules, desired->algorithm, desired->name.proto);
+}
 
-	if (desired->algorithm == JN_ALGORITHM_MAGLEV ||
-	    desired->algorithm == JN_ALGORITHM_SOURCE_HASH || desired->rules.affinity_seconds)
-		flags |= JN_REVISION_ASKS_CLIENT;
-	if (desired->rules.slow_start_seconds)
-		flags |= JN_REVISION_SLOW_STARTS;
-	return flags;
+/* Behind slots that do not name every endpoint once: a list that does. */
+static int append_members(const struct jn_weighted *usable, size_t count, struct jn_slot_list *out)
+{
+	size_t picked = out->picked;
+
+	if (jn_slot_list_fit(out, picked + count))
+		return -ENOMEM;
+	out->picked = picked;
+	for (size_t i = 0; i < count; i++)
+		out->items[picked + i] = (struct jn_slot){ .endpoint = usable[i].endpoint };
+	return 0;
 }
 
 int jn_plan_slots(const struct jn_desired_port *desired, const uint32_t *ids,
@@ -119,6 +126,7 @@ int jn_plan_slots(const struct jn_desired_port *desired, const uint32_t *ids,
 {
 	JN_AUTO(jn_free_mem) struct jn_weighted *usable = NULL;
 	size_t count = 0, least = 0;
+	int rc;
 
 	usable = calloc(desired->endpoint_count ? desired->endpoint_count : 1, sizeof(*usable));
 	if (!usable)
@@ -132,11 +140,17 @@ int jn_plan_slots(const struct jn_desired_port *desired, const uint32_t *ids,
 			(struct jn_weighted){ ids[i], endpoint->weight,
 					      jn_client_hash(&endpoint->addr, endpoint->port) };
 	}
-	if (desired->algorithm != JN_ALGORITHM_MAGLEV)
-		return jn_slots_build(desired->algorithm, usable, count, out);
 	if (published && published->algorithm == JN_ALGORITHM_MAGLEV)
 		least = published->slot_count;
-	return jn_maglev_build(usable, count, least, out);
+	if (desired->algorithm == JN_ALGORITHM_MAGLEV)
+		rc = jn_maglev_build(usable, count, least, out);
+	else
+		rc = jn_slots_build(desired->algorithm, usable, count, out);
+	if (rc || !(jn_plan_flags(desired) & JN_REVISION_ASKS_BACKEND) ||
+	    (desired->algorithm != JN_ALGORITHM_MAGLEV &&
+	     desired->algorithm != JN_ALGORITHM_ROUND_ROBIN))
+		return rc;
+	return append_members(usable, count, out);
 }
 
 bool jn_plan_is_published(const struct jn_desired_port *desired, const struct jn_slot_list *slots,
@@ -146,7 +160,9 @@ bool jn_plan_is_published(const struct jn_desired_port *desired, const struct jn
 	       revision->no_endpoint_errno == desired->no_endpoint_errno &&
 	       revision->flags == jn_plan_flags(desired) &&
 	       !memcmp(&revision->rules, &desired->rules, sizeof(desired->rules)) &&
-	       revision->slot_count == slots->count &&
+	       revision->slot_count == slots->picked &&
+	       jn_revision_slots(revision) == slots->count &&
+	       !revision->live == !jn_rules_ask_service(&desired->rules) &&
 	       (!slots->count || !memcmp(table + revision->slot_base, slots->items,
 					 slots->count * sizeof(*slots->items)));
 }

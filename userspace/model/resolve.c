@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "model/rules.h"
 #include "proto/address.h"
 
 void jn_desired_done(struct jn_desired *desired)
@@ -73,9 +74,8 @@ static void apply_policy(const struct jn_traffic_policy *policy, struct jn_desir
 {
 	port->algorithm = policy->algorithm;
 	port->no_endpoint_errno = policy->no_endpoint_errno;
-	port->rules.slow_start_seconds = policy->slow_start_seconds;
-	if (policy->affinity.type == JN_AFFINITY_CLIENT_IP)
-		port->rules.affinity_seconds = policy->affinity.timeout_seconds;
+	port->drain_seconds = policy->drain_seconds;
+	port->rules = jn_rules_of(policy, port->name.proto);
 }
 
 static void resolve_policy(const struct jn_model *m, const struct jn_object *service,
@@ -89,6 +89,7 @@ static void resolve_policy(const struct jn_model *m, const struct jn_object *ser
 		policy = jn_model_policy(m, service->key.namespace_, service->key.name, "");
 	port->algorithm = JN_ALGORITHM_RANDOM;
 	port->no_endpoint_errno = ECONNREFUSED;
+	port->drain_seconds = JN_NEVER_DRAINED;
 	if (policy)
 		apply_policy(&policy->policy, port);
 }

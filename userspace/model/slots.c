@@ -24,6 +24,7 @@ int jn_slot_list_fit(struct jn_slot_list *list, size_t count)
 		list->capacity = count;
 	}
 	list->count = count;
+	list->picked = count;
 	return 0;
 }
 

@@ -20,9 +20,10 @@ struct jn_weighted {
 struct jn_slot_list {
 	struct jn_slot *items;
 	size_t count, capacity;
+	size_t picked; /* how many of them the algorithm picks from; the rest are members */
 };
 
-/* Room for, and a count of, this many; what they hold is anything. 0 or -ENOMEM. */
+/* Room for, and a count of, this many, all picked from; new ones hold anything. 0 or -ENOMEM. */
 int jn_slot_list_fit(struct jn_slot_list *list, size_t count);
 
 /*

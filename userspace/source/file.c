@@ -314,9 +314,10 @@ static void forgive(struct jn_file_source *s)
 {
 	uint64_t generation = jn_engine_generation(s->options.engine);
 
-	if (generation == s->refused_at)
+	if (generation == s->refused_at && !s->files.has_news)
 		return;
 	s->refused_at = generation;
+	s->files.has_news = false;
 	for (size_t i = 0; i < s->files.count; i++)
 		s->files.items[i]->is_refused = false;
 }

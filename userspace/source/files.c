@@ -160,6 +160,15 @@ static void miss(struct jn_file *file, uint64_t now)
 		file->is_there = false;
 }
 
+static bool has_new(const struct jn_look *look)
+{
+	for (size_t i = 0; i < look->found.count; i++) {
+		if (look->found.items[i].as == JN_FOUND_NEW)
+			return true;
+	}
+	return false;
+}
+
 /* Both lists are sorted by name. */
 int jn_files_merge(struct jn_files *files, struct jn_look *look, uint64_t now)
 {
@@ -190,6 +199,9 @@ int jn_files_merge(struct jn_files *files, struct jn_look *look, uint64_t now)
 		miss(files->items[old], now);
 		merged.items[merged.count++] = files->items[old];
 	}
+	for (size_t i = 0; i < merged.count; i++)
+		merged.has_news |= !merged.items[i]->is_there;
+	merged.has_news |= files->has_news || has_new(look);
 	free(files->items);
 	*files = merged;
 	return 0;

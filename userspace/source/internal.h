@@ -116,6 +116,7 @@ struct jn_file {
 struct jn_files {
 	struct jn_file **items; /* by name */
 	size_t count, capacity;
+	bool has_news; /* the last merge changed what one of them wants, or found it gone */
 };
 struct jn_file *jn_file_new(const char *name);
 void jn_file_free(struct jn_file **file);

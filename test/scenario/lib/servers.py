@@ -9,6 +9,7 @@
 
 import hashlib
 import os
+import subprocess
 
 from lib.junctord import wait_for
 
@@ -92,3 +93,23 @@ class Servers:
             stdout=open(self.node.folder / f"redis-{self._tag()}.log", "wb"))
         self._await_port(address, port)
         return process
+
+    def moody(self, name, address, port=8082):
+        """A server of moody.py; what it returns takes its words."""
+        return Moody(self.node, name, address, port)
+
+
+class Moody:
+    def __init__(self, node, name, address, port):
+        self.process = node.python("moody.py", address, port, name, stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE)
+        assert self.process.stdout.readline() == b"ready\n"
+
+    def tell(self, *words):
+        self.process.stdin.write(" ".join(map(str, words)).encode() + b"\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == b"done\n"
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * From a revision to the id of one endpoint.
+ */
+#ifndef JUNCTOR_KERNEL_PICK_H
+#define JUNCTOR_KERNEL_PICK_H
+
+#include "decide.bpf.h"
+#include "maps.bpf.h"
+
+/* An endpoint if it is this service's, else NULL. */
+static inline const struct jn_endpoint *jn_endpoint_at(__u32 id, __u32 service)
+{
+	const struct jn_endpoint *endpoint = bpf_map_lookup_elem(&jn_endpoints, &id);
+
+	return endpoint && endpoint->service == service ? endpoint : NULL;
+}
+
+/* The slot that the algorithm draws. hash: of the client; for those that ask for it. */
+const struct jn_slot *jn_pick_slot(__u32 set_id, const struct jn_revision *revision,
+				   __u64 hash) __hidden;
+
+/* Where a revision asks more than a slot: an endpoint's id, with TRIAL maybe; or one of these. */
+#define JN_PICK_DAMAGED 0
+#define JN_PICK_FULL 0xffffffff
+#define JN_PICK_TRIAL 0x80000000
+__u32 jn_pick_carefully(const struct jn_frontend *frontend, const struct jn_revision *revision,
+			const struct jn_call *call);
+
+#endif

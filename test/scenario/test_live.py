@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What is alive: open connections, answers, limits, backends that fail.
+
+  one node (lib/node.py)
+  VIP 127.96.3.x, 80/TCP   ->   nginx a 127.0.0.1:8081, b 127.0.0.2:8081, c 127.0.0.3:8081
+                                moody servers 127.0.1.x:8082, which are slow, reset, or gone
+  VIP 127.96.3.x, 53/UDP   ->   dnsmasq a 127.0.0.1:53, b 127.0.0.2:53
+
+Each test declares the service anew, under its own name and address.
+"""
+
+import collections
+import concurrent.futures
+import contextlib
+import errno
+import itertools
+import time
+
+import pytest
+
+from lib.clients import connect, connect_errno, http_name, kept_name, name_at, names_at, udp_name
+from lib.objects import backend, policy, service, udp
+
+SERVERS = {"a": "127.0.0.1:8081", "b": "127.0.0.2:8081", "c": "127.0.0.3:8081"}
+numbers = itertools.count(10)
+
+pytestmark = pytest.mark.usefixtures("world")
+
+
+@pytest.fixture(scope="module")
+def world(node):
+    node.servers.http(**SERVERS)
+    node.servers.dns("a", "127.0.0.1")
+    node.servers.dns("b", "127.0.0.2")
+
+
+@pytest.fixture
+def vip():
+    return f"127.96.3.{next(numbers)}"
+
+
+@pytest.fixture
+def free(node):
+    """An address where nobody listens yet."""
+    return f"127.0.1.{next(numbers)}"
+
+
+def name_of(vip):
+    return f"live-{vip.replace('.', '-')}"
+
+
+def web(vip, **weights):
+    return service(name_of(vip), vip, 80,
+                   [backend(SERVERS[name], weight=weight) for name, weight in weights.items()])
+
+
+def at(vip, *addresses):
+    return service(name_of(vip), vip, 80, [backend(address) for address in addresses])
+
+
+def chosen(vip, **spec):
+    return policy(name_of(vip), name_of(vip), **spec)
+
+
+def hooks(node):
+    return {hook["name"] for hook in node.control.get("/v1/status").json["hooks"]}
+
+
+def events(node):
+    return {labels["event"]: value for name, labels, value in node.control.metrics()
+            if name == "junctor_backend_events_total"}
+
+
+def reasons(node):
+    return {labels["reason"]: value for name, labels, value in node.control.metrics()
+            if name == "junctor_decisions_total"}
+
+
+def keep(stack, node, vip, count):
+    return [stack.enter_context(connect(node, vip, 80)) for _ in range(count)]
+
+
+def asked_at_once(node, vip, clients, each):
+    """Counter of who answers `clients` that ask `each` times one after the other."""
+    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+        asked = pool.map(lambda _: names_at(node, vip, count=each), range(clients))
+        return sum(asked, collections.Counter())
+
+
+# --- LeastConnections -----------------------------------------------------------------------------
+def test_connections_go_where_fewest_are_open(node, vip):
+    node.control.declare(web(vip, a=1), chosen(vip, algorithm="LeastConnections"))
+    with contextlib.ExitStack() as kept:
+        keep(kept, node, vip, 20)
+        node.control.declare(web(vip, a=1, b=1))
+        names = [kept_name(client) for client in keep(kept, node, vip, 20)]
+        assert names == ["b"] * 20
+        names = collections.Counter(kept_name(client) for client in keep(kept, node, vip, 20))
+        assert names == {"a": 10, "b": 10}
+    # All are closed: none counts any more.
+    with contextlib.ExitStack() as kept:
+        names = collections.Counter(kept_name(client) for client in keep(kept, node, vip, 20))
+        assert names == {"a": 10, "b": 10}
+
+
+def test_open_connections_are_counted_by_weight(node, vip):
+    node.control.declare(web(vip, a=1, b=3), chosen(vip, algorithm="LeastConnections"))
+    with contextlib.ExitStack() as kept:
+        names = collections.Counter(kept_name(client) for client in keep(kept, node, vip, 80))
+        assert abs(names["a"] - 20) <= 3, names
+
+
+def test_connected_udp_sockets_are_counted_too(node, vip):
+    node.control.declare(service(name_of(vip), vip, udp(53), ["127.0.0.1", "127.0.0.2"]),
+                         chosen(vip, algorithm="LeastConnections"))
+    with contextlib.ExitStack() as kept:
+        names = collections.Counter()
+        for _ in range(20):
+            client = kept.enter_context(node.udp())
+            client.connect((vip, 53))
+            names[udp_name(client)[0]] += 1
+        assert names == {"a": 10, "b": 10}
+        client.connect((vip, 53))  # once more: it counts at one place
+        client.connect((vip, 53))
+
+
+def test_counts_survive_junctord(node, vip):
+    node.control.declare(web(vip, a=1), chosen(vip, algorithm="LeastConnections"))
+    with contextlib.ExitStack() as kept:
+        keep(kept, node, vip, 10)
+        node.junctord.restart()
+        node.control.declare(web(vip, a=1, b=1))
+        assert [kept_name(client) for client in keep(kept, node, vip, 10)] == ["b"] * 10
+
+
+@pytest.mark.parametrize("algorithm", ["LeastConnections", "Ewma"])
+def test_a_backend_ten_times_slower_gets_less_and_recovers(node, vip, free, algorithm):
+    fast = node.servers.moody("fast", free)
+    slow = node.servers.moody("slow", free, 8083)
+    fast.tell("delay", 0.02)
+    slow.tell("delay", 0.2)
+    node.control.declare(at(vip, f"{free}:8082", f"{free}:8083"), chosen(vip, algorithm=algorithm))
+    asked_at_once(node, vip, clients=4, each=5)  # it has to be learnt
+    names = asked_at_once(node, vip, clients=4, each=30)
+    assert names["slow"] < names["fast"] / 3, names
+    slow.tell("delay", 0.02)
+    deadline = time.monotonic() + 40
+    while time.monotonic() < deadline:
+        names = asked_at_once(node, vip, clients=4, each=20)
+        if names["slow"] > names["fast"] / 2:
+            return
+    raise AssertionError(f"{names}: it never recovered")
+
+
+# --- hooks ----------------------------------------------------------------------------------------
+def test_hooks_are_there_only_while_an_object_needs_them(node, vip):
+    for name in [item["metadata"]["name"] for item in
+                 node.control.get("/apis/junctor.dev/v1alpha1/trafficpolicies").json["items"]]:
+        node.control.delete(f"/apis/junctor.dev/v1alpha1/trafficpolicies/{name}")
+    node.control.declare(web(vip, a=1), chosen(vip, algorithm="Maglev"))
+    wait_until(lambda: not {"sock_release", "sockops"} & hooks(node))
+    node.control.declare(chosen(vip, algorithm="LeastConnections"))
+    assert {"sock_release", "sockops"} & hooks(node) == {"sock_release"}
+    node.control.declare(chosen(vip, outlier={}))
+    assert {"sock_release", "sockops"} <= hooks(node)
+    node.control.declare(chosen(vip))
+    wait_until(lambda: not {"sock_release", "sockops"} & hooks(node))
+
+
+def wait_until(is_true, seconds=5):
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+# --- limits ---------------------------------------------------------------------------------------
+def test_a_service_refuses_beyond_its_connections(node, vip):
+    node.control.declare(web(vip, a=1, b=1), chosen(vip, limits={"connections": 5}))
+    before = reasons(node)["LimitReached"]
+    with contextlib.ExitStack() as kept:
+        clients = keep(kept, node, vip, 5)
+        assert connect_errno(node, vip) == errno.ECONNREFUSED
+        assert reasons(node)["LimitReached"] == before + 1
+        clients[0].close()
+        keep(kept, node, vip, 1)
+        assert connect_errno(node, vip) == errno.ECONNREFUSED
+        node.control.declare(chosen(vip, limits={"connections": 6}))  # live
+        keep(kept, node, vip, 1)
+        assert connect_errno(node, vip) == errno.ECONNREFUSED
+
+
+def test_a_full_backend_passes_on_and_all_full_refuse(node, vip):
+    node.control.declare(web(vip, a=100, b=1), chosen(vip, limits={"connectionsPerBackend": 3}))
+    with contextlib.ExitStack() as kept:
+        names = collections.Counter(kept_name(client) for client in keep(kept, node, vip, 6))
+        assert names == {"a": 3, "b": 3}
+        assert connect_errno(node, vip) == errno.ECONNREFUSED
+    assert len(names_at(node, vip, count=5)) >= 1
+
+
+def test_limits_hold_while_many_connect_at_once(node, vip):
+    node.control.declare(web(vip, a=1, b=1, c=1),
+                         chosen(vip, limits={"connections": 40, "connectionsPerBackend": 20}))
+    with contextlib.ExitStack() as kept, concurrent.futures.ThreadPoolExecutor(16) as pool:
+        def try_one(_):
+            client = kept.enter_context(node.tcp())
+            return client.connect_ex((vip, 80))
+        codes = collections.Counter(pool.map(try_one, range(120)))
+        assert codes == {0: 40, errno.ECONNREFUSED: 80}
+    assert names_at(node, vip, count=20).total() == 20
+
+
+def test_new_connections_a_second(node, vip):
+    node.control.declare(web(vip, a=1), chosen(vip, limits={"newConnectionsPerSecond": 20}))
+    begin = time.monotonic()
+    taken = 0
+    while time.monotonic() - begin < 2:
+        taken += connect_errno(node, vip) == 0
+    passed = time.monotonic() - begin
+    assert 20 + 20 * 1.8 <= taken <= 20 + 20 * passed + 1
+
+
+# --- ejection -------------------------------------------------------------------------------------
+QUICK = {"consecutiveFailures": 3, "windowSeconds": 30, "baseEjectionSeconds": 1,
+         "maxEjectionSeconds": 2}
+
+
+def failures_of(node, vip, count):
+    return sum(connect_errno(node, vip) != 0 for _ in range(count))
+
+
+def test_a_backend_that_refuses_is_ejected_and_comes_back(node, vip, free):
+    node.control.declare(at(vip, SERVERS["a"], f"{free}:8082"), chosen(vip, outlier=QUICK))
+    before = events(node)
+    assert failures_of(node, vip, 60) == 3
+    assert events(node)["Ejected"] == before["Ejected"] + 1
+    time.sleep(1.1)
+    assert failures_of(node, vip, 60) == 1, "one connection tries it"
+    assert events(node)["Ejected"] == before["Ejected"] + 2
+    time.sleep(1.1)
+    assert failures_of(node, vip, 60) == 0, "the second time is longer"
+    node.servers.moody("back", free)
+    time.sleep(1)
+    assert set(names_at(node, vip, count=60)) == {"a", "back"}
+    assert events(node)["Readmitted"] == before["Readmitted"] + 1
+    assert failures_of(node, vip, 60) == 0
+
+
+def test_a_backend_that_resets_early_is_ejected(node, vip, free):
+    moody = node.servers.moody("moody", free)
+    node.control.declare(at(vip, SERVERS["a"], f"{free}:8082"), chosen(vip, outlier=QUICK))
+    assert set(names_at(node, vip, count=40)) == {"a", "moody"}
+    moody.tell("reset")
+    errors = 0
+    for _ in range(60):
+        try:
+            assert name_at(node, vip) == "a"
+        except (ConnectionResetError, BrokenPipeError):
+            errors += 1
+    assert errors == 3
+
+
+def test_a_backend_that_hangs_is_ejected(node, vip):
+    """A full backlog answers no SYN."""
+    with contextlib.ExitStack() as stack:
+        deaf = stack.enter_context(node.tcp())
+        deaf.bind(("127.0.1.7", 8082))
+        deaf.listen(0)
+        for _ in range(3):
+            filler = stack.enter_context(node.tcp())
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.1.7", 8082))
+        time.sleep(0.2)
+        node.control.declare(at(vip, SERVERS["a"], "127.0.1.7:8082"), chosen(vip, outlier=QUICK))
+        hung = 0
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            def patient(_):
+                with node.tcp() as client:
+                    client.settimeout(1.5)  # one SYN more than the first
+                    try:
+                        client.connect((vip, 80))
+                    except TimeoutError:
+                        return 1
+                    return 0
+            hung = sum(pool.map(patient, range(12)))
+        assert hung >= 3
+        assert names_at(node, vip, count=30) == {"a": 30}
+
+
+def test_never_more_than_a_share_is_out(node, vip, free):
+    dead = [f"{free}:{port}" for port in (9001, 9002)]
+    node.control.declare(at(vip, SERVERS["a"], *dead),
+                         chosen(vip, outlier={**QUICK, "maxEjectedPercent": 34}))
+    before = events(node)
+    assert failures_of(node, vip, 100) > 6, "one of three may be out, the other goes on"
+    assert events(node)["Panic"] > before["Panic"]
+    node.control.declare(chosen(vip, outlier={**QUICK, "maxEjectedPercent": 67}))
+    failures_of(node, vip, 40)
+    assert failures_of(node, vip, 40) <= 2
+
+
+def test_one_backend_alone_is_never_out(node, vip, free):
+    node.control.declare(at(vip, f"{free}:8082"), chosen(vip, outlier=QUICK))
+    assert failures_of(node, vip, 20) == 20
+    node.servers.moody("only", free)
+    assert names_at(node, vip, count=5) == {"only": 5}
+
+
+def test_ejection_survives_junctord_and_needs_no_daemon(node, vip, free):
+    node.control.declare(at(vip, SERVERS["a"], f"{free}:8082"),
+                         chosen(vip, outlier={**QUICK, "baseEjectionSeconds": 60,
+                                              "maxEjectionSeconds": 60}))
+    node.junctord.kill()
+    try:
+        assert failures_of(node, vip, 60) == 3
+    finally:
+        node.junctord.start()
+    assert failures_of(node, vip, 60) == 0
+
+
+def test_affinity_leaves_an_ejected_backend(node, vip, free):
+    moody = node.servers.moody("moody", free)
+    node.control.declare(at(vip, f"{free}:8082"),
+                         chosen(vip, outlier=QUICK, affinity={"type": "ClientIP"}))
+    assert name_at(node, vip) == "moody"
+    node.control.declare(at(vip, f"{free}:8082", SERVERS["a"]))
+    assert names_at(node, vip, count=5) == {"moody": 5}
+    moody.stop()
+    assert failures_of(node, vip, 20) == 3
+    assert names_at(node, vip, count=5) == {"a": 5}
+
+
+def test_a_backend_is_shared_by_its_services(node, vip, free):
+    other = f"127.96.3.{next(numbers)}"
+    node.control.declare(at(vip, SERVERS["a"], f"{free}:8082"), chosen(vip, outlier=QUICK),
+                         at(other, SERVERS["a"], f"{free}:8082"), chosen(other, outlier=QUICK))
+    assert failures_of(node, vip, 60) == 3
+    assert failures_of(node, other, 60) == 0
