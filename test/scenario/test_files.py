@@ -357,23 +357,6 @@ def test_killed_at_any_step_of_a_write(files, what):
         assert files.node.control.status()["degraded"] == [], (step, crash.where)
 
 
-def test_a_limit_stops_the_files_that_reach_it_and_no_other(files):
-    """The table of frontends has room for all of these files but the last two."""
-    used, room = 0, files.node.control.status()["limits"]["frontends"]["max"]
-    ports = [{"name": f"p{port}", "port": port} for port in range(1, 64)]
-    names = []
-    while used <= room + len(ports) * 16:
-        addresses = [f"10.{64 + len(names) // 250}.{len(names) % 250}.{host}"
-                     for host in range(1, 17)]
-        names.append(f"n{len(names):04}")
-        files.replace(f"{names[-1]}.json", service(names[-1], addresses, ports, []))
-        used += len(ports) * 16
-    files.replace("web.yaml", web("a"))
-    files.await_error("2 files are refused, the first: n", "the limit frontends")
-    assert len(files.owners()) == len(names) - 2 + 1
-    await_answer(files, "a")
-
-
 def test_too_many_files_change_nothing(files):
     files.write("web.yaml", web("a"))
     await_answer(files, "a")

@@ -281,6 +281,59 @@ static void test_a_part_of_the_files(void **state)
 	jn_batch_done(&batch);
 }
 
+/* Eight files, and room for five: five are written, in few writes, and three are refused. */
+static void test_a_limit_stops_those_that_reach_it(void **state)
+{
+	size_t most = SIZE_MAX, room = 5, writes = 0, refused = 0;
+	char name[] = "a.json", service[] = "a1";
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++, name[0]++, service[0]++, service[1]++)
+		want(name, service);
+	for (;; writes++) {
+		JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+
+		assert_true(writes < 30);
+		assert_int_equal(jn_batch_build(&files, engine, most, &batch), 0);
+		if (!batch.write->items.count)
+			break;
+		if (batch.write->items.count <= room) {
+			room -= batch.write->items.count;
+			batch.write->done = on_batch_done;
+			jn_engine_write(engine, JN_MOVE(batch.write));
+			run_jobs();
+			most = SIZE_MAX;
+		} else {
+			jn_error_cause(&err, JN_ERROR_INVALID, "LimitReached", "", "no room");
+			assert_true(jn_batch_narrow(&batch, &files, &err, &most));
+		}
+		jn_batch_done(&batch);
+	}
+	jn_batch_done(&batch);
+	for (size_t i = 0; i < files.count; i++) {
+		refused += files.items[i]->is_refused;
+		assert_int_equal(files.items[i]->is_refused, files.items[i]->has_wanted);
+	}
+	assert_int_equal(refused, 3);
+	assert_int_equal(room, 0);
+}
+
+/* What the machine refuses is nobody's fault. */
+static void test_a_full_disk_refuses_no_file(void **state)
+{
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+	size_t most = SIZE_MAX;
+
+	(void)state;
+	want("a.json", "a1");
+	assert_int_equal(jn_batch_build(&files, engine, most, &batch), 0);
+	(void)jn_error_set(&err, -ENOSPC, JN_ERROR_DISK_FULL, "objects[0].spec: full");
+	assert_int_equal(jn_batch_blame(&batch, &err), 0);
+	assert_false(jn_batch_narrow(&batch, &files, &err, &most));
+	assert_false(file("a.json")->is_refused);
+	jn_batch_done(&batch);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -294,6 +347,8 @@ int main(void)
 		TEST(test_a_restart_knows_whose_everything_is),
 		TEST(test_a_write_that_failed_is_tried_again),
 		TEST(test_a_part_of_the_files),
+		TEST(test_a_limit_stops_those_that_reach_it),
+		TEST(test_a_full_disk_refuses_no_file),
 	};
 
 	jn_log_set_level(JN_LOG_ERROR);

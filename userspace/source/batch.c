@@ -340,3 +340,19 @@ size_t jn_batch_blame(const struct jn_batch *batch, const struct jn_error *err)
 	}
 	return blamed;
 }
+
+bool jn_batch_narrow(const struct jn_batch *batch, struct jn_files *files, struct jn_error *err,
+		     size_t *most)
+{
+	if (!is_about_content(err->kind) || !batch->included)
+		return false;
+	if (batch->included > 1) {
+		*most = batch->included / 2;
+		return true;
+	}
+	for (size_t i = 0; i < files->count; i++) {
+		if (files->items[i]->is_included)
+			jn_file_refuse(files->items[i], strdup(jn_error_text(err)));
+	}
+	return true;
+}

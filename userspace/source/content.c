@@ -122,8 +122,7 @@ static unsigned line_of(const struct reading *r, const char *field)
 static char *describe_first(const struct reading *r)
 {
 	const struct jn_cause *cause = &r->err.causes[0];
-	const char *end = strncmp(cause->message, "line ", 5) ? NULL
-							      : strstr(cause->message, ": ");
+	const char *end = strncmp(cause->message, "line ", 5) ? NULL : strstr(cause->message, ": ");
 	const char *sentence = end ? end + 2 : cause->message;
 	JN_AUTO(jn_free_mem) char *place = NULL;
 

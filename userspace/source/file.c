@@ -264,24 +264,14 @@ static void log_written(const struct jn_write *write)
 		counts[JN_RESULT_UNCHANGED], (unsigned long long)write->generation);
 }
 
-/* Refused, and no object is named: a limit. Half of the files may fit. */
-static void narrow(struct jn_file_source *s, struct jn_error *err)
+static void refused(struct jn_file_source *s, struct jn_error *err)
 {
-	if (err->kind != JN_ERROR_INVALID && err->kind != JN_ERROR_CONFLICT) {
-		say_write_error(s, jn_error_text(err));
-		s->most = 0;
+	if (jn_batch_blame(&s->batch, err))
 		return;
-	}
-	if (s->batch.included > 1) {
-		s->most = s->batch.included / 2;
+	if (jn_batch_narrow(&s->batch, &s->files, err, &s->most))
 		return;
-	}
-	for (size_t i = 0; i < s->files.count; i++) {
-		if (s->files.items[i]->is_included)
-			jn_file_refuse(s->files.items[i], strdup(jn_error_text(err)));
-	}
-	if (!s->batch.included)
-		s->most = 0;
+	say_write_error(s, jn_error_text(err));
+	s->most = 0;
 }
 
 static void settle(struct jn_file_source *s)
@@ -299,8 +289,8 @@ static void written(void *arg, const struct jn_write *write, struct jn_error *er
 	if (!jn_error_is_set(err)) {
 		log_written(write);
 		settle(s);
-	} else if (!jn_batch_blame(&s->batch, err)) {
-		narrow(s, err);
+	} else {
+		refused(s, err);
 	}
 	jn_batch_done(&s->batch);
 	if (s->is_closing)

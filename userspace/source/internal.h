@@ -157,5 +157,11 @@ void jn_batch_done(struct jn_batch *batch);
 int jn_batch_settle(struct jn_files *files);
 /* It was refused: who is to blame is marked so. Returns how many; 0: it is nobody's fault. */
 size_t jn_batch_blame(const struct jn_batch *batch, const struct jn_error *err);
+/*
+ * It was refused for what it holds and no object is named: a limit is reached, and a part may fit.
+ * Halves *most; where one file was in it, that is refused. False: it was not for what it holds.
+ */
+bool jn_batch_narrow(const struct jn_batch *batch, struct jn_files *files, struct jn_error *err,
+		     size_t *most);
 
 #endif
