@@ -47,12 +47,12 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Werror -Iinc
 	-I/usr/include/$(shell gcc -print-multiarch)
 
 DAEMON_LIBS := $(shell $(PKG_CONFIG) --libs libbpf libnl-3.0 libuv jansson sqlite3 yaml-0.1 libsystemd)
-CLI_LIBS := $(shell $(PKG_CONFIG) --libs jansson)
+CLI_LIBS := $(shell $(PKG_CONFIG) --libs jansson yaml-0.1)
 
 # --- sources ----------------------------------------------------------------------------------
 # A room is a folder, below userspace/ but for proto; what junctor (the command line tool) may link is CLI_ROOMS.
 CLI_ROOMS := base proto client cli
-ROOMS := base proto client model datapath netlink loop store engine api daemon cli
+ROOMS := base proto client model datapath netlink loop store engine source api daemon cli
 sources = $(wildcard $1/*.c userspace/$1/*.c)
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(call sources,$1))
 MAINS := $(BUILD)/obj/userspace/daemon/main.o $(BUILD)/obj/userspace/cli/main.o
@@ -224,7 +224,7 @@ format: ## rewrite the sources with clang-format
 install: all ## install below DESTDIR
 	install -Dm755 $(BUILD)/junctord $(DESTDIR)$(PREFIX)/sbin/junctord
 	install -Dm755 $(BUILD)/junctor $(DESTDIR)$(PREFIX)/bin/junctor
-	for file in README.md CONTRIBUTING.md LICENSE kernel/README.md examples/*.json \
+	for file in README.md CONTRIBUTING.md LICENSE kernel/README.md examples/*.json examples/*.yaml \
 		docs/*.md docs/*.svg docs/decisions/*.md; do \
 		install -Dm644 $$file $(DESTDIR)$(PREFIX)/share/doc/junctor/$$file || exit 1; \
 	done

@@ -87,6 +87,12 @@ int jn_store_commit(struct jn_store *store, uint64_t generation, const struct jn
 	return 0;
 }
 
+int jn_store_commit_soon(struct jn_store *store, uint64_t generation, const struct jn_row *from,
+			 size_t count, struct jn_error *err)
+{
+	return jn_store_commit(store, generation, from, count, err);
+}
+
 int jn_store_set_damaged(struct jn_store *store, const struct jn_row *key, bool is_damaged)
 {
 	(void)store;

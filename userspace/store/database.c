@@ -190,6 +190,23 @@ int jn_database_reserve(struct jn_database *db)
 	return rc == SQLITE_IOERR_WRITE ? SQLITE_FULL : rc;
 }
 
+int jn_database_be_lazy(struct jn_database *db, bool is_lazy)
+{
+	return sqlite3_exec(db->sql,
+			    is_lazy ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL",
+			    NULL, NULL, NULL);
+}
+
+int jn_database_sync_log(struct jn_database *db)
+{
+	sqlite3_file *log = NULL;
+	int rc = sqlite3_file_control(db->sql, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+
+	if (rc || !log || !log->pMethods)
+		return rc;
+	return log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+}
+
 /*
  * What a transaction that did not fit has written to the log stays there and takes the room that
  * was too small: give it back.

@@ -107,6 +107,10 @@ int jn_database_check(struct jn_database *db, bool *is_sound);
  * never needs room: on a full disk it is what frees some.
  */
 int jn_database_reserve(struct jn_database *db);
+/* Commits from now on do not wait for the disk (true), or do. Not within a transaction. */
+int jn_database_be_lazy(struct jn_database *db, bool is_lazy);
+/* The log, as it is, to the disk. */
+int jn_database_sync_log(struct jn_database *db);
 int jn_database_begin(struct jn_database *db);
 int jn_database_commit(struct jn_database *db);
 void jn_database_rollback(struct jn_database *db);

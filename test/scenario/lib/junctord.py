@@ -33,7 +33,8 @@ class Junctord:
         self.program = None  # another build of junctord; None: the one that is tested
         self.log_path = node.folder / "junctord.log"
         self.options = {"--socket": node.socket_path, "--cgroup": node.cgroup,
-                        "--pin-dir": node.pins, "--state-dir": node.state}
+                        "--pin-dir": node.pins, "--state-dir": node.state,
+                        "--services-dir": node.folder / "services.d"}
 
     def flags(self, **changed):
         """The command line; junctord.flags(state_dir="/x") changes one flag, None drops it."""
