@@ -218,6 +218,31 @@ static void read_list(struct jn_decoder *d, const struct jn_json *json, int kind
 	jn_fields_read(d, json, &list_fields, &reading);
 }
 
+/* --- what the store adds ---------------------------------------------------------------------- */
+
+static const char *status_text(const struct jn_json *json, const char *key)
+{
+	const struct jn_json *status = jn_json_get(json, "status");
+	const struct jn_json *value = status ? jn_json_get(status, key) : NULL;
+
+	return value ? jn_json_text(value) : NULL;
+}
+
+/* A stored object is right as a whole (its hash says so): what is not here is the api's. */
+static void read_owner(struct jn_decoder *d, const struct jn_json *json, struct jn_object *o)
+{
+	const char *source = status_text(json, "source"), *file = status_text(json, "file");
+
+	for (unsigned i = 0; source && i < JN_OWNER_MAX; i++) {
+		if (!strcmp(jn_owner_name((enum jn_owner)i), source))
+			o->owner = (uint8_t)i;
+	}
+	if (o->owner != JN_OWNER_FILE || !file)
+		return;
+	o->file = strdup(file);
+	d->is_out_of_memory |= !o->file;
+}
+
 /* --- the door --------------------------------------------------------------------------------- */
 
 /* As found by the parser, with the prefix of the document before the paths. */
@@ -266,6 +291,8 @@ int jn_object_decode(const char *text, size_t size, const struct jn_decode_optio
 		read_list(&d, json, kind);
 	else
 		read_object(&d, json, -1);
+	if (options->is_stored && out->count == count + 1)
+		read_owner(&d, json, out->items[count]);
 	if (!d.is_out_of_memory && err->fault_count == faults)
 		return 0;
 	drop_past(out, count);

@@ -143,6 +143,13 @@ static void write_policy(struct jn_writer *w, const struct jn_traffic_policy *po
 		jn_write_key_unsigned(w, "drainSeconds", (uint64_t)policy->drain_seconds);
 }
 
+static void write_owner(struct jn_writer *w, const struct jn_object *o)
+{
+	jn_write_key_text(w, "source", jn_owner_name(o->owner));
+	if (o->file)
+		jn_write_key_text(w, "file", o->file);
+}
+
 static void write_status(struct jn_writer *w, const struct jn_object *o,
 			 const struct jn_object_status *status)
 {
@@ -152,6 +159,7 @@ static void write_status(struct jn_writer *w, const struct jn_object *o,
 	jn_write_key_bool(w, "programmed", status->is_programmed);
 	if (status->reason)
 		jn_write_key_text(w, "reason", status->reason);
+	write_owner(w, o);
 	if (jn_kind_is_service(o->key.kind)) {
 		jn_write_key(w, "backends");
 		jn_write_open(w, '{');
@@ -204,8 +212,14 @@ static void write_object(struct jn_writer *w, const struct jn_object *o, uint64_
 	}
 	jn_write_close(w, '}');
 	write_content(w, o, version != 0);
-	if (status && o->key.kind != JN_KIND_ENDPOINT_SLICE) /* Kubernetes gives it none */
+	if (status && o->key.kind != JN_KIND_ENDPOINT_SLICE) { /* Kubernetes gives it none */
 		write_status(w, o, status);
+	} else if (o->owner != JN_OWNER_API) {
+		jn_write_key(w, "status");
+		jn_write_open(w, '{');
+		write_owner(w, o);
+		jn_write_close(w, '}');
+	}
 	jn_write_close(w, '}');
 }
 

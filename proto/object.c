@@ -111,6 +111,14 @@ bool jn_object_has_cluster_ips(const struct jn_object *o)
 	return o->cluster.address_count && !jn_object_is_foreign(o);
 }
 
+const char *jn_owner_name(enum jn_owner owner)
+{
+	static const char *const owners[] = { [JN_OWNER_API] = "api", [JN_OWNER_FILE] = "file" };
+
+	_Static_assert(JN_COUNT(owners) == JN_OWNER_MAX, "every owner needs its name");
+	return owners[owner];
+}
+
 uint16_t jn_backend_port(const struct jn_local_service *s, const struct jn_backend *b,
 			 unsigned port_index)
 {
@@ -175,6 +183,7 @@ void jn_object_unref(struct jn_object **o)
 
 	if (!object || --object->references)
 		return;
+	free(object->file);
 	labels_done(&object->labels);
 	labels_done(&object->annotations);
 	if (object->key.kind == JN_KIND_LOCAL_SERVICE)
@@ -358,4 +367,9 @@ bool jn_object_equal(const struct jn_object *a, const struct jn_object *b)
 	default: /* a Node: its labels are all we know of it */
 		return true;
 	}
+}
+
+bool jn_object_same_owner(const struct jn_object *a, const struct jn_object *b)
+{
+	return a->owner == b->owner && !strcmp(a->file ? a->file : "", b->file ? b->file : "");
 }

@@ -222,10 +222,15 @@ const char *jn_labels_find(const struct jn_labels *labels, const char *key);
 #define JN_LABEL_HEADLESS "service.kubernetes.io/headless"
 #define JN_LABEL_ZONE "topology.kubernetes.io/zone"
 #define JN_CLUSTER_IP_NONE "None"
+/* The source that declared an object, and alone may change it. */
+enum jn_owner { JN_OWNER_API, JN_OWNER_FILE, JN_OWNER_MAX };
+const char *jn_owner_name(enum jn_owner owner); /* "api", "file" */
 
 struct jn_object {
 	unsigned references;
 	struct jn_object_key key;
+	uint8_t owner; /* enum jn_owner */
+	char *file;    /* JN_OWNER_FILE: name of the file in the services folder; else NULL */
 	struct jn_labels labels;
 	struct jn_labels annotations;
 	uint64_t version; /* resourceVersion; on a write as decoded: what it must be, 0 = any */
@@ -251,8 +256,10 @@ bool jn_object_has_cluster_ips(const struct jn_object *o);
 struct jn_object *jn_object_ref(struct jn_object *o);
 void jn_object_unref(struct jn_object **o); /* NULL is fine; *o is NULL afterwards */
 
-/* Do both declare the same (everything but version)? */
+/* Do both declare the same (everything but version and owner)? */
 bool jn_object_equal(const struct jn_object *a, const struct jn_object *b);
+/* Are both of one source and, where it is the file source, of one file? */
+bool jn_object_same_owner(const struct jn_object *a, const struct jn_object *b);
 
 struct jn_object_list {
 	struct jn_object **items;
@@ -268,6 +275,7 @@ struct jn_decode_options {
 	bool namespace_is_fixed;
 	const char *name; /* must be the object's name, or NULL */
 	int kind;	  /* must be its kind (enum jn_kind), or -1 */
+	bool is_stored;	  /* jn_object_encode_declared wrote it: its owner stands in status */
 };
 
 /*
@@ -280,8 +288,9 @@ int jn_object_decode(const char *text, size_t size, const struct jn_decode_optio
 		     struct jn_object_list *out, struct jn_error *err);
 
 /*
- * The canonical text of what was declared, defaults filled in, without status and without version:
- * equal objects give equal bytes. This is what the store keeps and hashes.
+ * The canonical text of what was declared, defaults filled in, without version: equal objects of
+ * one owner give equal bytes. This is what the store keeps and hashes. Of status it has the owner,
+ * where that is not the api, so that a row of before there were owners is one of the api.
  */
 void jn_object_encode_declared(const struct jn_object *o, struct jn_buffer *out);
 

@@ -18,7 +18,7 @@ packages=(
 	nginx-light redis-server redis-tools dnsmasq-base bind9-dnsutils curl netcat-openbsd
 	iproute2 util-linux procps libcap2-bin
 	# make bench
-	nftables iptables strace
+	nftables iptables strace haproxy libnginx-mod-stream wrk
 )
 command -v go >/dev/null || [ -x /usr/local/go/bin/go ] || packages+=(golang-go)
 command -v node >/dev/null || packages+=(nodejs)

@@ -76,6 +76,16 @@
 #define JN_MAX_HEAD_BYTES 16384	      /* request line and headers */
 #define JN_MAX_WAIT_SECONDS 3600      /* /v1/wait?timeoutSeconds= */
 
+/* File source. */
+#define JN_MAX_FILES 4096 /* in the folder: one look asks for each of them, every ten seconds */
+#define JN_MAX_FILE_BYTES 16777216 /* of one file, read whole: 16 MiB; a document as above */
+#define JN_MAX_FILES_BYTES JN_MAX_STREAM_BYTES /* of all that changed together: as one apply */
+#define JN_FILE_LOOK_MS 10000	 /* between two looks at the folder when nothing is heard of it */
+#define JN_FILE_QUIET_MS 20	 /* what follows a change so soon belongs to it */
+#define JN_FILE_MISSING_MS 100	 /* editors replace a file by taking it away first */
+#define JN_FILE_PATIENCE_MS 1000 /* a folder that is never quiet is applied as it is */
+#define JN_FILE_BUSY_LOOKS 6	 /* at a file that somebody writes to, before status says so */
+
 /* Configuration. */
 #define JN_MAX_CONFIG_BYTES 1048576 /* of the configuration file: 1 MiB, read whole */
 

@@ -91,6 +91,7 @@ static void takes_every_key(void **state)
 				   "pin-dir: /sys/fs/bpf/a\n"
 				   "state-dir: /var/lib/a\n"
 				   "nodeName: node-1.example\n"
+				   "services-dir: /etc/a.d\n"
 				   "log-level: debug\n"
 				   "guardRoutes: false\n"
 				   "accessRules:\n"
@@ -105,6 +106,7 @@ static void takes_every_key(void **state)
 	assert_string_equal(s.pin_dir, "/sys/fs/bpf/a");
 	assert_string_equal(s.state_dir, "/var/lib/a");
 	assert_string_equal(s.node_name, "node-1.example");
+	assert_string_equal(s.services_dir, "/etc/a.d");
 	assert_true(s.has_log_level);
 	assert_int_equal(s.log_level, JN_LOG_DEBUG);
 	assert_true(s.has_no_guard_routes);

@@ -223,6 +223,15 @@ static void test_policies(void **state)
 		  JN_CAUSE_NOT_SUPPORTED, "(likely RoundRobin)" },
 		{ POLICY(TARGET ",'algorithm':1"), "spec.algorithm", JN_CAUSE_TYPE,
 		  "is an integer; give one of Random, RoundRobin" },
+	};
+
+	(void)state;
+	CHECK_FAULTS(cases);
+}
+
+static void test_rules_of_policies(void **state)
+{
+	static const struct fault cases[] = {
 		{ POLICY(TARGET ",'noBackendErrno':'EIO'"), "spec.noBackendErrno",
 		  JN_CAUSE_NOT_SUPPORTED, "ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EPERM" },
 		{ POLICY(TARGET ",'slowStartSeconds':3601"), "spec.slowStartSeconds",
@@ -276,7 +285,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_addresses), cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_backends),  cmocka_unit_test(test_ports_of_backends),
-		cmocka_unit_test(test_policies),
+		cmocka_unit_test(test_policies),  cmocka_unit_test(test_rules_of_policies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

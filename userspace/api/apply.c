@@ -29,6 +29,7 @@ struct apply {
 	struct jn_buffer text; /* the document, or the line that is not over yet */
 	size_t line, first;    /* counted from 0: the one being read; the one kept by ONE_LINE */
 	bool is_blank;	       /* nothing but white space in this line so far */
+	size_t indent;	       /* bytes of it that ONE_LINE did not keep */
 	struct jn_error err;   /* what is wrong with it */
 	struct jn_error forbidden; /* what this client may not do; stronger than err */
 };
@@ -182,6 +183,9 @@ static int start_lines(struct jn_call *call)
 	rc = decode_line(call, a->text.data, a->text.size);
 	a->line = now;
 	jn_buffer_clear(&a->text);
+	/* What is told of the present line counts its columns from its first byte. */
+	if (!rc)
+		jn_buffer_printf(&a->text, "%*s", (int)a->indent, "");
 	return rc;
 }
 
@@ -205,6 +209,7 @@ static int end_line(struct jn_call *call, bool is_last)
 		jn_buffer_clear(&a->text);
 	a->line++;
 	a->is_blank = true;
+	a->indent = 0;
 	return rc;
 }
 
@@ -224,8 +229,12 @@ static int take_piece(struct jn_call *call, const char *data, size_t size)
 	int rc = 0;
 
 	a->is_blank = a->is_blank && is_blank(data, size);
-	if (a->shape == SHAPE_ONE_LINE && a->is_blank)
+	if (a->shape == SHAPE_ONE_LINE && a->is_blank) {
+		a->indent += size;
+		if (a->indent > JN_MAX_OBJECT_BYTES)
+			a->indent = JN_MAX_OBJECT_BYTES;
 		return 0;
+	}
 	if (a->shape == SHAPE_ONE_LINE)
 		rc = start_lines(call);
 	if (rc)

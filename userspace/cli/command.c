@@ -43,7 +43,7 @@ static const struct {
 	const char *value; /* NULL: takes none */
 	const char *help;
 } flags[] = {
-	[FLAG_FILE] = { "filename", 'f', "FILE|-", "JSON: an object, a List, or several objects" },
+	[FLAG_FILE] = { "filename", 'f', "FILE|-", "JSON or YAML: an object, a List, or several" },
 	[FLAG_GENERATION] = { "generation", 0, "N", "the generation (all that is declared now)" },
 	[FLAG_TIMEOUT] = { "timeout", 0, "S", "seconds to wait (30)" },
 	[FLAG_PIN_DIR] = { "pin-dir", 0, "DIR", "folder of the kernel tables (junctord's)" },

@@ -159,7 +159,8 @@ static int read_list(struct reader *r, const struct key *key, void *out,
 
 static int out_of_memory(struct reader *r)
 {
-	return jn_error_set(r->err, -ENOMEM, JN_ERROR_INTERNAL, "%s: out of memory", r->path);
+	return jn_error_set(r->err, -ENOMEM, JN_ERROR_INTERNAL,
+			    "%s: out of memory; give junctord more and start it again", r->path);
 }
 
 static int read_path(struct reader *r, const struct key *key, void *out)
@@ -315,6 +316,7 @@ static const struct key settings_keys[] = {
 	{ "pin-dir", read_path, offsetof(struct jn_settings, pin_dir) },
 	{ "state-dir", read_path, offsetof(struct jn_settings, state_dir) },
 	{ "nodeName", read_node_name, offsetof(struct jn_settings, node_name) },
+	{ "services-dir", read_path, offsetof(struct jn_settings, services_dir) },
 	{ "log-level", read_log_level, 0 },
 	{ "guardRoutes", read_guard_routes, 0 },
 	{ "accessRules", read_rules, 0 },
@@ -407,6 +409,7 @@ int jn_config_read(const char *path, struct jn_settings *settings, struct jn_err
 	take_text(&settings->pin_dir, &file.pin_dir);
 	take_text(&settings->state_dir, &file.state_dir);
 	take_text(&settings->node_name, &file.node_name);
+	take_text(&settings->services_dir, &file.services_dir);
 	if (!settings->has_log_level) {
 		settings->has_log_level = file.has_log_level;
 		settings->log_level = file.log_level;
@@ -434,5 +437,6 @@ void jn_settings_done(struct jn_settings *settings)
 	free(settings->pin_dir);
 	free(settings->state_dir);
 	free(settings->node_name);
+	free(settings->services_dir);
 	memset(settings, 0, sizeof(*settings));
 }

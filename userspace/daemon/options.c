@@ -24,6 +24,7 @@ enum flag {
 	FLAG_PIN_DIR,
 	FLAG_STATE_DIR,
 	FLAG_NODE_NAME,
+	FLAG_SERVICES_DIR,
 	FLAG_LOG_LEVEL,
 	FLAG_CHECK,
 	FLAG_OFFLINE,
@@ -38,6 +39,7 @@ static const struct option flags[] = {
 	{ "pin-dir", required_argument, NULL, FLAG_PIN_DIR },
 	{ "state-dir", required_argument, NULL, FLAG_STATE_DIR },
 	{ "node-name", required_argument, NULL, FLAG_NODE_NAME },
+	{ "services-dir", required_argument, NULL, FLAG_SERVICES_DIR },
 	{ "log-level", required_argument, NULL, FLAG_LOG_LEVEL },
 	{ "check", no_argument, NULL, FLAG_CHECK },
 	{ "offline", required_argument, NULL, FLAG_OFFLINE },
@@ -59,6 +61,7 @@ const char *jn_options_usage(void)
 	       "  --state-dir DIR    folder of the declared state (" JN_DEFAULT_STATE_DIR ")\n"
 	       "  --node-name NAME   the Node object that this machine is (its host name); in the\n"
 	       "                     configuration file: nodeName\n"
+	       "  --services-dir DIR folder of files that declare (" JN_DEFAULT_SERVICES_DIR ")\n"
 	       "  --log-level LEVEL  error, warning, info or debug (info)\n"
 	       "  --config FILE      configuration (" JN_DEFAULT_CONFIG ", if it exists)\n"
 	       "  --check            validate the configuration and exit\n"
@@ -89,7 +92,8 @@ static int set_path(char **field, const char *flag, const char *text, struct jn_
 		return refuse(err, flag, "needs a path");
 	copy = strdup(text);
 	if (!copy)
-		return jn_error_set(err, -ENOMEM, JN_ERROR_INTERNAL, "out of memory");
+		return jn_error_set(err, -ENOMEM, JN_ERROR_INTERNAL,
+				    "out of memory; give junctord more and start it again");
 	free(*field);
 	*field = copy;
 	return 0;
@@ -120,6 +124,8 @@ static int take_flag(struct jn_options *out, int flag, const char *text, struct 
 		return set_path(&s->state_dir, "--state-dir", text, err);
 	case FLAG_NODE_NAME:
 		return set_node_name(&s->node_name, text, err);
+	case FLAG_SERVICES_DIR:
+		return set_path(&s->services_dir, "--services-dir", text, err);
 	case FLAG_LOG_LEVEL:
 		s->has_log_level = true;
 		if (jn_log_parse_level(text, &s->log_level) == 0)
@@ -208,6 +214,8 @@ int jn_options_complete(struct jn_options *options, struct jn_error *err)
 		rc = set_default(&s->state_dir, JN_DEFAULT_STATE_DIR, err);
 	if (!rc)
 		rc = default_node_name(&s->node_name, err);
+	if (!rc)
+		rc = set_default(&s->services_dir, JN_DEFAULT_SERVICES_DIR, err);
 	if (!s->has_log_level)
 		s->log_level = JN_LOG_INFO;
 	return rc;

@@ -13,6 +13,7 @@
 #define JN_DEFAULT_CONFIG "/etc/junctor/junctord.yaml" /* read when it exists */
 #define JN_DEFAULT_PIN_DIR "/sys/fs/bpf/junctor"
 #define JN_DEFAULT_STATE_DIR "/var/lib/junctor"
+#define JN_DEFAULT_SERVICES_DIR "/etc/junctor/services.d" /* read when it exists */
 
 enum jn_task {
 	JN_TASK_SERVE,

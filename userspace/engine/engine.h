@@ -88,6 +88,12 @@ struct jn_write {
 	/* "items", "lines": fault paths start with items[position]; NULL: one object. */
 	const char *list_word;
 	bool is_dry_run;
+	/*
+	 * Who writes; the objects say the same. What another source owns is not written
+	 * (JN_ERROR_CONFLICT), except where it was lost or rebuilt from the tables. Only the api
+	 * waits for the disk: for the others, what they declare can be read again.
+	 */
+	enum jn_owner owner;
 	uint64_t received_ns; /* clock when the request was complete */
 	/*
 	 * Called once, on the engine's thread, maybe before jn_engine_write returns. err: empty on

@@ -53,6 +53,7 @@ static int read_row(void *arg, const struct jn_row *row)
 		.namespace_ = row->namespace_,
 		.namespace_is_fixed = true,
 		.name = row->name,
+		.is_stored = true,
 	};
 	enum jn_kind kind;
 	struct jn_change *change;
