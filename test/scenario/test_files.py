@@ -23,6 +23,24 @@ MOST_FILES = 4096
 CRASH_SECONDS = 0.3
 
 
+KUBERNETES = f"""
+apiVersion: v1
+kind: Service
+metadata: {{name: shop}}
+spec:
+  clusterIP: {VIP}
+  ports: [{{port: 80, targetPort: 8081}}]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: shop-1, labels: {{kubernetes.io/service-name: shop}}}}
+addressType: IPv4
+endpoints:
+  - addresses: [127.0.0.1]
+ports: [{{name: "", port: 8081, protocol: TCP}}]
+"""
+
+
 @pytest.fixture
 def files(bare_node):
     """A folder, servers, and a junctord that reads it."""
@@ -61,6 +79,21 @@ def test_added_changed_and_removed(files):
     files.await_synced()
     status = files.status()
     assert status == {"name": "file", "synced": True, "stalenessSeconds": 0}
+
+
+def test_objects_of_kubernetes(files):
+    """The owner of any kind outlives junctord."""
+    files.write("shop.yaml", text=KUBERNETES)
+    await_answer(files, "a")
+    files.node.junctord.restart()
+    files.await_synced()
+    for path in ("/api/v1/namespaces/default/services/shop",
+                 "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/shop-1"):
+        one = files.node.control.get(path).json
+        assert one["status"]["file"] == "shop.yaml", one
+        assert files.node.control.delete(path).status == 409
+    files.remove("shop.yaml")
+    wait_for(lambda: connect_errno(files.node, VIP) != 0, "gone with its file")
 
 
 # --- what is wrong ----------------------------------------------------------------------------
