@@ -107,6 +107,30 @@ static void test_a_pin_folder_must_be_ours(void **state)
 	assert_says(bed, "not empty");
 }
 
+/* Killed and started again at once: the one that dies still holds the lock for a moment. */
+static void test_a_lock_of_a_dying_process_is_waited_for(void **state)
+{
+	struct bed *bed = *state;
+	int lock = -1, ready[2];
+	char byte;
+	pid_t child;
+
+	assert_int_equal(pipe(ready), 0);
+	child = fork();
+	if (!child) {
+		if (jn_folder_lock(bed->pins, &lock, NULL) || write(ready[1], "x", 1) != 1)
+			_exit(1);
+		(void)usleep(100000);
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(jn_folder_lock(bed->pins, &lock, &bed->err), 0);
+	jn_close_fd(&lock);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	close(ready[0]);
+	close(ready[1]);
+}
+
 static void test_a_lock_names_who_holds_it(void **state)
 {
 	struct bed *bed = *state;
@@ -199,6 +223,7 @@ int main(void)
 		CASE(test_cleanup_unmounts_what_we_mounted),
 		CASE(test_a_pin_folder_must_be_ours),
 		CASE(test_a_lock_names_who_holds_it),
+		CASE(test_a_lock_of_a_dying_process_is_waited_for),
 		CASE(test_the_cgroup2_mount_is_found),
 		CASE(test_a_namespace_has_its_own_cookie),
 	};

@@ -171,7 +171,10 @@ int jn_bpffs_prepare(const char *pin_dir, struct jn_error *err);
 /* Make a folder (0700) and those above it; what exists is fine. 0 or a negative errno. */
 int jn_folder_make(const char *dir);
 
-/* One process at a time: flock. *fd is the lock; err names the process that holds it. */
+/*
+ * One process at a time: flock. *fd is the lock. A holder that does not leave within a second is
+ * named in err. Blocks.
+ */
 int jn_folder_lock(const char *dir, int *fd, struct jn_error *err);
 
 /*

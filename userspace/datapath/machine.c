@@ -145,6 +145,9 @@ int jn_cgroup_open(const char *path, int *fd, uint64_t *id, struct jn_error *err
 
 /* --- one process at a time --------------------------------------------------------------------- */
 
+#define LOCK_WAIT_MS 1000 /* what a killed process may take to be gone, on a busy machine */
+#define LOCK_PAUSE_MS 10
+
 /* The process that holds the flock of a file, as /proc/locks has it; 0: not seen from here. */
 static int find_holder(const struct stat *file)
 {
@@ -201,11 +204,25 @@ static int refuse_lock(const char *dir, int fd, struct jn_error *err)
 			    holder, command, dir);
 }
 
+/* Whoever was killed a moment ago is still taking leave: that is waited for. */
+static int lock_soon(int fd)
+{
+	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000 };
+
+	for (unsigned waited_ms = 0;; waited_ms += LOCK_PAUSE_MS) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK || waited_ms >= LOCK_WAIT_MS)
+			return -1;
+		(void)nanosleep(&pause, NULL); /* cut short it asks once more, no harm */
+	}
+}
+
 int jn_folder_lock(const char *dir, int *fd, struct jn_error *err)
 {
 	JN_AUTO(jn_close_fd) int opened = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (opened >= 0 && flock(opened, LOCK_EX | LOCK_NB) == 0) {
+	if (opened >= 0 && lock_soon(opened) == 0) {
 		*fd = jn_move_fd(&opened);
 		return 0;
 	}
