@@ -6,6 +6,7 @@
  */
 #include "daemon/config.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -21,6 +22,8 @@
 #include "base/spelling.h"
 #include "base/vec.h"
 #include "proto/field.h"
+
+#define MAX_KEYS 16 /* of one mapping; raise it with a table that is longer */
 
 struct reader {
 	yaml_parser_t parser;
@@ -94,9 +97,10 @@ static const char *text_of(const struct reader *r)
 
 static int unknown_key(struct reader *r, const char *text, const struct key *keys, size_t count)
 {
-	const char *names[8];
+	const char *names[MAX_KEYS];
 	const char *likely;
 
+	assert(count <= MAX_KEYS);
 	for (size_t i = 0; i < count; i++)
 		names[i] = keys[i].name;
 	likely = jn_spelling_nearest(text, names, count);
