@@ -120,6 +120,10 @@ static const struct jn_field spec_items[] = {
 	  .type = JN_FIELD_OBJECT,
 	  .fields = &limits_fields,
 	  .expected = "an object {\"connections\": …}" },
+	{ .name = "probe",
+	  .type = JN_FIELD_OBJECT,
+	  .read = jn_probe_read,
+	  .expected = "an object {\"type\": \"TCP\", …}" },
 };
 static const struct jn_fields spec_fields = JN_FIELDS(spec_items);
 

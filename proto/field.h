@@ -4,8 +4,8 @@
  * ranges, where a value goes; jn_fields_read does the rest and reports every fault with its path,
  * so that a kind's code holds only what its table cannot say. For proto only.
  *
- * Start here to add a field: one line in its table (decode.c, decode_service.c, decode_policy.c)
- * and one in encode.c.
+ * Start here to add a field: one line in its table (decode.c, decode_service.c, decode_policy.c,
+ * decode_probe.c) and one in encode.c.
  *
  * null counts as "not given", as in Kubernetes.
  */
@@ -59,6 +59,7 @@ extern const struct jn_word jn_protocol_words[];
 extern const struct jn_word jn_algorithm_words[];
 extern const struct jn_word jn_errno_words[];
 extern const struct jn_word jn_affinity_words[];
+extern const struct jn_word jn_probe_words[];
 /* The word of this value; "" where there is none. */
 const char *jn_word_of(const struct jn_word *words, unsigned value);
 
@@ -129,5 +130,7 @@ bool jn_is_dns_label(const char *text);
 /* decode_service.c, decode_policy.c: what stands in spec. target is the struct of the kind. */
 void jn_service_read(struct jn_decoder *d, const struct jn_json *spec, void *target);
 void jn_policy_read(struct jn_decoder *d, const struct jn_json *spec, void *target);
+/* decode_probe.c: TrafficPolicy.spec.probe -> struct jn_traffic_policy.probe. */
+void jn_probe_read(struct jn_decoder *d, const struct jn_json *value, void *target);
 
 #endif

@@ -37,6 +37,13 @@ const struct jn_word jn_affinity_words[] = {
 	{ NULL, 0 },
 };
 
+const struct jn_word jn_probe_words[] = {
+	{ "TCP", JN_PROBE_TCP },
+	{ "HTTP", JN_PROBE_HTTP },
+	{ "GRPC", JN_PROBE_GRPC },
+	{ NULL, 0 },
+};
+
 const char *jn_word_of(const struct jn_word *words, unsigned value)
 {
 	while (words->word && words->value != value)

@@ -95,7 +95,8 @@ static void add_backends(struct jn_buffer *out, const struct jn_json *service)
 		jn_columns_take(&columns);
 		jn_buffer_printf(&columns.cell, "%u", jn_view_backend_weight(backend));
 		jn_columns_take(&columns);
-		jn_columns_add(&columns, jn_view_backend_state(backend));
+		jn_view_add_backend_state(&columns.cell, service, i);
+		jn_columns_take(&columns);
 	}
 	if (!jn_json_count(backends)) {
 		add_field(out, "Backends:", "none");

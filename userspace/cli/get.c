@@ -45,7 +45,8 @@ static void add_backends(void *columns, const struct jn_json *service)
 		jn_columns_take(c);
 		jn_buffer_printf(&c->cell, "%u", jn_view_backend_weight(backend));
 		jn_columns_take(c);
-		jn_columns_add(c, jn_view_backend_state(backend));
+		jn_view_add_backend_state(&c->cell, service, i);
+		jn_columns_take(c);
 	}
 }
 
@@ -89,21 +90,24 @@ static int write_table(enum jn_noun noun, const struct jn_answer *answer, struct
 
 /* --- JSON and names ---------------------------------------------------------------------------- */
 
-static void write_backend(struct jn_writer *w, const struct jn_json *service,
-			  const struct jn_json *backend)
+static void write_backend(struct jn_writer *w, const struct jn_json *service, size_t index)
 {
+	const struct jn_json *backend =
+		jn_json_at(jn_json_get(jn_json_get(service, "spec"), "backends"), index);
 	JN_AUTO(jn_buffer_done) struct jn_buffer address = { 0 };
 	JN_AUTO(jn_buffer_done) struct jn_buffer ports = { 0 };
+	JN_AUTO(jn_buffer_done) struct jn_buffer state = { 0 };
 
 	jn_view_add_backend_address(&address, backend);
 	jn_view_add_backend_ports(&ports, service, backend);
+	jn_view_add_backend_state(&state, service, index);
 	jn_write_open(w, '{');
 	jn_write_key_text(w, "namespace", jn_view_namespace(service));
 	jn_write_key_text(w, "service", jn_view_name(service));
 	jn_write_key_text(w, "address", jn_buffer_text(&address));
 	jn_write_key_text(w, "ports", jn_buffer_text(&ports));
 	jn_write_key_unsigned(w, "weight", jn_view_backend_weight(backend));
-	jn_write_key_text(w, "state", jn_view_backend_state(backend));
+	jn_write_key_text(w, "state", jn_buffer_text(&state));
 	jn_write_close(w, '}');
 }
 
@@ -112,7 +116,7 @@ static void write_backends(void *writer, const struct jn_json *service)
 	const struct jn_json *backends = jn_json_get(jn_json_get(service, "spec"), "backends");
 
 	for (size_t i = 0; i < jn_json_count(backends); i++)
-		write_backend(writer, service, jn_json_at(backends, i));
+		write_backend(writer, service, i);
 }
 
 /* Like a List of Kubernetes', though its items cannot be declared. */

@@ -28,8 +28,12 @@ void jn_view_add_backend_address(struct jn_buffer *out, const struct jn_json *ba
 void jn_view_add_backend_ports(struct jn_buffer *out, const struct jn_json *service,
 			       const struct jn_json *backend);
 unsigned jn_view_backend_weight(const struct jn_json *backend);
-/* "Ready", "NotReady", "Terminating", "NoNewConnections" (weight 0). */
-const char *jn_view_backend_state(const struct jn_json *backend);
+/*
+ * "Ready", "NotReady", "Terminating", "NoNewConnections" (weight 0). Of one that is ready and probed
+ * "Up", "Down (HTTP status 503)"; "Ejected". The worst of its ports.
+ * index: into the service's backends.
+ */
+void jn_view_add_backend_state(struct jn_buffer *out, const struct jn_json *service, size_t index);
 
 /* Of policies: "web", or with a port "web:http". */
 void jn_view_add_target(struct jn_buffer *out, const struct jn_json *policy);

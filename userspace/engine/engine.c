@@ -14,11 +14,13 @@
 #include "base/vec.h"
 #include "datapath/datapath.h"
 #include "engine/internal.h"
+#include "engine/probes.h"
 
 static int install_init(struct jn_install *in, const struct jn_engine_options *options)
 {
 	in->datapath = options->datapath;
 	in->netns_cookie = options->netns_cookie;
+	in->probing = options->probing;
 	jn_installed_init(&in->installed);
 	jn_ids_init(&in->services, "services", JN_MAX_SERVICES, JN_QUARANTINE_MS);
 	jn_ids_init(&in->endpoints, "endpoints", JN_MAX_ENDPOINTS, JN_QUARANTINE_MS);
@@ -186,9 +188,11 @@ void jn_engine_object_status(struct jn_engine *engine, const struct jn_object *o
 		.generation = object->version,
 		.is_programmed = object->version <= engine->installed,
 	};
-	if (object->key.kind == JN_KIND_LOCAL_SERVICE)
+	if (object->key.kind == JN_KIND_LOCAL_SERVICE) {
 		service_status(object, out);
-	else
+		jn_probes_show(&engine->install, object, out);
+	}
+	if (object->key.kind == JN_KIND_TRAFFIC_POLICY)
 		out->reason = policy_reason(engine, object);
 	if (!out->reason && jn_notes_find(&engine->notes, &object->key))
 		out->reason = "StateDamaged";
@@ -239,6 +243,15 @@ void jn_engine_usage(struct jn_engine *engine, struct jn_usage out[JN_USAGE_COUN
 	out[5] = (struct jn_usage){ "slots", in->slots.used, in->slots.capacity };
 	out[6] = (struct jn_usage){ in->lives.ids.name, in->lives.ids.used,
 				    in->lives.ids.capacity - 1 };
+}
+
+void jn_engine_probe_stats(struct jn_engine *engine, struct jn_probe_stats *out)
+{
+	const struct jn_probing *probing = &engine->install.probing;
+
+	*out = (struct jn_probe_stats){ 0 };
+	if (probing->stats)
+		probing->stats(probing->context, out);
 }
 
 /* Counters are asked for in batches: a system call for each would hold up the loop. */

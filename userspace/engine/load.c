@@ -18,6 +18,7 @@
 #include "datapath/datapath.h"
 #include "engine/internal.h"
 #include "engine/plan_lives.h"
+#include "engine/probes.h"
 
 struct loading {
 	struct jn_engine *e;
@@ -463,6 +464,8 @@ int jn_engine_load(struct jn_engine *e, const char *state_dir, struct jn_error *
 		rc = settle_doubt(&l, err);
 	if (!rc)
 		rc = bring_in_line(e, &garbage, err);
+	if (!rc)
+		rc = jn_probes_forget(&e->install);
 	if (!rc)
 		rc = jn_plan_hooks(&e->install, NULL, err);
 	(void)malloc_trim(0);

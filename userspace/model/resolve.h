@@ -32,6 +32,8 @@ struct jn_desired_port {
 	enum jn_algorithm algorithm;
 	uint16_t no_endpoint_errno;
 	struct jn_rules rules;
+	struct jn_probe *probe;	  /* a reference, or NULL */
+	uint8_t max_down_percent; /* of the endpoints, by probes */
 };
 
 struct jn_desired {
