@@ -21,6 +21,7 @@
 
 struct jn_grpc_call {
 	nghttp2_session *session;
+	struct jn_buffer out; /* to be sent */
 	uint8_t request[JN_HEALTH_REQUEST_BYTES];
 	size_t request_size, request_sent;
 	uint8_t message[MAX_MESSAGE_BYTES];
@@ -168,6 +169,17 @@ static int submit(struct jn_grpc_call *call, const struct jn_probe *probe, const
 		       : 0;
 }
 
+static void collect_output(struct jn_grpc_call *call)
+{
+	const uint8_t *data;
+	ssize_t size;
+
+	while ((size = nghttp2_session_mem_send(call->session, &data)) > 0)
+		jn_buffer_add(&call->out, data, (size_t)size);
+	if (size < 0)
+		call->out.failed = true;
+}
+
 int jn_grpc_call_new(const struct jn_probe *probe, const char *authority, struct jn_grpc_call **out)
 {
 	JN_AUTO(jn_grpc_call_free) struct jn_grpc_call *call = calloc(1, sizeof(*call));
@@ -180,9 +192,11 @@ int jn_grpc_call_new(const struct jn_probe *probe, const char *authority, struct
 	rc = open_session(call);
 	if (!rc)
 		rc = submit(call, probe, authority);
-	if (!rc)
-		*out = JN_MOVE(call);
-	return rc;
+	if (rc)
+		return rc;
+	collect_output(call);
+	*out = JN_MOVE(call);
+	return 0;
 }
 
 void jn_grpc_call_free(struct jn_grpc_call **call)
@@ -192,17 +206,17 @@ void jn_grpc_call_free(struct jn_grpc_call **call)
 	if (!c)
 		return;
 	nghttp2_session_del(c->session); /* NULL is fine */
+	jn_buffer_done(&c->out);
 	free(c);
 }
 
 int jn_grpc_call_output(struct jn_grpc_call *call, struct jn_buffer *out)
 {
-	const uint8_t *data;
-	ssize_t size;
-
-	while ((size = nghttp2_session_mem_send(call->session, &data)) > 0)
-		jn_buffer_add(out, data, (size_t)size);
-	return size < 0 || jn_buffer_failed(out) ? -ENOMEM : 0;
+	if (jn_buffer_failed(&call->out))
+		return -ENOMEM;
+	jn_buffer_add(out, call->out.data, call->out.size);
+	jn_buffer_clear(&call->out);
+	return jn_buffer_failed(out) ? -ENOMEM : 0;
 }
 
 static const char *serving_status(uint64_t status)
@@ -251,6 +265,7 @@ enum jn_answer_kind jn_grpc_call_feed(struct jn_grpc_call *call, const char *dat
 {
 	ssize_t used = nghttp2_session_mem_recv(call->session, (const uint8_t *)data, size);
 
+	collect_output(call); /* an end that nghttp2 makes of it is one once it is said */
 	if (call->is_closed && call->http_status)
 		return judge(call, why);
 	if (used >= 0 && !call->is_closed && nghttp2_session_want_read(call->session))

@@ -8,8 +8,9 @@ Says "ready" when it listens. Services it was not told of are NOT_FOUND, as the 
 import sys
 from concurrent import futures
 
-import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+sys.path.pop(0)  # files of this folder would stand for modules that grpc looks for
+import grpc  # noqa: E402
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # noqa: E402
 
 STATUSES = ("UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN")
 statuses = {"": "SERVING"}
