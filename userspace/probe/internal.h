@@ -49,7 +49,6 @@ struct jn_member {
 };
 
 struct jn_watched_port {
-	uint32_t service;
 	uint8_t max_percent;
 	bool is_panic;
 	size_t total, down; /* of the members that take new connections */
@@ -60,7 +59,7 @@ struct jn_watched_port {
 
 struct jn_prober {
 	struct jn_prober_options options;
-	struct jn_table ports;	  /* struct jn_watched_port *, by service */
+	struct jn_table ports;	  /* by service */
 	struct jn_table targets;  /* struct jn_target * */
 	struct jn_table backends; /* struct jn_probed_backend *, by live */
 	struct jn_schedule schedule;

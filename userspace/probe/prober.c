@@ -34,6 +34,11 @@ void jn_link_out(struct jn_link *link)
 
 /* --- the tables -------------------------------------------------------------------------------- */
 
+struct port_entry {
+	uint32_t service;
+	struct jn_watched_port *port;
+};
+
 struct target_key {
 	struct jn_addr addr;
 	uint16_t port;
@@ -68,12 +73,12 @@ static bool has_live(const void *entry, const void *key)
 
 static bool has_service(const void *entry, const void *key)
 {
-	return (*(struct jn_watched_port *const *)entry)->service == *(const uint32_t *)key;
+	return ((const struct port_entry *)entry)->service == *(const uint32_t *)key;
 }
 
 static const struct jn_table_ops targets_ops = { sizeof(void *), hash_target, has_target };
 static const struct jn_table_ops backends_ops = { sizeof(void *), hash_id, has_live };
-static const struct jn_table_ops ports_ops = { sizeof(void *), hash_id, has_service };
+static const struct jn_table_ops ports_ops = { sizeof(struct port_entry), hash_id, has_service };
 
 /* --- targets ----------------------------------------------------------------------------------- */
 
@@ -197,7 +202,6 @@ static struct jn_watched_port *make_port(struct jn_prober *p, const struct jn_pr
 
 	if (!port)
 		return NULL;
-	port->service = given->service;
 	port->max_percent = given->max_percent;
 	port->members = calloc(given->count, sizeof(*port->members));
 	if (!port->members || asprintf(&port->name, "%s/%s%s%s", given->namespace_, given->name,
@@ -216,28 +220,27 @@ static struct jn_watched_port *make_port(struct jn_prober *p, const struct jn_pr
 void jn_prober_change(void *prober, const struct jn_probed_port *given)
 {
 	struct jn_prober *p = prober;
-	struct jn_watched_port **found = jn_table_find(&p->ports, &given->service);
-	struct jn_watched_port *old = found ? *found : NULL, *port = NULL;
+	struct port_entry *entry = jn_table_find(&p->ports, &given->service);
+	struct jn_watched_port *old = entry ? entry->port : NULL, *port = NULL;
 	bool is_new;
 
-	if (given->probe && !found)
-		found = jn_table_put(&p->ports, &given->service, &is_new);
-	if (given->probe && found) {
-		*found = old; /* until there is a new one */
+	if (given->probe && !entry)
+		entry = jn_table_put(&p->ports, &given->service, &is_new);
+	if (given->probe && entry)
 		port = make_port(p, given);
-	}
 	if (given->probe && !port)
 		jn_warn("probe", "out of memory: %s/%s is not probed; give junctord more memory",
 			given->namespace_, given->name);
+	if (entry)
+		*entry = (struct port_entry){ given->service, port };
 	if (port) {
 		port->is_panic = old && old->is_panic;
-		*found = port;
 		jn_prober_settle(p, port);
+	} else {
+		(void)jn_table_del(&p->ports, &given->service); /* there may be none */
 	}
 	if (old)
 		drop_port(p, old);
-	if (!port && old)
-		(void)jn_table_del(&p->ports, &given->service);
 }
 
 /* --- answers ----------------------------------------------------------------------------------- */
@@ -295,14 +298,14 @@ static void leave_as_it_is(void *arg, uint32_t live, bool is_down)
 void jn_prober_close(struct jn_prober **prober)
 {
 	struct jn_prober *p = JN_MOVE(*prober);
-	struct jn_watched_port **port;
+	struct port_entry *entry;
 	size_t at = 0;
 
 	if (!p)
 		return;
 	p->options.set_down = leave_as_it_is;
-	while ((port = jn_table_next(&p->ports, &at)))
-		drop_port(p, *port);
+	while ((entry = jn_table_next(&p->ports, &at)))
+		drop_port(p, entry->port);
 	jn_timer_stop(&p->timer);
 	jn_schedule_done(&p->schedule);
 	jn_table_done(&p->ports);

@@ -51,7 +51,11 @@ static void sift_down(struct jn_schedule *s, struct jn_due *due)
 
 int jn_schedule_reserve(struct jn_schedule *s, size_t count)
 {
-	return jn_vec_grow((void **)&s->items, &s->capacity, count - 1, sizeof(*s->items));
+	int rc = 0;
+
+	while (!rc && s->capacity < count)
+		rc = jn_vec_grow((void **)&s->items, &s->capacity, s->capacity, sizeof(*s->items));
+	return rc;
 }
 
 void jn_schedule_add(struct jn_schedule *s, struct jn_due *due)
