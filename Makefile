@@ -39,20 +39,21 @@ else
 SANITIZERS := -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
 CFLAGS ?= -O2 -g
+LIBNL_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags libnl-3.0))
 ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARNINGS) $(HARDENING) $(SANITIZERS) -D_GNU_SOURCE \
-	-I. -Iinclude -Iuserspace -isystem $(BUILD)/gen -isystem $(LLHTTP_INCLUDE)
+	-I. -Iinclude -Iuserspace -isystem $(BUILD)/gen -isystem $(LLHTTP_INCLUDE) $(LIBNL_CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANITIZERS) $(LDFLAGS)
 BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Werror -Iinclude \
 	-I/usr/include/$(shell gcc -print-multiarch)
 
-DAEMON_LIBS := $(shell $(PKG_CONFIG) --libs libbpf libuv jansson sqlite3 yaml-0.1 libsystemd \
-	libnghttp2)
+DAEMON_LIBS := $(shell $(PKG_CONFIG) --libs libbpf libnl-3.0 libuv libnghttp2 jansson sqlite3 \
+	yaml-0.1 libsystemd)
 CLI_LIBS := $(shell $(PKG_CONFIG) --libs jansson)
 
 # --- sources ----------------------------------------------------------------------------------
 # A room is a folder, below userspace/ but for proto; what junctor (the command line tool) may link is CLI_ROOMS.
 CLI_ROOMS := base proto client cli
-ROOMS := base proto client model datapath loop probe store engine api daemon cli
+ROOMS := base proto client model datapath netlink loop probe store engine api daemon cli
 sources = $(wildcard $1/*.c userspace/$1/*.c)
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(call sources,$1))
 MAINS := $(BUILD)/obj/userspace/daemon/main.o $(BUILD)/obj/userspace/cli/main.o
@@ -89,12 +90,16 @@ $(BUILD)/gen/junctor.skel.h: $(BUILD)/bpf/junctor.o
 	@mkdir -p $(@D)
 	$(say_gen)$(BPFTOOL) gen skeleton $< name junctor_bpf > $@
 
+$(BUILD)/gen/end.skel.h: $(BUILD)/bpf/end/end.bpf.o
+	@mkdir -p $(@D)
+	$(say_gen)$(BPFTOOL) gen skeleton $< name end_bpf > $@
+
 # --- the controller and the command line tool ---------------------------------------------------
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(say_cc)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
-$(call objects,datapath): $(BUILD)/gen/junctor.skel.h
+$(call objects,datapath): $(BUILD)/gen/junctor.skel.h $(BUILD)/gen/end.skel.h
 
 # llhttp as Debian ships it, in sources: built strict, without our warnings.
 $(BUILD)/llhttp/%.o: $(LLHTTP_DIR)/%.c
@@ -198,5 +203,5 @@ install: all ## install below DESTDIR
 clean: ## remove what was built
 	rm -rf $(BUILD) compile_commands.json
 
--include $(OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(BPF_TESTS:=.d) \
+-include $(OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(BUILD)/bpf/end/end.bpf.d $(UNIT_TESTS:=.d) $(BPF_TESTS:=.d) \
 	$(wildcard $(BUILD)/test/bpf/*.bpf.d)

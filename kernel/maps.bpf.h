@@ -2,7 +2,8 @@
 /*
  * The tables as the programs see them; maps.bpf.c has the only definitions. What an entry means and
  * who writes it stands in abi.h; which hook reads what, in README.md. A table is pinned under its
- * name. Declares only: sizes come from limits.h, layouts from abi.h.
+ * name. Declares only: layouts come from abi.h, sizes from limits.h; those of JN_FIRST_… are what a
+ * table begins with, and the controller swaps programs onto larger ones.
  */
 #ifndef JUNCTOR_KERNEL_MAPS_H
 #define JUNCTOR_KERNEL_MAPS_H
@@ -20,7 +21,7 @@
 /* Preallocated: publication comes after the commit and must not fail for want of memory. */
 typedef struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, JN_MAX_FRONTENDS);
+	__uint(max_entries, JN_FIRST_FRONTENDS);
 	__type(key, struct jn_frontend_key);
 	__type(value, struct jn_frontend);
 } jn_frontends_t;
@@ -28,7 +29,7 @@ extern jn_frontends_t jn_frontends SEC(".maps");
 
 typedef struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, JN_MAX_SETS);
+	__uint(max_entries, JN_FIRST_SETS);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct jn_set);
@@ -37,7 +38,7 @@ extern jn_sets_t jn_sets SEC(".maps");
 
 typedef struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, JN_MAX_REVISIONS);
+	__uint(max_entries, JN_FIRST_REVISIONS);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct jn_revision);
@@ -46,7 +47,7 @@ extern jn_revisions_t jn_revisions SEC(".maps");
 
 typedef struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, JN_MAX_SLOTS);
+	__uint(max_entries, JN_FIRST_SLOTS);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct jn_slot);
@@ -55,7 +56,7 @@ extern jn_slots_t jn_slots SEC(".maps");
 
 typedef struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, JN_MAX_ENDPOINTS);
+	__uint(max_entries, JN_FIRST_ENDPOINTS);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct jn_endpoint);
@@ -65,7 +66,7 @@ extern jn_endpoints_t jn_endpoints SEC(".maps");
 /* Nobody reads it on the way of a connection: memory is taken for the names there are. */
 typedef struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, JN_MAX_SERVICES);
+	__uint(max_entries, JN_FIRST_SERVICES);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32);
 	__type(value, struct jn_name);
@@ -86,7 +87,7 @@ extern jn_meta_t jn_meta SEC(".maps");
 /* Mapped, as the controller writes what probes say and begins epochs. */
 typedef struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, JN_MAX_LIVE);
+	__uint(max_entries, JN_FIRST_LIVE);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct jn_live);
@@ -105,7 +106,7 @@ extern jn_events_t jn_events SEC(".maps");
 /* By set. */
 typedef struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, JN_MAX_SETS);
+	__uint(max_entries, JN_FIRST_SETS);
 	__type(key, __u32);
 	__type(value, struct jn_cursor);
 } jn_cursors_t;
@@ -114,7 +115,7 @@ extern jn_cursors_t jn_cursors SEC(".maps");
 /* By service. */
 typedef struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, JN_MAX_SERVICES);
+	__uint(max_entries, JN_FIRST_SERVICES);
 	__type(key, __u32);
 	__type(value, struct jn_stats);
 } jn_stats_t;

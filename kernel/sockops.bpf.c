@@ -83,6 +83,14 @@ static bool is_failed_connect(const struct tcp_sock *tcp)
 	return tcp->inet_conn.icsk_inet.sk.sk_err || tcp->total_retrans;
 }
 
+/* By the other side or the network. ECONNABORTED is who ended the socket from this side: we, too. */
+static bool is_reset(const struct tcp_sock *tcp)
+{
+	int err = tcp->inet_conn.icsk_inet.sk.sk_err;
+
+	return err && err != ECONNABORTED;
+}
+
 static void ended(struct jn_socket *record, const struct tcp_sock *tcp, __u32 from, __u32 to)
 {
 	if (from == BPF_TCP_SYN_SENT) {
@@ -95,7 +103,7 @@ static void ended(struct jn_socket *record, const struct tcp_sock *tcp, __u32 fr
 	if (tcp->bytes_received) {
 		jn_live_measure(record, answer_time(tcp));
 		jn_live_succeed(record, JN_FAILURE_RESET);
-	} else if (to == BPF_TCP_CLOSE && tcp->inet_conn.icsk_inet.sk.sk_err) {
+	} else if (to == BPF_TCP_CLOSE && is_reset(tcp)) {
 		jn_live_fail(record, JN_FAILURE_RESET);
 	}
 }

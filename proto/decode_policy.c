@@ -120,6 +120,11 @@ static const struct jn_field spec_items[] = {
 	  .type = JN_FIELD_OBJECT,
 	  .fields = &limits_fields,
 	  .expected = "an object {\"connections\": …}" },
+	{ .name = "drainSeconds",
+	  .type = JN_FIELD_INTEGER,
+	  .min = JN_NEVER_DRAINED,
+	  .max = JN_MAX_DRAIN_SECONDS,
+	  JN_FIELD_AT(struct jn_traffic_policy, drain_seconds) },
 	{ .name = "probe",
 	  .type = JN_FIELD_OBJECT,
 	  .read = jn_probe_read,
@@ -134,5 +139,6 @@ void jn_policy_read(struct jn_decoder *d, const struct jn_json *spec, void *targ
 	policy->algorithm = JN_ALGORITHM_RANDOM;
 	policy->no_endpoint_errno = ECONNREFUSED;
 	policy->affinity.timeout_seconds = JN_DEFAULT_AFFINITY_SECONDS;
+	policy->drain_seconds = JN_NEVER_DRAINED;
 	jn_fields_read(d, spec, &spec_fields, policy);
 }

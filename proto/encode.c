@@ -158,6 +158,8 @@ static void write_policy(struct jn_writer *w, const struct jn_traffic_policy *po
 	if (policy->has_outlier)
 		write_outlier(w, &policy->outlier);
 	write_limits(w, &policy->limits);
+	if (policy->drain_seconds >= 0)
+		jn_write_key_unsigned(w, "drainSeconds", (uint64_t)policy->drain_seconds);
 	if (policy->probe)
 		write_probe(w, policy->probe);
 }

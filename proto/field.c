@@ -141,7 +141,7 @@ static void describe(const struct jn_field *field, struct jn_buffer *out)
 		jn_buffer_add_text(out, JN_DNS_LABEL);
 		return;
 	case JN_FIELD_INTEGER:
-		jn_buffer_printf(out, "an integer %u..%u", field->min, field->max);
+		jn_buffer_printf(out, "an integer %" PRId64 "..%" PRId64, field->min, field->max);
 		return;
 	case JN_FIELD_BOOL:
 		jn_buffer_add_text(out, "true or false");

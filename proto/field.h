@@ -42,7 +42,7 @@ enum jn_field_type {
 	JN_FIELD_IGNORED, /* the server's own: accepted on writes, whatever it is */
 	JN_FIELD_DONE,	  /* read by somebody else already */
 	JN_FIELD_LABEL,	  /* a DNS label -> char[JN_NAME_BYTES] */
-	JN_FIELD_INTEGER, /* min..max -> an unsigned of `size` bytes: 1, 2 or 4 */
+	JN_FIELD_INTEGER, /* min..max -> an integer of `size` bytes: 1, 2 or 4 */
 	JN_FIELD_BOOL,	  /* -> bool */
 	JN_FIELD_WORD,	  /* one of words -> an unsigned of `size` bytes; size 0: not kept */
 	JN_FIELD_TEXT,	  /* -> read */
@@ -72,7 +72,7 @@ struct jn_field {
 	enum jn_field_type type;
 	bool is_required;
 	size_t offset, size; /* in the target: JN_FIELD_AT */
-	unsigned min, max;
+	int64_t min, max;
 	const struct jn_word *words;
 	const struct jn_fields *fields;
 	jn_read_fn read;

@@ -191,8 +191,8 @@ static bool policies_equal(const struct jn_traffic_policy *a, const struct jn_tr
 	       a->slow_start_seconds == b->slow_start_seconds &&
 	       a->affinity.type == b->affinity.type &&
 	       a->affinity.timeout_seconds == b->affinity.timeout_seconds &&
-	       outliers_equal(&a->outlier, &b->outlier) && limits_equal(&a->limits, &b->limits) &&
-	       jn_probe_equal(a->probe, b->probe);
+	       a->drain_seconds == b->drain_seconds && outliers_equal(&a->outlier, &b->outlier) &&
+	       limits_equal(&a->limits, &b->limits) && jn_probe_equal(a->probe, b->probe);
 }
 
 bool jn_object_equal(const struct jn_object *a, const struct jn_object *b)

@@ -118,6 +118,8 @@ struct jn_limits_spec {
 	uint32_t connections_per_backend; /* open at once, of each backend */
 };
 
+#define JN_NEVER_DRAINED (-1) /* drainSeconds: connections end by themselves */
+
 enum jn_probe_type { JN_PROBE_TCP, JN_PROBE_HTTP, JN_PROBE_GRPC, JN_PROBE_MAX };
 
 /* How a backend is asked whether it is up. Counted, and immutable once decoded. */
@@ -147,6 +149,7 @@ struct jn_traffic_policy {
 	bool has_outlier; /* else nothing is ejected, and `outlier` is zero */
 	struct jn_outlier_spec outlier;
 	struct jn_limits_spec limits;
+	int32_t drain_seconds;	/* until a removed backend's TCP connections end */
 	struct jn_probe *probe; /* NULL: backends are not asked */
 };
 

@@ -12,18 +12,19 @@ declare -A rooms=(
 	[client]="base proto"
 	[model]="base proto"
 	[datapath]="base"
+	[netlink]="base"
 	[loop]="base"
 	[probe]="loop model proto base"
 	[store]="base proto"
-	[engine]="model datapath store proto base"
+	[engine]="model datapath netlink store proto base"
 	[api]="engine datapath loop proto base"
-	[daemon]="api probe engine model datapath store loop proto base"
+	[daemon]="api probe engine model datapath netlink store loop proto base"
 	[cli]="client proto base"
 )
 # Rooms that may include <junctor/...>.
-abi=" proto model datapath probe engine api daemon "
+abi=" proto model datapath netlink probe engine api daemon "
 declare -A libraries=(
-	[bpf]="datapath" [uv.h]="loop" [sqlite3.h]="store" [jansson.h]="proto" [llhttp.h]="loop client probe"
+	[bpf]="datapath" [netlink]="netlink" [uv.h]="loop" [sqlite3.h]="store" [jansson.h]="proto" [llhttp.h]="loop client probe"
 	[nghttp2]="probe"
 	[xxhash.h]="base store" [yaml.h]="daemon" [systemd]="daemon"
 )

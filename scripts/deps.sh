@@ -8,7 +8,7 @@ set -euo pipefail
 packages=(
 	# building
 	gcc make pkg-config clang-14 clang-19 llvm-14 llvm-19 libc6-dev linux-libc-dev bpftool
-	libbpf-dev libelf-dev libuv1-dev libjansson-dev libsqlite3-dev libxxhash-dev libyaml-dev
+	libbpf-dev libnl-3-dev libelf-dev libuv1-dev libjansson-dev libsqlite3-dev libxxhash-dev libyaml-dev
 	libsystemd-dev libnghttp2-dev node-llhttp
 	# make check
 	clang-format-14 clang-tidy-19 libclang-rt-14-dev cppcheck shellcheck codespell git

@@ -201,6 +201,36 @@ struct jn_affinity {
 };
 JN_ABI_SIZE(struct jn_affinity, 16);
 
+/* A socket whose endpoint takes no new connections or is gone: what jn_find_stale writes out. */
+struct jn_stale {
+	__u64 cookie;
+	struct jn_addr vip;
+	struct jn_addr backend; /* its peer */
+	struct jn_addr source;
+	__be16 vip_port;
+	__be16 backend_port;
+	__be16 source_port;
+	__u16 proto; /* IPPROTO_TCP, IPPROTO_UDP or IPPROTO_MPTCP */
+	__u32 service;
+	__u32 endpoint;
+	__u32 netns;	  /* inode of its network namespace */
+	__u32 device;	  /* that it is bound to; 0: none */
+	__u32 unacked;	  /* TCP: the first byte, as a sequence number, that is not acknowledged */
+	__u8 family;	  /* AF_INET or AF_INET6 */
+	__u8 is_waiting;  /* TCP: something was sent and is not acknowledged */
+	__u8 retransmits; /* TCP: time-outs since the last acknowledgement that brought it on */
+	__u8 pad;
+};
+JN_ABI_SIZE(struct jn_stale, 88);
+
+/* jn_ending: a socket that is to be ended, as long as its peer is this one. */
+struct jn_ending_peer {
+	struct jn_addr addr;
+	__be16 port;
+	__u16 pad;
+};
+JN_ABI_SIZE(struct jn_ending_peer, 20);
+
 /* jn_udp_choice and jn_udp_peer: an unconnected UDP socket and one address it talks to. */
 struct jn_udp_key {
 	__u64 cookie; /* of the socket */

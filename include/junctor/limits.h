@@ -9,17 +9,30 @@
 #ifndef JUNCTOR_LIMITS_H
 #define JUNCTOR_LIMITS_H
 
-/* Kernel tables: fixed sizes, allocated when the daemon first starts. */
-#define JN_MAX_SERVICES 65536 /* service ports; id 0 is never used */
-#define JN_MAX_SETS 131072 /* a service port needs two when its VIP families differ in backends */
-#define JN_MAX_FRONTENDS 131072	 /* {address, port, protocol}; two per service on average */
-#define JN_MAX_ENDPOINTS 655360	 /* {service port, address, port}; ten per service */
-#define JN_MAX_REVISIONS 262144	 /* two per set: the published one and its successor */
-#define JN_MAX_SLOTS 2097152	 /* eight bytes each; an equal-weight set takes one per endpoint */
-#define JN_MAX_LIVE 131072	 /* backends that somebody asks about, and services with limits */
-#define JN_MAX_UDP_SOCKETS 32768 /* entries of each LRU for unconnected UDP; the oldest one goes */
+/*
+ * Kernel tables begin at these sizes, enough for 10,000 services of ten backends, and double when
+ * they are full. id 0 is never used.
+ */
+#define JN_FIRST_SERVICES 16384 /* service ports */
+#define JN_FIRST_SETS 32768 /* a service port needs two when its VIP families differ in backends */
+#define JN_FIRST_FRONTENDS 16384  /* {address, port, protocol} */
+#define JN_FIRST_ENDPOINTS 131072 /* {service port, address, port} */
+#define JN_FIRST_REVISIONS 32768 /* two per set that changes: the published one and its successor */
+#define JN_FIRST_SLOTS 262144	 /* eight bytes each; an equal-weight set takes one per endpoint */
+#define JN_FIRST_LIVE 4096	 /* backends that somebody asks about, and services with limits */
 
-#define JN_MAX_AFFINITIES 65536 /* entries of the LRU of clients that stay; the oldest one goes */
+/* Beyond these a table does not grow: about 4 GiB all together. */
+#define JN_MAX_SERVICES 1048576
+#define JN_MAX_SETS 2097152
+#define JN_MAX_FRONTENDS 4194304
+#define JN_MAX_ENDPOINTS 16777216
+#define JN_MAX_REVISIONS 4194304
+#define JN_MAX_SLOTS 67108864
+#define JN_MAX_LIVE 16777216
+
+#define JN_MAX_UDP_SOCKETS 32768 /* entries of each LRU for unconnected UDP; the oldest one goes */
+#define JN_MAX_AFFINITIES 65536	 /* entries of the LRU of clients that stay; the oldest one goes */
+#define JN_MAX_ENDINGS 8192 /* sockets ended in one pass over a network namespace; then the next */
 
 /* Choice. */
 #define JN_MAX_WEIGHT 1000
@@ -35,6 +48,10 @@
 #define JN_MAX_PROBE_TEXT 255		/* bytes of a path, a host or a gRPC service */
 #define JN_MAX_LIMIT 1000000000 /* connections, or new ones a second: what a 32-bit counter bears */
 #define JN_MAX_SEQUENCE 4096 /* RoundRobin: turns in one cycle, unless there are more endpoints */
+
+/* Endings. */
+#define JN_STUCK_MS 3000 /* nothing acknowledged for so long: the connection makes no progress */
+#define JN_MAX_DRAIN_SECONDS 86400 /* drainSeconds: a day */
 
 /* Objects: what one of them may hold (see docs/control-protocol.md). */
 #define JN_MAX_NAME 63		 /* bytes: a DNS label */

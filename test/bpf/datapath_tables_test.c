@@ -179,7 +179,7 @@ static int stop(void *arg, const struct jn_frontend_key *key, const struct jn_fr
 static void test_batches_say_how_far_they_came(void **state)
 {
 	struct bed *bed = *state;
-	JN_AUTO(frontends_done) struct frontends f = make_frontends(JN_MAX_FRONTENDS + 2000);
+	JN_AUTO(frontends_done) struct frontends f = make_frontends(JN_FIRST_FRONTENDS + 2000);
 	size_t done = 1;
 	int calls = 0;
 
@@ -188,9 +188,9 @@ static void test_batches_say_how_far_they_came(void **state)
 	assert_int_equal(done, 0);
 	assert_int_equal(jn_datapath_put_frontends(bed->dp, f.keys, f.values, f.count, &done),
 			 -E2BIG);
-	assert_int_equal(done, JN_MAX_FRONTENDS);
+	assert_int_equal(done, JN_FIRST_FRONTENDS);
 	assert_int_equal(jn_datapath_each_frontend(bed->dp, meet, &f), 0);
-	assert_int_equal(f.met_count, JN_MAX_FRONTENDS);
+	assert_int_equal(f.met_count, JN_FIRST_FRONTENDS);
 	assert_int_equal(jn_datapath_each_frontend(bed->dp, stop, &calls), 42);
 	assert_int_equal(calls, 3);
 }
@@ -199,7 +199,7 @@ static void test_batches_say_how_far_they_came(void **state)
 static void test_a_walk_meets_each_entry_once(void **state)
 {
 	struct bed *bed = *state;
-	JN_AUTO(frontends_done) struct frontends f = make_frontends(20000);
+	JN_AUTO(frontends_done) struct frontends f = make_frontends(15000);
 	struct jn_hash hash;
 	size_t done;
 
@@ -289,7 +289,7 @@ static void assert_counted(const struct bed *bed, const uint32_t *services, size
 static void test_counters_are_summed_over_cpus(void **state)
 {
 	struct bed *bed = *state;
-	const uint32_t last = JN_MAX_SERVICES - 1, few[3] = { last, 0, 7 };
+	const uint32_t last = JN_FIRST_SERVICES - 1, few[3] = { last, 0, 7 };
 	uint32_t many[2000];
 	struct jn_stats read;
 

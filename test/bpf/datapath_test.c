@@ -97,7 +97,7 @@ static void test_a_table_of_another_shape_is_refused_unread(void **state)
 	assert_refused_shape(bed, "jn_meta", "flag", make_map(array, 4, 16, 1, 0));
 	assert_refused_shape(bed, "jn_meta", "entries", make_map(array, 4, 16, 2, mapped));
 	assert_refused_shape(bed, "jn_names", "key size",
-			     make_map(hash, 8, sizeof(struct jn_name), JN_MAX_SERVICES,
+			     make_map(hash, 8, sizeof(struct jn_name), JN_FIRST_SERVICES,
 				      BPF_F_NO_PREALLOC));
 	bed_open(bed); /* both missing ones are made anew */
 	assert_int_equal(count_entries(bed->version, "jn_"), TABLES);
@@ -157,18 +157,19 @@ static void test_pins_are_all_or_none(void **state)
 {
 	struct bed *bed = *state;
 	struct junctor_bpf *skeleton;
-	bool is_adopted;
-	uint64_t fresh;
+	struct jn_adoption adoption;
 
 	assert_int_equal(mkdir(bed->version, 0700), 0);
 	skeleton = junctor_bpf__open();
 	assert_non_null(skeleton);
-	assert_int_equal(jn_pins_adopt(skeleton->obj, bed->version, &fresh, &is_adopted, NULL), 0);
-	assert_false(is_adopted);
-	assert_int_equal(fresh, (1u << TABLES) - 1);
+	assert_int_equal(jn_pins_adopt(skeleton->obj, bed->version, &adoption, NULL), 0);
+	assert_false(adoption.is_adopted);
+	assert_int_equal(adoption.sizes.sets, JN_FIRST_SETS);
+	assert_int_equal(adoption.fresh, (1u << TABLES) - 1);
 	assert_int_equal(junctor_bpf__load(skeleton), 0);
 	assert_int_equal(mkdir(bed_pin(bed, "jn_meta"), 0700), 0);
-	assert_int_equal(jn_pins_complete(skeleton->obj, bed->version, fresh, &bed->err), -EEXIST);
+	assert_int_equal(jn_pins_complete(skeleton->obj, bed->version, adoption.fresh, &bed->err),
+			 -EEXIST);
 	assert_says(bed, "jn_meta");
 	assert_int_equal(count_entries(bed->version, "jn_"), 1);
 	assert_int_equal(rmdir(bed_pin(bed, "jn_meta")), 0);

@@ -242,7 +242,7 @@ static void assert_damaged(struct jn_frontend of)
 static void test_a_set_that_is_none(void **state)
 {
 	(void)state;
-	assert_damaged((struct jn_frontend){ .service = SERVICE, .set = JN_MAX_SETS });
+	assert_damaged((struct jn_frontend){ .service = SERVICE, .set = JN_FIRST_SETS });
 	assert_damaged((struct jn_frontend){ .service = SERVICE, .set = UINT32_MAX });
 	assert_damaged((struct jn_frontend){ .service = SERVICE, .set = SET + 1 }); /* empty */
 }
@@ -252,7 +252,7 @@ static void test_a_revision_that_is_not_the_words(void **state)
 	(void)state;
 	put_set(SET, REVISION, NUMBER + 1);
 	assert_damaged(frontend);
-	put_set(SET, JN_MAX_REVISIONS, NUMBER);
+	put_set(SET, JN_FIRST_REVISIONS, NUMBER);
 	assert_damaged(frontend);
 	put_set(SET, UINT32_MAX, UINT32_MAX);
 	assert_damaged(frontend);
@@ -263,7 +263,7 @@ static void test_slots_that_are_none(void **state)
 	struct jn_revision revision = { .number = NUMBER, .slot_count = 1 };
 
 	(void)state;
-	revision.slot_base = JN_MAX_SLOTS;
+	revision.slot_base = JN_FIRST_SLOTS;
 	put_revision(REVISION, revision);
 	assert_damaged(frontend);
 	revision.slot_base = UINT32_MAX;
@@ -283,7 +283,7 @@ static void test_endpoints_that_are_not_the_services(void **state)
 	assert_damaged(frontend);
 	put_endpoint(1, 0, "10.1.0.1", 1);
 	assert_damaged(frontend);
-	put_slot(BASE, (struct jn_slot){ .endpoint = JN_MAX_ENDPOINTS });
+	put_slot(BASE, (struct jn_slot){ .endpoint = JN_FIRST_ENDPOINTS });
 	assert_damaged(frontend);
 	put_slot(BASE, (struct jn_slot){ .endpoint = UINT32_MAX });
 	assert_damaged(frontend);
@@ -304,7 +304,7 @@ static void test_an_endpoint_by_its_id(void **state)
 	DOOR(test_get_endpoint, &io);
 	assert_false(io.reason);
 	io.frontend.service = SERVICE;
-	io.endpoint = JN_MAX_ENDPOINTS;
+	io.endpoint = JN_FIRST_ENDPOINTS;
 	DOOR(test_get_endpoint, &io);
 	assert_false(io.reason);
 }
@@ -333,7 +333,7 @@ static void test_counters(void **state)
 		assert_int_equal(now.refused, old.refused + (!is_ok && !is_other));
 	}
 	assert_int_equal(stats_of(SERVICE + 1).forwarded + stats_of(SERVICE + 1).refused, 0);
-	count(JN_REASON_OK, JN_MAX_SERVICES); /* no such service: no harm */
+	count(JN_REASON_OK, JN_FIRST_SERVICES); /* no such service: no harm */
 }
 
 static void test_looking_and_choosing_count_nothing(void **state)

@@ -132,7 +132,7 @@ POLICY_FIELDS = [
     ("spec.slowStartSeconds", 3601, "3600"), ("spec.affinity.type", "IP", "ClientIP"),
     ("spec.affinity.timeoutSeconds", 0, "86400"), ("spec.outlier", [], "consecutiveFailures"),
     ("spec.outlier.maxEjectedPercent", 101, "100"), ("spec.limits.connections", 0, "1"),
-    ("spec.drainSeconds", -1, ""), ("spec.redirect", "Off", ""),
+    ("spec.drainSeconds", -2, "-1"), ("spec.redirect", "Off", ""),
 ]
 
 

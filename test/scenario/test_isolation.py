@@ -8,7 +8,8 @@
   cgroup         one with the hooks, one beside it           the node's, with the hooks
 
   VIP 127.97.0.5, 80/TCP  ->  blue.  The same address is a real server's, in both namespaces: who
-  answers tells whether the socket was led to the service.
+  answers tells whether the socket was led to the service. It is the node's own address, so no guard
+  route stands there.
 """
 
 import errno
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.usefixtures("world")
 
 @pytest.fixture(scope="module")
 def world(node):
+    node.ip("address", "add", VIP, "dev", "lo")
     node.servers.http(blue=["127.0.0.1:8081", "10.1.0.1:8081"], own=f"{VIP}:80",
                       green="127.0.0.2:8081")
     node.control.declare(service("overlay", VIP, 80, ["127.0.0.1:8081"]))

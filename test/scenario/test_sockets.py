@@ -38,6 +38,7 @@ pytestmark = pytest.mark.usefixtures("world")
 
 @pytest.fixture(scope="module")
 def world(node):
+    node.ip("address", "add", "127.97.0.1", "dev", "lo")
     node.servers.http(blue="127.0.0.1:8081", green="127.0.0.2:8081", violet="[fd00:1::1]:8081")
     node.servers.dns("four", "127.0.0.1")
     node.servers.dns("other", "127.0.0.2")

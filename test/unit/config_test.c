@@ -91,6 +91,7 @@ static void takes_every_key(void **state)
 				   "pin-dir: /sys/fs/bpf/a\n"
 				   "state-dir: /var/lib/a\n"
 				   "log-level: debug\n"
+				   "guardRoutes: false\n"
 				   "accessRules:\n"
 				   "  - uid: 1000\n"
 				   "    role: Write\n"
@@ -104,6 +105,7 @@ static void takes_every_key(void **state)
 	assert_string_equal(s.state_dir, "/var/lib/a");
 	assert_true(s.has_log_level);
 	assert_int_equal(s.log_level, JN_LOG_DEBUG);
+	assert_true(s.has_no_guard_routes);
 	assert_int_equal(s.rules.count, 2);
 	rule = &s.rules.items[0];
 	assert_false(rule->is_group);
@@ -121,7 +123,8 @@ static void takes_every_key(void **state)
 
 static void takes_files_that_set_nothing(void **state)
 {
-	static const char *const texts[] = { "", "# only words\n", "{}\n", "accessRules: []\n" };
+	static const char *const texts[] = { "", "# only words\n", "{}\n", "accessRules: []\n",
+					     "guardRoutes: true\n" };
 
 	(void)state;
 	for (size_t i = 0; i < JN_COUNT(texts); i++) {
@@ -157,6 +160,8 @@ static void refuses_other_types(void **state)
 	assert_refused("socket: {a: b}\n", 1, "absolute path");
 	assert_refused("socket: \"/a\\0b\"\n", 1, "absolute path");
 	assert_refused("log-level: loud\n", 1, "error, warning, info or debug");
+	assert_refused("guardRoutes: no\n", 1, "true or false");
+	assert_refused("guardRoutes: [true]\n", 1, "true or false");
 	assert_refused("? [socket]\n: /a\n", 1, "a key must be a plain word");
 	assert_refused("accessRules: {uid: 0}\n", 1, "must be a list");
 	assert_refused("accessRules:\n", 1, "must be a list");

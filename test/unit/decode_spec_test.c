@@ -259,8 +259,10 @@ static void test_policies(void **state)
 		  "spec.limits.newConnectionsPerSecond", JN_CAUSE_INVALID, "give" },
 		{ POLICY(TARGET ",'limits':{'connectionsPerBackend':'1'}"),
 		  "spec.limits.connectionsPerBackend", JN_CAUSE_TYPE, "give" },
-		{ POLICY(TARGET ",'drainSeconds':-1"), "spec.drainSeconds", JN_CAUSE_UNKNOWN,
-		  "remove it" },
+		{ POLICY(TARGET ",'drainSeconds':-2"), "spec.drainSeconds", JN_CAUSE_INVALID,
+		  "is -2; give an integer -1..86400" },
+		{ POLICY(TARGET ",'drainSeconds':86401"), "spec.drainSeconds", JN_CAUSE_INVALID,
+		  "is 86401; give" },
 		{ POLICY(TARGET ",'redirect':'Off'"), "spec.redirect", JN_CAUSE_UNKNOWN,
 		  "remove it" },
 	};

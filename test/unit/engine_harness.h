@@ -143,7 +143,7 @@ static inline void see_vip(unsigned vip, char out[SEEN_BYTES])
 	out[0] = 0;
 	if (!frontend)
 		return;
-	assert_true(frontend->set && frontend->set < JN_MAX_SETS);
+	assert_true(frontend->set && frontend->set < TABLES_SETS);
 	word = tables->sets[frontend->set].word;
 	assert_int_not_equal(word, 0);
 	r = &tables->revisions[(uint32_t)word];
@@ -198,11 +198,11 @@ static inline bool is_seen(const struct view *view)
 /* Entries of jn_live that endpoints or revisions name; those of one backend are one. */
 static inline unsigned count_live(void)
 {
-	static bool is_named[JN_MAX_LIVE];
+	static bool is_named[TABLES_LIVE];
 	unsigned count = 0;
 
 	memset(is_named, 0, sizeof(is_named));
-	for (uint32_t i = 1; i < JN_MAX_ENDPOINTS; i++) {
+	for (uint32_t i = 1; i < TABLES_ENDPOINTS; i++) {
 		const struct jn_endpoint *e = &tables->endpoints[i];
 
 		if (!e->service || !e->live)
@@ -217,7 +217,7 @@ static inline unsigned count_live(void)
 				assert_int_equal(other->live, e->live);
 		}
 	}
-	for (uint32_t i = 1; i < JN_MAX_SETS; i++) {
+	for (uint32_t i = 1; i < TABLES_SETS; i++) {
 		uint64_t word = tables->sets[i].word;
 		uint32_t live = word ? tables->revisions[(uint32_t)word].live : 0;
 
@@ -233,11 +233,11 @@ static inline void check_no_leftovers(void)
 	unsigned used = 0, names = 0, sets = 0;
 	struct jn_usage usage[JN_USAGE_COUNT];
 
-	for (uint32_t i = 1; i < JN_MAX_ENDPOINTS; i++)
+	for (uint32_t i = 1; i < TABLES_ENDPOINTS; i++)
 		used += tables->endpoints[i].service != 0;
-	for (uint32_t i = 1; i < JN_MAX_SERVICES; i++)
+	for (uint32_t i = 1; i < TABLES_SERVICES; i++)
 		names += tables->has_name[i];
-	for (uint32_t i = 1; i < JN_MAX_SETS; i++)
+	for (uint32_t i = 1; i < TABLES_SETS; i++)
 		sets += tables->sets[i].word != 0;
 	jn_engine_usage(engine, usage);
 	assert_int_equal(names, usage[0].used);
@@ -313,14 +313,43 @@ static inline void run_jobs(void)
 		run_one();
 }
 
+/* --- its one timer: it runs out when the test says so --------------------------------------------- */
+
+static struct {
+	void (*fn)(void *arg);
+	void *arg;
+	uint64_t delay_ms;
+} timer;
+
+static inline int start_timer(void *context, uint64_t delay_ms, void (*fn)(void *arg), void *arg,
+			      void **out)
+{
+	(void)context;
+	assert_null(timer.fn);
+	timer.fn = fn;
+	timer.arg = arg;
+	timer.delay_ms = delay_ms;
+	*out = &timer;
+	return 0;
+}
+
+static inline void stop_timer(void **handle)
+{
+	*handle = NULL;
+	timer.fn = NULL;
+}
+
 /* --- the engine ----------------------------------------------------------------------------------- */
 
 static inline int try_open(void)
 {
 	struct jn_engine_options options = { .datapath = tables,
-					     .executor = { .submit = submit },
+					     .executor = { .submit = submit,
+							   .start_timer = start_timer,
+							   .stop_timer = stop_timer },
 					     .state_dir = "",
-					     .netns_cookie = COOKIE };
+					     .netns_cookie = COOKIE,
+					     .has_guard_routes = true };
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 	int rc;
 
@@ -354,6 +383,7 @@ static inline int engine_setup(void **state)
 	tables_crash_at = tables_fail_frontend = tables_fail_name = 0;
 	tables_commit_rc = 0;
 	refuses_jobs = false;
+	timer.fn = NULL;
 	held_count = 0;
 	open_engine();
 	return 0;

@@ -218,11 +218,33 @@ static void test_random_batches_and_crashes_are_never_mixed(void **state)
 	run_jobs();
 }
 
+/* The smallest tables there can be: they grow as they fill. */
+static int small_setup(void **state)
+{
+	const struct jn_sizes large = tables_first;
+	int rc;
+
+	tables_first = (struct jn_sizes){ 2, 2, 2, 2, 2, 2, 2 };
+	tables_growths = 0;
+	rc = engine_setup(state);
+	tables_first = large;
+	return rc;
+}
+
+static void test_tables_grow_under_random_batches_and_crashes(void **state)
+{
+	test_random_batches_and_crashes_are_never_mixed(state);
+	assert_true(tables_growths >= 4);
+	assert_true(tables->sizes.endpoints < TABLES_ENDPOINTS / 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_random_batches_and_crashes_are_never_mixed,
 						engine_setup, engine_teardown),
+		cmocka_unit_test_setup_teardown(test_tables_grow_under_random_batches_and_crashes,
+						small_setup, engine_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,7 +88,8 @@ static void test_defaults_are_what_they_are_said_to_be(void **state)
 	check_same(POLICY(TARGET), POLICY(TARGET ",'algorithm':'Random','noBackendErrno':'"
 						 "ECONNREFUSED','slowStartSeconds':0,"
 						 "'affinity':{'type':'None',"
-						 "'timeoutSeconds':10800}"));
+						 "'timeoutSeconds':10800},"
+						 "'drainSeconds':-1"));
 	check_same(POLICY(TARGET), POLICY(TARGET ",'affinity':{}"));
 }
 
@@ -121,7 +122,8 @@ static void test_a_policy_with_everything(void **state)
 						"'port':'http'},'algorithm':'RoundRobin',"
 						"'noBackendErrno':'EPERM','slowStartSeconds':3600,"
 						"'affinity':{'type':'ClientIP',"
-						"'timeoutSeconds':86400}"),
+						"'timeoutSeconds':86400},"
+						"'drainSeconds':0"),
 					 &any);
 
 	(void)state;
@@ -131,6 +133,7 @@ static void test_a_policy_with_everything(void **state)
 	assert_int_equal(o->policy.algorithm, JN_ALGORITHM_ROUND_ROBIN);
 	assert_int_equal(o->policy.no_endpoint_errno, EPERM);
 	assert_int_equal(o->policy.slow_start_seconds, 3600);
+	assert_int_equal(o->policy.drain_seconds, 0);
 	assert_int_equal(o->policy.affinity.type, JN_AFFINITY_CLIENT_IP);
 	assert_int_equal(o->policy.affinity.timeout_seconds, 86400);
 }

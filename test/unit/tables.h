@@ -24,6 +24,7 @@
 #include "base/table.h"
 #include "datapath/datapath.h"
 #include "store/store.h"
+#include "tables_net.h"
 
 #define TABLES_CRASHED 42
 #define TABLES_FRONTENDS 65536 /* a power of two; more than any test declares */
@@ -45,20 +46,29 @@ struct tables_frontend {
 	enum { PLACE_FREE, PLACE_USED, PLACE_DELETED } state;
 };
 
+/* What the arrays below hold; `sizes` says how much of it is there. */
+#define TABLES_SERVICES 65536
+#define TABLES_SETS 131072
+#define TABLES_ENDPOINTS 655360
+#define TABLES_REVISIONS 262144
+#define TABLES_SLOTS 2097152
+#define TABLES_LIVE 131072
+
 struct jn_datapath {
-	struct jn_set sets[JN_MAX_SETS];
-	struct jn_revision revisions[JN_MAX_REVISIONS];
-	struct jn_slot slots[JN_MAX_SLOTS];
-	struct jn_endpoint endpoints[JN_MAX_ENDPOINTS];
-	struct jn_live live[JN_MAX_LIVE];
+	struct jn_sizes sizes;
+	struct jn_set sets[TABLES_SETS];
+	struct jn_revision revisions[TABLES_REVISIONS];
+	struct jn_slot slots[TABLES_SLOTS];
+	struct jn_endpoint endpoints[TABLES_ENDPOINTS];
+	struct jn_live live[TABLES_LIVE];
 	unsigned needs;
-	struct jn_name names[JN_MAX_SERVICES];
-	bool has_name[JN_MAX_SERVICES];
+	struct jn_name names[TABLES_SERVICES];
+	bool has_name[TABLES_SERVICES];
 	struct tables_frontend frontends[TABLES_FRONTENDS];
 	size_t frontend_count;
 	uint64_t generation;
 	bool is_adopted;
-	bool was_served[JN_MAX_ENDPOINTS]; /* by the watcher: some connect was sent there */
+	bool was_served[TABLES_ENDPOINTS]; /* by the watcher: some connect was sent there */
 };
 
 struct jn_store {
@@ -80,6 +90,15 @@ static void (*tables_watch)(void);
 static void (*tables_on_grace)(void);
 static void (*tables_on_store)(void);
 
+/* What a first open finds; a test may begin with less. */
+static struct jn_sizes tables_first = { .services = TABLES_SERVICES,
+					.sets = TABLES_SETS,
+					.frontends = TABLES_FRONTENDS,
+					.endpoints = TABLES_ENDPOINTS,
+					.revisions = TABLES_REVISIONS,
+					.slots = TABLES_SLOTS,
+					.live = TABLES_LIVE };
+
 static inline void tables_open(void)
 {
 	tables = mmap(NULL, sizeof(*tables), PROT_READ | PROT_WRITE,
@@ -87,6 +106,7 @@ static inline void tables_open(void)
 	rows = mmap(NULL, sizeof(*rows), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	assert(tables != MAP_FAILED && rows != MAP_FAILED);
+	tables->sizes = tables_first;
 }
 
 static inline void tables_close(void)
@@ -107,6 +127,54 @@ static inline void tables_step(void)
 void jn_store_seam(void)
 {
 	tables_step();
+}
+
+/* --- sizes --------------------------------------------------------------------------------------- */
+
+struct jn_growth {
+	struct jn_sizes sizes;
+	bool is_swapped;
+};
+
+static int tables_grow_rc;	/* of the next load */
+static unsigned tables_growths; /* how many were swapped */
+
+const struct jn_sizes *jn_datapath_sizes(const struct jn_datapath *dp)
+{
+	return &dp->sizes;
+}
+
+int jn_datapath_grow_load(const struct jn_datapath *dp, const struct jn_sizes *sizes,
+			  struct jn_growth **out, struct jn_error *err)
+{
+	int rc = tables_grow_rc;
+
+	tables_grow_rc = 0;
+	if (rc)
+		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE, "no memory for tables");
+	assert(sizes->services >= dp->sizes.services && sizes->slots >= dp->sizes.slots);
+	*out = calloc(1, sizeof(**out));
+	assert(*out);
+	(*out)->sizes = *sizes;
+	return 0;
+}
+
+int jn_datapath_grow_swap(struct jn_datapath *dp, struct jn_growth *growth, struct jn_error *err)
+{
+	(void)err;
+	jn_store_seam();
+	assert(growth->sizes.services <= TABLES_SERVICES && growth->sizes.slots <= TABLES_SLOTS);
+	dp->sizes = growth->sizes;
+	growth->is_swapped = true;
+	tables_growths++;
+	return 0;
+}
+
+void jn_datapath_grow_settle(struct jn_datapath *dp, struct jn_growth **growth)
+{
+	(void)dp;
+	free(*growth);
+	*growth = NULL;
 }
 
 /* --- mapped tables ------------------------------------------------------------------------------- */
@@ -138,7 +206,7 @@ bool jn_datapath_is_adopted(const struct jn_datapath *dp)
 
 void jn_datapath_put_endpoint(struct jn_datapath *dp, uint32_t id, const struct jn_endpoint *e)
 {
-	assert(id && id < JN_MAX_ENDPOINTS);
+	assert(id && id < TABLES_ENDPOINTS);
 	assert(!dp->endpoints[id].service); /* nobody's, until it is cleared */
 	assert(!dp->was_served[id]);	    /* or at rest */
 	jn_store_seam();
@@ -154,14 +222,14 @@ void jn_datapath_put_endpoint(struct jn_datapath *dp, uint32_t id, const struct 
 
 void jn_datapath_set_endpoint_weight(struct jn_datapath *dp, uint32_t id, uint16_t weight)
 {
-	assert(id && id < JN_MAX_ENDPOINTS && dp->endpoints[id].service);
+	assert(id && id < TABLES_ENDPOINTS && dp->endpoints[id].service);
 	jn_store_seam();
 	dp->endpoints[id].weight = weight;
 }
 
 void jn_datapath_set_endpoint_since(struct jn_datapath *dp, uint32_t id, uint32_t since_s)
 {
-	assert(id && id < JN_MAX_ENDPOINTS && dp->endpoints[id].service);
+	assert(id && id < TABLES_ENDPOINTS && dp->endpoints[id].service);
 	assert(!dp->endpoints[id].weight); /* nobody is sent there yet */
 	jn_store_seam();
 	dp->endpoints[id].since_s = since_s;
@@ -169,7 +237,7 @@ void jn_datapath_set_endpoint_since(struct jn_datapath *dp, uint32_t id, uint32_
 
 void jn_datapath_set_endpoint_live(struct jn_datapath *dp, uint32_t id, uint32_t live)
 {
-	assert(id && id < JN_MAX_ENDPOINTS && dp->endpoints[id].service && live < JN_MAX_LIVE);
+	assert(id && id < TABLES_ENDPOINTS && dp->endpoints[id].service && live < TABLES_LIVE);
 	jn_store_seam();
 	dp->endpoints[id].live = live;
 }
@@ -181,7 +249,7 @@ const struct jn_live *jn_datapath_live(const struct jn_datapath *dp)
 
 void jn_datapath_begin_live(struct jn_datapath *dp, uint32_t live)
 {
-	assert(live && live < JN_MAX_LIVE);
+	assert(live && live < TABLES_LIVE);
 	jn_store_seam();
 	dp->live[live] = (struct jn_live){ .epoch = dp->live[live].epoch + 1 };
 }
@@ -202,7 +270,7 @@ int jn_datapath_need(struct jn_datapath *dp, unsigned needs, struct jn_error *er
 
 void jn_datapath_clear_endpoint(struct jn_datapath *dp, uint32_t id)
 {
-	assert(id && id < JN_MAX_ENDPOINTS);
+	assert(id && id < TABLES_ENDPOINTS);
 	jn_store_seam();
 	dp->endpoints[id].service = 0;
 	jn_store_seam();
@@ -212,8 +280,8 @@ void jn_datapath_clear_endpoint(struct jn_datapath *dp, uint32_t id)
 void jn_datapath_put_revision(struct jn_datapath *dp, uint32_t index, const struct jn_revision *r,
 			      const struct jn_slot *slots)
 {
-	assert(index && index < JN_MAX_REVISIONS && r->number);
-	assert(r->slot_base + jn_revision_slots(r) <= JN_MAX_SLOTS);
+	assert(index && index < TABLES_REVISIONS && r->number);
+	assert(r->slot_base + jn_revision_slots(r) <= TABLES_SLOTS);
 	for (uint32_t i = 0; i < jn_revision_slots(r); i++) {
 		jn_store_seam();
 		dp->slots[r->slot_base + i] = slots[i];
@@ -224,7 +292,7 @@ void jn_datapath_put_revision(struct jn_datapath *dp, uint32_t index, const stru
 
 void jn_datapath_publish(struct jn_datapath *dp, uint32_t set, uint32_t index, uint32_t number)
 {
-	assert(set && set < JN_MAX_SETS);
+	assert(set && set < TABLES_SETS);
 	jn_store_seam();
 	dp->sets[set].word = (uint64_t)number << 32 | index;
 }
@@ -307,6 +375,18 @@ int jn_datapath_del_frontends(struct jn_datapath *dp, const struct jn_frontend_k
 	return 0;
 }
 
+int jn_datapath_get_frontend(struct jn_datapath *dp, const struct jn_frontend_key *key,
+			     struct jn_frontend *out)
+{
+	const struct jn_frontend *found = tables_find(key);
+
+	(void)dp;
+	if (!found)
+		return -ENOENT;
+	*out = *found;
+	return 0;
+}
+
 int jn_datapath_put_names(struct jn_datapath *dp, const uint32_t *services,
 			  const struct jn_name *names, size_t count, size_t *done)
 {
@@ -315,7 +395,7 @@ int jn_datapath_put_names(struct jn_datapath *dp, const uint32_t *services,
 		tables_step();
 		if (tables_fail_name && !--tables_fail_name)
 			return -ENOMEM;
-		assert(services[*done] && services[*done] < JN_MAX_SERVICES);
+		assert(services[*done] && services[*done] < TABLES_SERVICES);
 		dp->names[services[*done]] = names[*done];
 		dp->has_name[services[*done]] = true;
 	}
@@ -346,7 +426,7 @@ int jn_datapath_each_name(struct jn_datapath *dp, jn_name_fn fn, void *arg)
 {
 	int rc = 0;
 
-	for (uint32_t i = 1; i < JN_MAX_SERVICES && !rc; i++) {
+	for (uint32_t i = 1; i < TABLES_SERVICES && !rc; i++) {
 		if (dp->has_name[i])
 			rc = fn(arg, i, &dp->names[i]);
 	}
@@ -366,7 +446,7 @@ int jn_datapath_read_stats(struct jn_datapath *dp, const uint32_t *services, siz
 int jn_datapath_zero_stats(struct jn_datapath *dp, uint32_t service)
 {
 	(void)dp;
-	assert(service && service < JN_MAX_SERVICES);
+	assert(service && service < TABLES_SERVICES);
 	return 0;
 }
 

@@ -138,6 +138,25 @@ static void write_events(struct jn_buffer *out, struct jn_datapath *datapath,
 		write_labelled(out, "junctor_backend_events_total", "event", names[i], counts[i]);
 }
 
+static void write_endings(struct jn_buffer *out, const struct jn_engine *engine)
+{
+	struct jn_ended_count ended[JN_ENDED_COUNT];
+
+	jn_engine_ended(engine, ended);
+	start_family(out, "junctor_sockets_ended_total", "counter",
+		     "Sockets of gone backends that were ended, by why.");
+	for (unsigned i = 0; i < JN_ENDED_COUNT; i++)
+		jn_buffer_printf(out,
+				 "junctor_sockets_ended_total{protocol=\"%s\",reason=\"%s\"} "
+				 "%llu\n",
+				 ended[i].protocol, ended[i].reason,
+				 (unsigned long long)ended[i].count);
+	write_gauge(out, "junctor_sockets_unreachable", jn_engine_unreachable(engine),
+		    "Sockets that are to be ended, in network namespaces that cannot be entered.");
+	write_gauge(out, "junctor_guard_routes", jn_engine_guard_routes(engine),
+		    "Service addresses with a guard route.");
+}
+
 static void write_process(struct jn_buffer *out)
 {
 	struct jn_process p;
@@ -182,6 +201,7 @@ static void write_whole(const struct jn_api *api, struct jn_buffer *out)
 	write_events(out, api->options.datapath, &probes);
 	write_probes(out, &probes);
 	write_reasons(out, api->options.datapath);
+	write_endings(out, engine);
 	write_process(out);
 }
 

@@ -183,6 +183,17 @@ static int read_log_level(struct reader *r, const struct key *key, void *out)
 	return 0;
 }
 
+static int read_guard_routes(struct reader *r, const struct key *key, void *out)
+{
+	struct jn_settings *s = out;
+	const char *text = text_of(r);
+
+	if (!text || (strcmp(text, "true") != 0 && strcmp(text, "false") != 0))
+		return fault(r, key->name, "must be true or false");
+	s->has_no_guard_routes = text[0] == 'f';
+	return 0;
+}
+
 static int read_id(struct reader *r, const struct key *key, void *out)
 {
 	struct jn_access_rule *rule = out;
@@ -294,6 +305,7 @@ static const struct key settings_keys[] = {
 	{ "pin-dir", read_path, offsetof(struct jn_settings, pin_dir) },
 	{ "state-dir", read_path, offsetof(struct jn_settings, state_dir) },
 	{ "log-level", read_log_level, 0 },
+	{ "guardRoutes", read_guard_routes, 0 },
 	{ "accessRules", read_rules, 0 },
 };
 
@@ -387,6 +399,7 @@ int jn_config_read(const char *path, struct jn_settings *settings, struct jn_err
 		settings->has_log_level = file.has_log_level;
 		settings->log_level = file.log_level;
 	}
+	settings->has_no_guard_routes = file.has_no_guard_routes; /* there is no flag for it */
 	if (!settings->rules.items) {
 		settings->rules = file.rules;
 		memset(&file.rules, 0, sizeof(file.rules));

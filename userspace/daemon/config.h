@@ -22,6 +22,7 @@ struct jn_settings {
 	char *state_dir;
 	bool has_log_level;
 	enum jn_log_level log_level;
+	bool has_no_guard_routes; /* guardRoutes: false */
 	struct {
 		struct jn_access_rule *items;
 		size_t count, capacity;

@@ -136,8 +136,11 @@ static int open_engine(struct daemon *d, struct jn_error *err)
 	struct jn_datapath_options datapath = { .pin_dir = d->settings->pin_dir,
 						.cgroup = d->cgroup };
 	struct jn_engine_options engine = { .executor = { .context = d->loop,
-							  .submit = jn_loop_submit },
-					    .state_dir = d->settings->state_dir };
+							  .submit = jn_loop_submit,
+							  .start_timer = jn_loop_start_timer,
+							  .stop_timer = jn_loop_stop_timer },
+					    .state_dir = d->settings->state_dir,
+					    .has_guard_routes = !d->settings->has_no_guard_routes };
 	int rc = jn_datapath_open(&datapath, &d->datapath, err);
 
 	if (rc)
@@ -206,6 +209,8 @@ static int start(struct daemon *d, struct jn_error *err)
 		rc = open_api(d, err);
 	if (!rc)
 		rc = jn_datapath_attach(d->datapath, err);
+	if (!rc)
+		jn_engine_start(d->engine);
 	return rc;
 }
 

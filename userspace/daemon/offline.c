@@ -8,11 +8,28 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/auto.h"
 #include "daemon/prepare.h"
 #include "datapath/datapath.h"
+#include "netlink/routes.h"
+
+static int remove_routes(struct jn_error *err)
+{
+	size_t removed = 0;
+	int rc = jn_guards_clear(&removed);
+
+	if (rc)
+		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
+				    "the guard routes cannot be removed (%s); remove them as root "
+				    "(ip route flush table all proto %d, and the same with ip -6)",
+				    strerror(-rc), JN_ROUTE_PROTOCOL);
+	if (removed)
+		printf("removed %zu guard routes\n", removed);
+	return 0;
+}
 
 int jn_offline_cleanup(const struct jn_settings *settings, struct jn_error *err)
 {
@@ -26,7 +43,7 @@ int jn_offline_cleanup(const struct jn_settings *settings, struct jn_error *err)
 		return rc;
 	if (access(pin_dir, F_OK) != 0 && errno == ENOENT) {
 		printf("nothing to remove: there is no %s\n", pin_dir);
-		return 0;
+		return remove_routes(err);
 	}
 	rc = jn_folder_lock(pin_dir, &lock, err);
 	if (rc)
@@ -35,6 +52,8 @@ int jn_offline_cleanup(const struct jn_settings *settings, struct jn_error *err)
 	if (!cgroup && jn_cgroup_find_root(root, sizeof(root), NULL) == 0)
 		cgroup = root;
 	rc = jn_datapath_cleanup(pin_dir, cgroup, &removed, err);
+	if (!rc)
+		rc = remove_routes(err);
 	if (rc)
 		return rc;
 	if (removed)

@@ -83,7 +83,7 @@ int jn_datapath_read_stats(struct jn_datapath *dp, const uint32_t *services, siz
 	int rc;
 
 	for (size_t i = 0; i < count; i++) {
-		assert(services[i] < JN_MAX_SERVICES);
+		assert(services[i] < dp->sizes.services);
 		lowest = services[i] < lowest ? services[i] : lowest;
 		highest = services[i] > highest ? services[i] : highest;
 	}

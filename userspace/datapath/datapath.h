@@ -24,9 +24,14 @@ struct jn_datapath_options {
 	const char *cgroup;  /* where the hooks are attached */
 };
 
+/* How many entries tables hold; see limits.h. */
+struct jn_sizes {
+	uint32_t services, sets, frontends, endpoints, revisions, slots, live;
+};
+
 /*
  * Load the programs and adopt the pinned tables, or create them where there are none. A pinned
- * table of another type, key size, value size, number of entries or flags is refused unread.
+ * table of another type, key size, value size, flags or an impossible size is refused unread.
  * Nothing is attached yet, and nothing new stays behind on failure. err names what is missing and
  * what to do.
  */
@@ -61,6 +66,26 @@ struct jn_hook_status {
 #define JN_HOOK_COUNT 10
 /* Static names; asks the kernel for each link. */
 void jn_datapath_hooks(struct jn_datapath *dp, struct jn_hook_status out[JN_HOOK_COUNT]);
+
+/* The present sizes. */
+const struct jn_sizes *jn_datapath_sizes(const struct jn_datapath *dp);
+
+/*
+ * Larger tables, in three steps. Between the first and the second nobody may write tables; hooks go
+ * on all the time, from the old tables or from equal new ones.
+ *
+ *	load    larger tables and programs on them; takes long, on any thread
+ *	swap    contents copied, every attached hook swapped; from here on the new ones are written
+ *	settle  after a grace period: what programs counted in the old ones is added, they are let go
+ */
+struct jn_growth;
+
+/* sizes: none below the present one. -ENOMEM and others with err; nothing changed. */
+int jn_datapath_grow_load(const struct jn_datapath *dp, const struct jn_sizes *sizes,
+			  struct jn_growth **out, struct jn_error *err);
+/* On failure the old ones go on; then, too, jn_datapath_grow_settle lets go of the growth. */
+int jn_datapath_grow_swap(struct jn_datapath *dp, struct jn_growth *growth, struct jn_error *err);
+void jn_datapath_grow_settle(struct jn_datapath *dp, struct jn_growth **growth);
 
 /* Was there a pinned table already when jn_datapath_open ran? */
 bool jn_datapath_is_adopted(const struct jn_datapath *dp);
@@ -104,6 +129,9 @@ int jn_datapath_put_frontends(struct jn_datapath *dp, const struct jn_frontend_k
 /* Keys that are not there are fine. */
 int jn_datapath_del_frontends(struct jn_datapath *dp, const struct jn_frontend_key *keys,
 			      size_t count);
+/* -ENOENT: there is none. */
+int jn_datapath_get_frontend(struct jn_datapath *dp, const struct jn_frontend_key *key,
+			     struct jn_frontend *out);
 int jn_datapath_put_names(struct jn_datapath *dp, const uint32_t *services,
 			  const struct jn_name *names, size_t count, size_t *done);
 int jn_datapath_del_names(struct jn_datapath *dp, const uint32_t *services, size_t count);

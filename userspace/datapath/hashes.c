@@ -78,6 +78,12 @@ int jn_datapath_put_frontends(struct jn_datapath *dp, const struct jn_frontend_k
 	return put_all(&hash, keys, values, count, done);
 }
 
+int jn_datapath_get_frontend(struct jn_datapath *dp, const struct jn_frontend_key *key,
+			     struct jn_frontend *out)
+{
+	return bpf_map_lookup_elem(dp->frontends, key, out);
+}
+
 int jn_datapath_del_frontends(struct jn_datapath *dp, const struct jn_frontend_key *keys,
 			      size_t count)
 {

@@ -5,8 +5,11 @@
  *	open.c     load and close        pins.c     the folder v<ABI> and the tables pinned in it
  *	links.c    hooks                 tables.c   stores into mapped tables (seam.c: the seam)
  *	hashes.c   hash tables           counters.c per-CPU counters
+ *	sizes.c    which table is how large   grow.c    larger tables
  *	bpffs.c    where pins live       machine.c  cgroup, lock, namespace, grace period
  *	mounts.c   mountinfo             cleanup.c  taking everything out again
+ *	stale.c    finding sockets       end.c      ending them
+ *	spaces.c   network namespaces
  */
 #ifndef JUNCTOR_DATAPATH_INTERNAL_H
 #define JUNCTOR_DATAPATH_INTERNAL_H
@@ -16,6 +19,7 @@
 #include <linux/bpf.h>
 
 #define JN_PIN_PREFIX "jn_"	  /* of every pin of ours, and of every program */
+#define JN_NEW_SUFFIX "_new"	  /* of a pin until it takes its name; bpffs allows no dots */
 #define JN_BPFFS_SOURCE "junctor" /* names a mount of ours in mountinfo */
 #define JN_MAX_PROGRAM_MAPS 64 /* tables of one program that are looked at; ours use 16 at most */
 
@@ -23,7 +27,9 @@ struct bpf_object;
 struct junctor_bpf;
 
 /* The mapped tables, in the order of tables.c's list. */
+#define JN_MAPPED_COUNT 6
 struct jn_tables {
+	size_t bytes[JN_MAPPED_COUNT];
 	struct jn_set *sets;
 	struct jn_revision *revisions;
 	struct jn_slot *slots;
@@ -40,11 +46,18 @@ struct jn_datapath {
 	bool is_adopted;
 	bool is_attached; /* jn_datapath_attach did its work */
 	unsigned needs;	  /* JN_NEED_… */
+	struct jn_sizes sizes;
 	struct jn_tables tables;
 	int frontends, names, stats, reasons, events; /* fds of the object */
 	unsigned cpu_count;			      /* values of a per-CPU entry */
 	int links[JN_HOOK_COUNT];		      /* -1: not attached */
 };
+
+/* --- open.c ------------------------------------------------------------------------------------ */
+/* The fds of the skeleton's tables. */
+void jn_datapath_name_tables(struct jn_datapath *dp);
+/* What the kernel's refusal of the programs or tables means. */
+int jn_datapath_refuse_load(int rc, struct jn_error *err);
 
 /* --- pins.c ------------------------------------------------------------------------------------ */
 enum jn_pin_kind { JN_PIN_OTHER, JN_PIN_MAP, JN_PIN_LINK };
@@ -58,11 +71,18 @@ int jn_pins_name_folder(const char *pin_dir, char **out);
 /* Ours, 0700, no symlink? -ENOENT without err when there is none. */
 int jn_pins_check_folder(const char *folder, struct jn_error *err);
 
-/*
- * Before the load: let the object use every table that is pinned. fresh: bit i = the i-th is not;
- * is_adopted: some are.
- */
-int jn_pins_adopt(struct bpf_object *object, const char *folder, uint64_t *fresh, bool *is_adopted,
+struct bpf_map;
+/* The next table that is pinned; libbpf's own (.rodata and the like) are made anew each time. */
+struct bpf_map *jn_next_table(const struct bpf_object *object, struct bpf_map *map);
+
+struct jn_adoption {
+	uint64_t fresh;	 /* bit i: the i-th table is not pinned */
+	bool is_adopted; /* some are */
+	struct jn_sizes sizes;
+};
+
+/* Before the load: let the object use every table that is pinned, and size the others like them. */
+int jn_pins_adopt(struct bpf_object *object, const char *folder, struct jn_adoption *out,
 		  struct jn_error *err);
 
 /* After the load: pin the fresh tables, all or none. */
@@ -70,8 +90,14 @@ int jn_pins_complete(struct bpf_object *object, const char *folder, uint64_t fre
 		     struct jn_error *err);
 
 /* --- tables.c ---------------------------------------------------------------------------------- */
-int jn_tables_map(struct bpf_object *object, struct jn_tables *tables);
+int jn_tables_map(const struct bpf_object *object, struct jn_tables *tables);
 void jn_tables_unmap(struct jn_tables *tables);
+/* Those that differ in size: what stands in the smaller one. */
+void jn_tables_copy(struct jn_tables *to, const struct jn_tables *from);
+
+/* --- sizes.c ----------------------------------------------------------------------------------- */
+/* Which of the sizes is this table's, or NULL: it never grows. */
+uint32_t *jn_size_of(struct jn_sizes *sizes, const char *table);
 
 /* --- hashes.c ---------------------------------------------------------------------------------- */
 typedef int (*jn_entry_fn)(void *arg, const void *key, const void *value);
@@ -90,6 +116,8 @@ struct jn_program {
 	uint32_t maps[JN_MAX_PROGRAM_MAPS]; /* ids; info.nr_map_ids of them */
 };
 
+/* The fd of an object's program for that hook. */
+int jn_program_fd(const struct bpf_object *object, size_t hook);
 int jn_program_ask(int fd, struct jn_program *out);
 bool jn_program_uses(const struct jn_program *program, uint32_t map);
 int jn_link_ask(int fd, struct bpf_link_info *out);
@@ -97,6 +125,11 @@ int jn_link_ask(int fd, struct bpf_link_info *out);
 /* --- machine.c --------------------------------------------------------------------------------- */
 /* An fd of a cgroup2 folder and the id by which the kernel knows it. */
 int jn_cgroup_open(const char *path, int *fd, uint64_t *id, struct jn_error *err);
+
+/* --- stale.c ----------------------------------------------------------------------------------- */
+typedef int (*jn_record_fn)(void *arg, const void *record);
+/* Each record that the iterator behind the link writes. A nonzero return of fn ends it with that. */
+int jn_iterator_read(int link, size_t record_size, jn_record_fn fn, void *arg);
 
 /* --- mounts.c ---------------------------------------------------------------------------------- */
 struct jn_mount {

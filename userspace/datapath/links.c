@@ -44,8 +44,6 @@ static const struct {
 };
 _Static_assert(JN_COUNT(hooks) == JN_HOOK_COUNT, "every hook has its place for a link");
 
-#define NEW_SUFFIX "_new" /* of a link's pin until it takes its name; bpffs allows no dots */
-
 enum step {
 	STEP_NONE,
 	STEP_SWAP,    /* the link stays, its program is replaced */
@@ -74,13 +72,18 @@ static bool is_needed(const struct jn_datapath *dp, size_t i)
 	return !hooks[i].need || dp->needs & hooks[i].need;
 }
 
-static int program_of(const struct jn_datapath *dp, size_t i)
+int jn_program_fd(const struct bpf_object *object, size_t hook)
 {
 	const struct bpf_program *program =
-		bpf_object__find_program_by_name(dp->object, hooks[i].program);
+		bpf_object__find_program_by_name(object, hooks[hook].program);
 
 	assert(program);
 	return bpf_program__fd(program);
+}
+
+static int program_of(const struct jn_datapath *dp, size_t i)
+{
+	return jn_program_fd(dp->object, i);
 }
 
 static int name_pin(const struct jn_datapath *dp, size_t i, const char *suffix, char **out)
@@ -212,7 +215,7 @@ static int refuse_attach(const struct attachment *a, size_t i, int rc, struct jn
 static int make_link(struct attachment *a, size_t i, struct jn_error *err)
 {
 	JN_AUTO(jn_free_mem) char *path = NULL;
-	int rc = name_pin(a->dp, i, NEW_SUFFIX, &path), fd;
+	int rc = name_pin(a->dp, i, JN_NEW_SUFFIX, &path), fd;
 
 	if (rc)
 		return rc;
@@ -247,7 +250,7 @@ static int swap_program(struct attachment *a, size_t i, struct jn_error *err)
 static int rename_link(struct attachment *a, size_t i, struct jn_error *err)
 {
 	JN_AUTO(jn_free_mem) char *from = NULL, *to = NULL;
-	int rc = name_pin(a->dp, i, NEW_SUFFIX, &from);
+	int rc = name_pin(a->dp, i, JN_NEW_SUFFIX, &from);
 
 	if (!rc)
 		rc = name_pin(a->dp, i, "", &to);
@@ -276,7 +279,7 @@ static void undo_link(struct attachment *a, size_t i)
 	if (a->steps[i] == STEP_REPLACE && a->is_renamed[i])
 		return;
 	if (a->is_pinned[i])
-		unpin(a->dp, i, NEW_SUFFIX);
+		unpin(a->dp, i, JN_NEW_SUFFIX);
 	if (a->is_renamed[i])
 		unpin(a->dp, i, "");
 	if (a->dp->links[i] >= 0)
@@ -321,7 +324,7 @@ int jn_datapath_attach(struct jn_datapath *dp, struct jn_error *err)
 
 	for (size_t i = 0; i < JN_HOOK_COUNT; i++) {
 		a.old[i] = -1;
-		unpin(dp, i, NEW_SUFFIX); /* a start that died halfway left it */
+		unpin(dp, i, JN_NEW_SUFFIX); /* a start that died halfway left it */
 	}
 	rc = jn_cgroup_open(dp->cgroup, &a.cgroup, &a.cgroup_id, err);
 	if (!rc)

@@ -87,7 +87,7 @@ static int check_cgroup(const char *cgroup, struct jn_error *err)
 
 /* --- loading ----------------------------------------------------------------------------------- */
 
-static int refuse_load(int rc, struct jn_error *err)
+int jn_datapath_refuse_load(int rc, struct jn_error *err)
 {
 	switch (rc) {
 	case -EPERM:
@@ -123,17 +123,22 @@ static int open_skeleton(struct jn_datapath *dp, struct jn_error *err)
 	return 0;
 }
 
-static int load(struct jn_datapath *dp, struct jn_error *err)
+void jn_datapath_name_tables(struct jn_datapath *dp)
 {
-	int rc = junctor_bpf__load(dp->skeleton);
-
-	if (rc)
-		return refuse_load(rc, err);
 	dp->frontends = bpf_map__fd(dp->skeleton->maps.jn_frontends);
 	dp->names = bpf_map__fd(dp->skeleton->maps.jn_names);
 	dp->stats = bpf_map__fd(dp->skeleton->maps.jn_stats);
 	dp->reasons = bpf_map__fd(dp->skeleton->maps.jn_reasons);
 	dp->events = bpf_map__fd(dp->skeleton->maps.jn_events);
+}
+
+static int load(struct jn_datapath *dp, struct jn_error *err)
+{
+	int rc = junctor_bpf__load(dp->skeleton);
+
+	if (rc)
+		return jn_datapath_refuse_load(rc, err);
+	jn_datapath_name_tables(dp);
 	rc = jn_tables_map(dp->object, &dp->tables);
 	if (rc)
 		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
@@ -146,15 +151,18 @@ static int load(struct jn_datapath *dp, struct jn_error *err)
 /* Tables in the folder, programs in the kernel. */
 static int fill_folder(struct jn_datapath *dp, struct jn_error *err)
 {
-	uint64_t fresh;
+	struct jn_adoption adoption;
 	int rc = open_skeleton(dp, err);
 
-	if (!rc)
-		rc = jn_pins_adopt(dp->object, dp->folder, &fresh, &dp->is_adopted, err);
+	if (rc)
+		return rc;
+	rc = jn_pins_adopt(dp->object, dp->folder, &adoption, err);
+	dp->is_adopted = adoption.is_adopted;
+	dp->sizes = adoption.sizes;
 	if (!rc)
 		rc = load(dp, err);
 	if (!rc)
-		rc = jn_pins_complete(dp->object, dp->folder, fresh, err);
+		rc = jn_pins_complete(dp->object, dp->folder, adoption.fresh, err);
 	return rc;
 }
 

@@ -71,8 +71,7 @@ int jn_pins_check_folder(const char *folder, struct jn_error *err)
 
 /* --- tables ------------------------------------------------------------------------------------ */
 
-/* The next table that is pinned; libbpf's own (.rodata and the like) are made anew each time. */
-static struct bpf_map *next_table(const struct bpf_object *object, struct bpf_map *map)
+struct bpf_map *jn_next_table(const struct bpf_object *object, struct bpf_map *map)
 {
 	do
 		map = bpf_object__next_map(object, map);
@@ -95,8 +94,26 @@ static int refuse_table(const char *path, const char *what, uint32_t found, uint
 			    path, what, found, wanted);
 }
 
-/* max_entries, too: the mapped tables are read to their end. */
-static int compare_table(const char *path, const struct bpf_map *map, int fd, struct jn_error *err)
+/* One that grows may have any size from its first one on; of any other it is known. */
+static int compare_entries(const char *path, const struct bpf_map *map, uint32_t found,
+			   struct jn_sizes *sizes, struct jn_error *err)
+{
+	uint32_t *size = jn_size_of(sizes, bpf_map__name(map));
+
+	if (!size && found != bpf_map__max_entries(map))
+		return refuse_table(path, "number of entries", found, bpf_map__max_entries(map),
+				    err);
+	if (size && found < bpf_map__max_entries(map))
+		return refuse_table(path, "number of entries", found, bpf_map__max_entries(map),
+				    err);
+	/* Two tables that go together may differ, where a start died while they grew. */
+	if (size && found < *size)
+		*size = found;
+	return 0;
+}
+
+static int compare_table(const char *path, const struct bpf_map *map, int fd,
+			 struct jn_sizes *sizes, struct jn_error *err)
 {
 	struct bpf_map_info info = { 0 };
 	uint32_t size = sizeof(info);
@@ -117,13 +134,11 @@ static int compare_table(const char *path, const struct bpf_map *map, int fd, st
 	if (info.map_flags != bpf_map__map_flags(map))
 		return refuse_table(path, "flag word", info.map_flags, bpf_map__map_flags(map),
 				    err);
-	if (info.max_entries != bpf_map__max_entries(map))
-		return refuse_table(path, "number of entries", info.max_entries,
-				    bpf_map__max_entries(map), err);
-	return 0;
+	return compare_entries(path, map, info.max_entries, sizes, err);
 }
 
-static int adopt_table(const char *path, struct bpf_map *map, bool *is_pinned, struct jn_error *err)
+static int adopt_table(const char *path, struct bpf_map *map, bool *is_pinned,
+		       struct jn_sizes *sizes, struct jn_error *err)
 {
 	JN_AUTO(jn_close_fd) int fd = -1;
 	enum jn_pin_kind kind = JN_PIN_OTHER;
@@ -144,43 +159,72 @@ static int adopt_table(const char *path, struct bpf_map *map, bool *is_pinned, s
 				    "%s is no table, though it has a table's name; run junctor "
 				    "cleanup and start junctord again",
 				    path);
-	rc = compare_table(path, map, fd, err);
+	rc = compare_table(path, map, fd, sizes, err);
 	if (!rc)
 		rc = bpf_map__reuse_fd(map, fd);
 	*is_pinned = !rc;
 	return rc;
 }
 
-int jn_pins_adopt(struct bpf_object *object, const char *folder, uint64_t *fresh, bool *is_adopted,
+/* A start that died while tables grew left their successors; the old ones are as good. */
+static void unpin_successor(const char *folder, const struct bpf_map *map)
+{
+	JN_AUTO(jn_free_mem) char *path = NULL;
+
+	if (asprintf(&path, "%s/%s" JN_NEW_SUFFIX, folder, bpf_map__name(map)) >= 0)
+		(void)unlink(path); /* hardly ever is there one */
+}
+
+/* Tables that are made anew are as large as those that they go together with. */
+static int size_fresh(struct bpf_object *object, uint64_t fresh, struct jn_sizes *sizes)
+{
+	int rc = 0;
+
+	for (struct bpf_map *map = jn_next_table(object, NULL); map && !rc;
+	     map = jn_next_table(object, map), fresh >>= 1) {
+		uint32_t *size = jn_size_of(sizes, bpf_map__name(map));
+
+		if (!size)
+			continue;
+		if (*size == UINT32_MAX)
+			*size = bpf_map__max_entries(map);
+		if (fresh & 1)
+			rc = bpf_map__set_max_entries(map, *size);
+	}
+	return rc;
+}
+
+int jn_pins_adopt(struct bpf_object *object, const char *folder, struct jn_adoption *out,
 		  struct jn_error *err)
 {
 	uint64_t bit = 1;
 
-	*fresh = 0;
-	*is_adopted = false;
-	for (struct bpf_map *map = next_table(object, NULL); map;
-	     map = next_table(object, map), bit <<= 1) {
+	*out = (struct jn_adoption){ 0 };
+	memset(&out->sizes, 0xff, sizeof(out->sizes));
+	for (struct bpf_map *map = jn_next_table(object, NULL); map;
+	     map = jn_next_table(object, map), bit <<= 1) {
 		JN_AUTO(jn_free_mem) char *path = NULL;
 		bool is_pinned;
 		int rc = name_pin(folder, map, &path);
 
 		assert(bit);
+		unpin_successor(folder, map);
 		if (!rc)
-			rc = adopt_table(path, map, &is_pinned, err);
+			rc = adopt_table(path, map, &is_pinned, &out->sizes, err);
 		if (rc)
 			return rc;
 		if (is_pinned)
-			*is_adopted = true;
+			out->is_adopted = true;
 		else
-			*fresh |= bit;
+			out->fresh |= bit;
 	}
-	return 0;
+	return size_fresh(object, out->fresh, &out->sizes);
 }
 
 static void unpin_tables(const struct bpf_object *object, const char *folder, uint64_t made)
 {
-	for (struct bpf_map *map = next_table(object, NULL); made;
-	     map = next_table(object, map), made >>= 1) {
+	for (struct bpf_map *map = jn_next_table(object, NULL); made;
+	     map = jn_next_table(object, map), made >>= 1) {
 		JN_AUTO(jn_free_mem) char *path = NULL;
 
 		if (made & 1 && !name_pin(folder, map, &path))
@@ -193,8 +237,8 @@ int jn_pins_complete(struct bpf_object *object, const char *folder, uint64_t fre
 {
 	uint64_t bit = 1, made = 0;
 
-	for (struct bpf_map *map = next_table(object, NULL); map;
-	     map = next_table(object, map), bit <<= 1) {
+	for (struct bpf_map *map = jn_next_table(object, NULL); map;
+	     map = jn_next_table(object, map), bit <<= 1) {
 		JN_AUTO(jn_free_mem) char *path = NULL;
 		int rc;
 

@@ -21,15 +21,13 @@
 
 static const struct {
 	const char *name;
-	size_t bytes;
+	size_t entry;
 } list[] = {
-	{ "jn_sets", JN_MAX_SETS * sizeof(struct jn_set) },
-	{ "jn_revisions", JN_MAX_REVISIONS * sizeof(struct jn_revision) },
-	{ "jn_slots", JN_MAX_SLOTS * sizeof(struct jn_slot) },
-	{ "jn_endpoints", JN_MAX_ENDPOINTS * sizeof(struct jn_endpoint) },
-	{ "jn_live", JN_MAX_LIVE * sizeof(struct jn_live) },
-	{ "jn_meta", sizeof(struct jn_meta) },
+	{ "jn_sets", sizeof(struct jn_set) },	{ "jn_revisions", sizeof(struct jn_revision) },
+	{ "jn_slots", sizeof(struct jn_slot) }, { "jn_endpoints", sizeof(struct jn_endpoint) },
+	{ "jn_live", sizeof(struct jn_live) },	{ "jn_meta", sizeof(struct jn_meta) },
 };
+_Static_assert(JN_COUNT(list) == JN_MAPPED_COUNT, "every mapped table has its size");
 
 /* Where the address of the i-th table is kept. */
 static void **place_of(struct jn_tables *tables, size_t i)
@@ -51,19 +49,20 @@ static uint32_t tick_us(void)
 	return (uint32_t)(tick.tv_nsec / 1000);
 }
 
-int jn_tables_map(struct bpf_object *object, struct jn_tables *tables)
+int jn_tables_map(const struct bpf_object *object, struct jn_tables *tables)
 {
 	for (size_t i = 0; i < JN_COUNT(list); i++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(object, list[i].name);
+		const struct bpf_map *map = bpf_object__find_map_by_name(object, list[i].name);
+		size_t bytes;
 		void *at;
 
-		assert(map && (size_t)bpf_map__max_entries(map) * bpf_map__value_size(map) ==
-				      list[i].bytes);
-		at = mmap(NULL, list[i].bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map),
-			  0);
+		assert(map && bpf_map__value_size(map) == list[i].entry);
+		bytes = bpf_map__max_entries(map) * list[i].entry;
+		at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
 		if (at == MAP_FAILED)
 			return -errno;
 		*place_of(tables, i) = at;
+		tables->bytes[i] = bytes;
 	}
 	tables->meta->tick_us = tick_us();
 	return 0;
@@ -75,8 +74,19 @@ void jn_tables_unmap(struct jn_tables *tables)
 		void **place = place_of(tables, i);
 
 		if (*place)
-			(void)munmap(*place, list[i].bytes); /* cannot fail for what was mapped */
+			(void)munmap(*place,
+				     tables->bytes[i]); /* cannot fail for what was mapped */
 		*place = NULL;
+	}
+}
+
+void jn_tables_copy(struct jn_tables *to, const struct jn_tables *from)
+{
+	struct jn_tables *source = (struct jn_tables *)(uintptr_t)from; /* only read */
+
+	for (size_t i = 0; i < JN_COUNT(list); i++) {
+		if (to->bytes[i] > from->bytes[i])
+			memcpy(*place_of(to, i), *place_of(source, i), from->bytes[i]);
 	}
 }
 
@@ -118,7 +128,7 @@ void jn_datapath_put_endpoint(struct jn_datapath *dp, uint32_t id, const struct 
 {
 	struct jn_endpoint *entry = &dp->tables.endpoints[id];
 
-	assert(id && id < JN_MAX_ENDPOINTS);
+	assert(id && id < dp->sizes.endpoints);
 	jn_store_seam();
 	entry->addr = e->addr;
 	jn_store_seam();
@@ -135,21 +145,21 @@ void jn_datapath_put_endpoint(struct jn_datapath *dp, uint32_t id, const struct 
 
 void jn_datapath_set_endpoint_weight(struct jn_datapath *dp, uint32_t id, uint16_t weight)
 {
-	assert(id && id < JN_MAX_ENDPOINTS);
+	assert(id && id < dp->sizes.endpoints);
 	jn_store_seam();
 	__atomic_store_n(&dp->tables.endpoints[id].weight, weight, __ATOMIC_RELEASE);
 }
 
 void jn_datapath_set_endpoint_since(struct jn_datapath *dp, uint32_t id, uint32_t since_s)
 {
-	assert(id && id < JN_MAX_ENDPOINTS);
+	assert(id && id < dp->sizes.endpoints);
 	jn_store_seam();
 	__atomic_store_n(&dp->tables.endpoints[id].since_s, since_s, __ATOMIC_RELEASE);
 }
 
 void jn_datapath_set_endpoint_live(struct jn_datapath *dp, uint32_t id, uint32_t live)
 {
-	assert(id && id < JN_MAX_ENDPOINTS && live < JN_MAX_LIVE);
+	assert(id && id < dp->sizes.endpoints && live < dp->sizes.live);
 	jn_store_seam();
 	__atomic_store_n(&dp->tables.endpoints[id].live, live, __ATOMIC_RELEASE);
 }
@@ -160,7 +170,7 @@ void jn_datapath_begin_live(struct jn_datapath *dp, uint32_t live)
 	struct jn_live *entry = &dp->tables.live[live];
 	uint32_t epoch = entry->epoch + 1;
 
-	assert(live && live < JN_MAX_LIVE);
+	assert(live && live < dp->sizes.live);
 	jn_store_seam();
 	__atomic_store_n(&entry->epoch, epoch, __ATOMIC_RELEASE);
 	jn_store_seam();
@@ -169,7 +179,7 @@ void jn_datapath_begin_live(struct jn_datapath *dp, uint32_t live)
 
 void jn_datapath_set_live_down(struct jn_datapath *dp, uint32_t live, bool is_down)
 {
-	assert(live && live < JN_MAX_LIVE);
+	assert(live && live < dp->sizes.live);
 	jn_store_seam();
 	__atomic_store_n(&dp->tables.live[live].is_down, is_down, __ATOMIC_RELEASE);
 }
@@ -178,7 +188,7 @@ void jn_datapath_clear_endpoint(struct jn_datapath *dp, uint32_t id)
 {
 	struct jn_endpoint *entry = &dp->tables.endpoints[id];
 
-	assert(id && id < JN_MAX_ENDPOINTS);
+	assert(id && id < dp->sizes.endpoints);
 	jn_store_seam();
 	__atomic_store_n(&entry->service, 0, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_RELEASE); /* gone before it is blank */
@@ -202,8 +212,8 @@ void jn_datapath_put_revision(struct jn_datapath *dp, uint32_t index, const stru
 	struct jn_revision whole = *r;
 	uint32_t count = jn_revision_slots(r);
 
-	assert(index && index < JN_MAX_REVISIONS);
-	assert(r->slot_base <= JN_MAX_SLOTS && count <= JN_MAX_SLOTS - r->slot_base);
+	assert(index && index < dp->sizes.revisions);
+	assert(r->slot_base <= dp->sizes.slots && count <= dp->sizes.slots - r->slot_base);
 	for (uint32_t i = 0; i < count; i++) {
 		jn_store_seam();
 		dp->tables.slots[r->slot_base + i] = slots[i];
@@ -217,7 +227,7 @@ void jn_datapath_put_revision(struct jn_datapath *dp, uint32_t index, const stru
 
 void jn_datapath_publish(struct jn_datapath *dp, uint32_t set, uint32_t index, uint32_t number)
 {
-	assert(set && set < JN_MAX_SETS && index < JN_MAX_REVISIONS);
+	assert(set && set < dp->sizes.sets && index < dp->sizes.revisions);
 	jn_store_seam();
 	__atomic_store_n(&dp->tables.sets[set].word, (uint64_t)number << 32 | index,
 			 __ATOMIC_RELEASE);

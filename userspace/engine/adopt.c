@@ -28,6 +28,7 @@ struct place {
 
 struct adoption {
 	struct jn_install *in;
+	const struct jn_sizes *sizes;
 	struct jn_garbage *garbage;
 	struct {
 		struct entry *items;
@@ -56,12 +57,12 @@ static void adoption_done(struct adoption *a)
 
 static int adoption_init(struct adoption *a)
 {
-	a->places = calloc(JN_MAX_SERVICES, sizeof(*a->places));
-	a->is_reached = calloc(JN_MAX_SERVICES, 1);
-	a->services = calloc(JN_MAX_SERVICES, 1);
-	a->sets = calloc(JN_MAX_SETS, 1);
-	a->revisions = calloc(JN_MAX_REVISIONS, 1);
-	a->endpoints = calloc(JN_MAX_ENDPOINTS, 1);
+	a->places = calloc(a->sizes->services, sizeof(*a->places));
+	a->is_reached = calloc(a->sizes->services, 1);
+	a->services = calloc(a->sizes->services, 1);
+	a->sets = calloc(a->sizes->sets, 1);
+	a->revisions = calloc(a->sizes->revisions, 1);
+	a->endpoints = calloc(a->sizes->endpoints, 1);
 	return a->places && a->is_reached && a->services && a->sets && a->revisions && a->endpoints
 		       ? 0
 		       : -ENOMEM;
@@ -86,7 +87,7 @@ static int read_frontend(void *arg, const struct jn_frontend_key *key,
 	if (!entry)
 		return -ENOMEM;
 	*entry = (struct entry){ *key, *value };
-	if (value->service < JN_MAX_SERVICES)
+	if (value->service < a->sizes->services)
 		a->is_reached[value->service] = 1;
 	return 0;
 }
@@ -121,7 +122,7 @@ static int read_name(void *arg, uint32_t service, const struct jn_name *name)
 	struct jn_installed_port *port;
 	struct place place;
 
-	if (!service || service >= JN_MAX_SERVICES)
+	if (!service || service >= a->sizes->services)
 		return 0; /* not written by us; no program looks names up */
 	a->services[service] = 1;
 	if (!is_name_whole(name))
@@ -141,6 +142,7 @@ static int read_name(void *arg, uint32_t service, const struct jn_name *name)
 	memcpy(port->port_name, name->port_name, sizeof(port->port_name));
 	port->proto = name->proto;
 	port->service = service;
+	port->drain_seconds = JN_NEVER_DRAINED; /* until its policy is read */
 	a->places[service] = (struct place){ installed, installed->count - 1 };
 	return 0;
 }
@@ -149,7 +151,7 @@ static struct jn_installed_port *port_of(const struct adoption *a, uint32_t serv
 {
 	const struct place *place;
 
-	if (service >= JN_MAX_SERVICES)
+	if (service >= a->sizes->services)
 		return NULL;
 	place = &a->places[service];
 	return place->service ? &place->service->ports[place->port] : NULL;
@@ -160,7 +162,7 @@ static void attach_set(struct adoption *a, struct jn_installed_port *port, enum 
 {
 	if (port->sets[family] == set)
 		return;
-	if (port->sets[family] || !set || set >= JN_MAX_SETS || a->sets[set]) {
+	if (port->sets[family] || !set || set >= a->sizes->sets || a->sets[set]) {
 		port->is_uneven = true;
 		return;
 	}
@@ -205,7 +207,7 @@ static int attach_endpoints(struct adoption *a)
 {
 	const struct jn_endpoint *table = jn_datapath_endpoints(a->in->datapath);
 
-	for (uint32_t id = 1; id < JN_MAX_ENDPOINTS; id++) {
+	for (uint32_t id = 1; id < a->sizes->endpoints; id++) {
 		struct jn_installed_port *port;
 		uint32_t *grown;
 
@@ -287,7 +289,7 @@ static int attach_sets(struct adoption *a, struct jn_error *err)
 	const struct jn_set *table = jn_datapath_sets(a->in->datapath);
 	int rc = 0;
 
-	for (uint32_t set = 1; set < JN_MAX_SETS && !rc; set++) {
+	for (uint32_t set = 1; set < a->sizes->sets && !rc; set++) {
 		if (a->sets[set])
 			rc = attach_revision(a, set, err);
 		else if (table[set].word)
@@ -307,7 +309,7 @@ static void attach_rules(struct adoption *a, struct jn_installed_port *port)
 		if (!revision)
 			continue;
 		port->flags |= revision->flags;
-		if (!port->live && revision->live < JN_MAX_LIVE)
+		if (!port->live && revision->live < a->sizes->live)
 			port->live = revision->live;
 	}
 	(void)jn_lives_note(&a->in->lives, port->live, NULL); /* needs no memory */
@@ -316,7 +318,7 @@ static void attach_rules(struct adoption *a, struct jn_installed_port *port)
 
 static void attach_all_rules(struct adoption *a)
 {
-	for (uint32_t service = 1; service < JN_MAX_SERVICES; service++) {
+	for (uint32_t service = 1; service < a->sizes->services; service++) {
 		struct jn_installed_port *port = port_of(a, service);
 
 		if (port)
@@ -350,8 +352,11 @@ static int adopt_ids(struct adoption *a, struct jn_error *err)
 
 int jn_engine_adopt(struct jn_engine *e, struct jn_garbage *garbage, struct jn_error *err)
 {
-	JN_AUTO(adoption_done) struct adoption a = { .in = &e->install, .garbage = garbage };
 	struct jn_datapath *datapath = e->install.datapath;
+	JN_AUTO(adoption_done)
+	struct adoption a = { .in = &e->install,
+			      .sizes = jn_datapath_sizes(datapath),
+			      .garbage = garbage };
 	int rc = adoption_init(&a);
 
 	if (!rc)

@@ -18,6 +18,8 @@
 
 static int install_init(struct jn_install *in, const struct jn_engine_options *options)
 {
+	const struct jn_sizes *sizes = jn_datapath_sizes(options->datapath);
+
 	in->datapath = options->datapath;
 	in->netns_cookie = options->netns_cookie;
 	in->probing = options->probing;
@@ -27,7 +29,9 @@ static int install_init(struct jn_install *in, const struct jn_engine_options *o
 	/* Only programs that run right now can hold these two: a grace period is rest enough. */
 	jn_ids_init(&in->sets, "sets", JN_MAX_SETS, 0);
 	jn_ids_init(&in->revisions, "revisions", JN_MAX_REVISIONS, 0);
-	return jn_ranges_init(&in->slots, JN_MAX_SLOTS) || jn_lives_init(&in->lives) ? -ENOMEM : 0;
+	if (jn_ranges_init(&in->slots, sizes->slots) || jn_lives_init(&in->lives, sizes->live))
+		return -ENOMEM;
+	return jn_install_grow(in);
 }
 
 static void install_done(struct jn_install *in)
@@ -52,6 +56,8 @@ int jn_engine_open(const struct jn_engine_options *options, struct jn_engine **o
 				    "out of memory; give junctord more memory");
 	e->executor = options->executor;
 	jn_notes_init(&e->notes);
+	jn_endings_init(&e->endings);
+	jn_guards_init(&e->guards, options->has_guard_routes);
 	rc = install_init(&e->install, options);
 	if (!rc)
 		rc = jn_model_new(&e->model);
@@ -80,6 +86,8 @@ void jn_engine_close(struct jn_engine **engine)
 	install_done(&e->install);
 	jn_model_free(&e->model);
 	jn_notes_done(&e->notes);
+	jn_endings_done(&e->endings);
+	jn_guards_done(&e->guards);
 	free(e->queue.items);
 	free(e->waiters.items);
 	free(e->forgotten.items);
@@ -89,7 +97,14 @@ void jn_engine_close(struct jn_engine **engine)
 bool jn_engine_is_idle(const struct jn_engine *engine)
 {
 	return !engine->current && !engine->queue.count && !engine->is_store_busy &&
-	       !engine->is_grace_running;
+	       !engine->is_grace_running && !engine->growth.is_running && !engine->guards.is_busy &&
+	       !jn_endings_is_busy(&engine->endings);
+}
+
+void jn_engine_start(struct jn_engine *engine)
+{
+	jn_endings_start(engine);
+	jn_guards_start(engine);
 }
 
 void jn_engine_drain(struct jn_engine *engine, void (*fn)(void *arg), void *arg)
@@ -97,6 +112,7 @@ void jn_engine_drain(struct jn_engine *engine, void (*fn)(void *arg), void *arg)
 	engine->is_draining = true;
 	engine->drained = fn;
 	engine->drained_arg = arg;
+	jn_endings_stop(engine);
 	jn_engine_pump(engine);
 }
 
@@ -237,12 +253,40 @@ void jn_engine_usage(struct jn_engine *engine, struct jn_usage out[JN_USAGE_COUN
 	const struct jn_ids *ids[] = { &in->services, &in->sets, &in->revisions, &in->endpoints };
 
 	for (size_t i = 0; i < JN_COUNT(ids); i++)
-		out[i] = (struct jn_usage){ ids[i]->name, ids[i]->used, ids[i]->capacity - 1 };
+		out[i] = (struct jn_usage){ ids[i]->name, ids[i]->used, ids[i]->ceiling - 1 };
 	out[4] = (struct jn_usage){ "frontends", jn_model_frontend_count(engine->model),
 				    JN_MAX_FRONTENDS };
-	out[5] = (struct jn_usage){ "slots", in->slots.used, in->slots.capacity };
+	out[5] = (struct jn_usage){ "slots", in->slots.used, JN_MAX_SLOTS };
 	out[6] = (struct jn_usage){ in->lives.ids.name, in->lives.ids.used,
-				    in->lives.ids.capacity - 1 };
+				    in->lives.ids.ceiling - 1 };
+}
+
+void jn_engine_ended(const struct jn_engine *engine, struct jn_ended_count out[JN_ENDED_COUNT])
+{
+	static const struct {
+		bool is_udp;
+		enum jn_ending reason;
+	} rows[] = { { true, JN_ENDING_GONE },
+		     { false, JN_ENDING_DRAINED },
+		     { false, JN_ENDING_STUCK } };
+
+	_Static_assert(JN_COUNT(rows) == JN_ENDED_COUNT, "every row is shown");
+	for (size_t i = 0; i < JN_COUNT(rows); i++)
+		out[i] = (struct jn_ended_count){
+			rows[i].is_udp ? "UDP" : "TCP",
+			jn_ending_name(rows[i].reason),
+			engine->endings.ended[rows[i].is_udp][rows[i].reason],
+		};
+}
+
+uint64_t jn_engine_unreachable(const struct jn_engine *engine)
+{
+	return engine->endings.unreachable;
+}
+
+uint64_t jn_engine_guard_routes(const struct jn_engine *engine)
+{
+	return engine->guards.present;
 }
 
 void jn_engine_probe_stats(struct jn_engine *engine, struct jn_probe_stats *out)

@@ -30,6 +30,10 @@ struct jn_executor {
 	void *context;
 	/* 0, or a negative errno with nothing started. */
 	int (*submit)(void *context, void (*work)(void *arg), void (*done)(void *arg), void *arg);
+	/* fn(arg) once, on this thread; *out is a handle until then or until stop_timer. */
+	int (*start_timer)(void *context, uint64_t delay_ms, void (*fn)(void *arg), void *arg,
+			   void **out);
+	void (*stop_timer)(void **timer);
 };
 
 struct jn_engine_options {
@@ -37,6 +41,7 @@ struct jn_engine_options {
 	struct jn_executor executor;
 	const char *state_dir;	   /* locked by the caller */
 	uint64_t netns_cookie;	   /* of this process */
+	bool has_guard_routes;	   /* each service address gets one; see netlink/routes.h */
 	struct jn_probing probing; /* { 0 }: nobody probes */
 };
 
@@ -46,6 +51,11 @@ struct jn_engine_options {
  */
 int jn_engine_open(const struct jn_engine_options *options, struct jn_engine **out,
 		   struct jn_error *err);
+/*
+ * The hooks are attached: begin with what goes on by itself, the ending of sockets whose backend is
+ * gone and the guard routes. Until jn_engine_drain.
+ */
+void jn_engine_start(struct jn_engine *engine);
 /* Call only while jn_engine_is_idle: tables stay as they are and go on serving. */
 void jn_engine_close(struct jn_engine **engine);
 /* No write is queued or under way, no grace period runs. jn_engine_drain tells when. */
@@ -132,6 +142,18 @@ void jn_engine_probe_stats(struct jn_engine *engine, struct jn_probe_stats *out)
 
 /* Sentences about what is not as it should be; *count of them; valid until the next write. */
 const char *const *jn_engine_degraded(struct jn_engine *engine, size_t *count);
+
+/* Sockets of gone backends that were ended, by protocol and reason; in the order of a table. */
+struct jn_ended_count {
+	const char *protocol, *reason;
+	uint64_t count;
+};
+#define JN_ENDED_COUNT 3
+void jn_engine_ended(const struct jn_engine *engine, struct jn_ended_count out[JN_ENDED_COUNT]);
+/* Sockets that are to be ended, in network namespaces that cannot be entered. */
+uint64_t jn_engine_unreachable(const struct jn_engine *engine);
+/* Guard routes that were set. */
+uint64_t jn_engine_guard_routes(const struct jn_engine *engine);
 
 /* Counters of every service port, for metrics. A nonzero return of fn ends the walk. */
 struct jn_service_stats {

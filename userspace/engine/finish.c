@@ -52,6 +52,8 @@ static int complete(struct jn_engine *e, struct jn_error *err)
 		return rc;
 	e->is_unpublished = false;
 	e->installed = e->generation;
+	jn_endings_note(e, &e->transaction);
+	jn_guards_note(e, &e->transaction);
 	jn_transaction_adopt(&e->transaction, &e->young);
 	jn_transaction_done(&e->transaction);
 	return 0;

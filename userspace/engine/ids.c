@@ -10,9 +10,11 @@
 
 #include "base/auto.h"
 
-void jn_ids_init(struct jn_ids *ids, const char *name, uint32_t capacity, uint64_t rest_ms)
+void jn_ids_init(struct jn_ids *ids, const char *name, uint32_t ceiling, uint64_t rest_ms)
 {
-	*ids = (struct jn_ids){ .name = name, .capacity = capacity, .next = 1, .rest_ms = rest_ms };
+	*ids = (struct jn_ids){
+		.name = name, .capacity = ceiling, .ceiling = ceiling, .next = 1, .rest_ms = rest_ms
+	};
 }
 
 void jn_ids_done(struct jn_ids *ids)

@@ -18,8 +18,9 @@ struct jn_freed {
 
 /* Ids from 1 to capacity - 1; 0 means none. */
 struct jn_ids {
-	const char *name; /* of the limit, for people */
-	uint32_t capacity;
+	const char *name;  /* of the limit, for people */
+	uint32_t capacity; /* grows, up to the ceiling */
+	uint32_t ceiling;
 	uint32_t next;		/* the first one that was never used */
 	uint64_t rest_ms;	/* how long a freed id is not given out again */
 	struct jn_freed *freed; /* a ring, oldest first */
@@ -27,7 +28,7 @@ struct jn_ids {
 	uint32_t used;
 };
 
-void jn_ids_init(struct jn_ids *ids, const char *name, uint32_t capacity, uint64_t rest_ms);
+void jn_ids_init(struct jn_ids *ids, const char *name, uint32_t ceiling, uint64_t rest_ms);
 void jn_ids_done(struct jn_ids *ids);
 
 /* A free id, or 0: all are used or still at rest. */
@@ -59,6 +60,7 @@ struct jn_ranges {
 };
 
 int jn_ranges_init(struct jn_ranges *ranges, uint32_t capacity);
+void jn_ranges_grow(struct jn_ranges *ranges, uint32_t capacity);
 void jn_ranges_done(struct jn_ranges *ranges);
 /* count 1..JN_MAX_MAGLEV. 0 with *base, or -ENOSPC. */
 int jn_ranges_take(struct jn_ranges *ranges, uint32_t count, uint32_t *base);

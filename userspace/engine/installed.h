@@ -29,6 +29,7 @@ struct jn_installed_port {
 	unsigned frontend_count;
 	uint32_t *endpoints;
 	unsigned endpoint_count;
+	int32_t drain_seconds; /* as its policy has it; not in the tables */
 };
 void jn_installed_port_done(struct jn_installed_port *port);
 

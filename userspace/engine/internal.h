@@ -11,7 +11,10 @@
 
 #include "base/buffer.h"
 #include "base/table.h"
+#include "datapath/datapath.h"
+#include "engine/endings.h"
 #include "engine/engine.h"
+#include "engine/guards.h"
 #include "engine/transaction.h"
 #include "store/store.h"
 
@@ -86,8 +89,20 @@ struct jn_engine {
 	int commit_rc;
 	bool is_store_busy;
 
+	struct jn_endings endings;
+	struct jn_guards guards;
+
 	struct jn_garbage young, old;
 	bool is_grace_running;
+
+	struct {
+		bool is_running; /* loading, or settling */
+		bool is_awaited; /* the current write needs another one after it */
+		struct jn_sizes sizes;
+		struct jn_growth *growth;
+		int rc;
+		struct jn_error err;
+	} growth;
 
 	struct {
 		struct jn_waiter *items;
@@ -118,7 +133,12 @@ void jn_engine_pump(struct jn_engine *e);
 void jn_engine_take_back(struct jn_engine *e);
 /* The current write is over: err is empty, or says why it failed. */
 void jn_engine_end_write(struct jn_engine *e, struct jn_error *err);
+/* Begin the current write anew: the tables grew. */
+void jn_engine_resume(struct jn_engine *e);
 void jn_engine_fail_write(struct jn_engine *e, int rc, struct jn_error *err);
+
+/* grow.c: larger tables, then the current write is resumed or fails. -EAGAIN: no thread. */
+int jn_engine_grow(struct jn_engine *e);
 
 /* finish.c: hand the current write to the store; its end comes by itself. */
 int jn_engine_commit(struct jn_engine *e);

@@ -30,12 +30,25 @@ static bool has_backend(const void *entry, const void *key)
 
 static const struct jn_table_ops backends_ops = { sizeof(struct entry), hash_backend, has_backend };
 
-int jn_lives_init(struct jn_lives *lives)
+int jn_lives_init(struct jn_lives *lives, uint32_t capacity)
 {
 	jn_ids_init(&lives->ids, "liveBackends", JN_MAX_LIVE, JN_QUARANTINE_MS);
 	jn_table_init(&lives->backends, &backends_ops);
-	lives->references = calloc(JN_MAX_LIVE, sizeof(*lives->references));
+	lives->ids.capacity = capacity;
+	lives->references = calloc(capacity, sizeof(*lives->references));
 	return lives->references ? 0 : -ENOMEM;
+}
+
+int jn_lives_grow(struct jn_lives *lives, uint32_t capacity)
+{
+	uint32_t *grown = reallocarray(lives->references, capacity, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	memset(grown + lives->ids.capacity, 0, (capacity - lives->ids.capacity) * sizeof(*grown));
+	lives->references = grown;
+	lives->ids.capacity = capacity;
+	return 0;
 }
 
 void jn_lives_done(struct jn_lives *lives)
@@ -92,7 +105,7 @@ int jn_lives_note(struct jn_lives *lives, uint32_t id, const struct jn_frontend_
 	struct entry *entry;
 	bool is_new;
 
-	if (!id || id >= JN_MAX_LIVE)
+	if (!id || id >= lives->ids.capacity)
 		return 0;
 	lives->references[id]++;
 	if (!backend)
@@ -107,11 +120,11 @@ int jn_lives_note(struct jn_lives *lives, uint32_t id, const struct jn_frontend_
 
 int jn_lives_adopt(struct jn_lives *lives)
 {
-	JN_AUTO(jn_free_mem) uint8_t *marks = calloc(JN_MAX_LIVE, 1);
+	JN_AUTO(jn_free_mem) uint8_t *marks = calloc(lives->ids.capacity, 1);
 
 	if (!marks)
 		return -ENOMEM;
-	for (uint32_t id = 1; id < JN_MAX_LIVE; id++)
+	for (uint32_t id = 1; id < lives->ids.capacity; id++)
 		marks[id] = lives->references[id] != 0;
 	return jn_ids_adopt(&lives->ids, marks, jn_clock_ms());
 }

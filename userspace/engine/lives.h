@@ -17,10 +17,12 @@
 struct jn_lives {
 	struct jn_ids ids;
 	struct jn_table backends; /* address, port, protocol -> id */
-	uint32_t *references;	  /* by id: endpoints that name it, and plans that will */
+	uint32_t *references; /* ids.capacity of them: endpoints that name it, and plans that will */
 };
 
-int jn_lives_init(struct jn_lives *lives);
+/* For `capacity` ids; they may become more. -ENOMEM. */
+int jn_lives_init(struct jn_lives *lives, uint32_t capacity);
+int jn_lives_grow(struct jn_lives *lives, uint32_t capacity);
 void jn_lives_done(struct jn_lives *lives);
 
 /*

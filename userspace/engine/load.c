@@ -407,6 +407,24 @@ static int drop_orphans(struct jn_engine *e)
 	return rc;
 }
 
+/* Nobody waits for the loop yet: all at once. */
+static int grow_now(struct jn_engine *e, const struct jn_key_list *keys, struct jn_error *err)
+{
+	struct jn_datapath *datapath = e->install.datapath;
+	struct jn_growth *growth = NULL;
+	struct jn_sizes sizes;
+	int rc = jn_install_fit(&e->install, keys, &sizes);
+
+	if (!rc)
+		rc = jn_datapath_grow_load(datapath, &sizes, &growth, err);
+	if (!rc)
+		rc = jn_datapath_grow_swap(datapath, growth, err);
+	if (!rc)
+		jn_datapath_wait_grace();
+	jn_datapath_grow_settle(datapath, &growth);
+	return rc ? rc : jn_install_grow(&e->install);
+}
+
 static int bring_in_line(struct jn_engine *e, struct jn_garbage *garbage, struct jn_error *err)
 {
 	struct jn_transaction t = { .in = &e->install };
@@ -415,6 +433,11 @@ static int bring_in_line(struct jn_engine *e, struct jn_garbage *garbage, struct
 
 	if (!rc)
 		rc = jn_transaction_prepare(&t, &keys, err);
+	while (rc == -ENOSPC) {
+		rc = grow_now(e, &keys, err);
+		if (!rc)
+			rc = jn_transaction_prepare(&t, &keys, err);
+	}
 	free(keys.items);
 	if (rc)
 		return rc;
@@ -434,6 +457,7 @@ static int bring_in_line(struct jn_engine *e, struct jn_garbage *garbage, struct
 		return rc;
 	}
 	e->installed = e->generation;
+	jn_endings_note(e, &t);
 	jn_transaction_adopt(&t, garbage);
 	jn_transaction_done(&t);
 	if (!jn_garbage_is_empty(garbage)) {

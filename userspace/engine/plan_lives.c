@@ -137,13 +137,28 @@ static unsigned hooks_for(uint8_t flags)
 	       (flags & JN_REVISION_WATCHES ? JN_NEED_WATCHES : 0);
 }
 
-int jn_plan_hooks(struct jn_install *in, const struct jn_transaction *t, struct jn_error *err)
+static unsigned needs_of(const struct jn_transaction *t)
 {
-	unsigned needs = (in->counting ? JN_NEED_COUNTS : 0) | (in->watching ? JN_NEED_WATCHES : 0);
+	unsigned needs = 0;
 
-	for (size_t i = 0; t && i < t->count; i++) {
+	for (size_t i = 0; i < t->count; i++) {
 		for (size_t p = 0; p < t->services[i].desired.port_count; p++)
 			needs |= hooks_for(jn_plan_flags(&t->services[i].desired.ports[p]));
 	}
-	return jn_datapath_need(in->datapath, needs, err);
+	return needs;
+}
+
+int jn_plan_hooks(struct jn_install *in, const struct jn_transaction *t, struct jn_error *err)
+{
+	int rc;
+
+	if (t)
+		in->hidden_needs = needs_of(t);
+	rc = jn_datapath_need(in->datapath,
+			      in->hidden_needs | (in->counting ? JN_NEED_COUNTS : 0) |
+				      (in->watching ? JN_NEED_WATCHES : 0),
+			      err);
+	if (rc && t)
+		in->hidden_needs = 0;
+	return rc;
 }

@@ -14,8 +14,9 @@ void jn_plan_lives_hide(struct jn_install *in, const struct jn_port_plan *plan);
 void jn_plan_lives_take_back(struct jn_install *in, const struct jn_port_plan *plan,
 			     bool is_hidden);
 /*
- * The hooks that installed ports need, and with t those that its plans will: attached, or gone. A
- * negative errno with err: nothing changed.
+ * The hooks that installed ports need, and the plans of a hidden transaction will: attached, or
+ * gone. t: the one that is being hidden; NULL: that of before, until it is adopted or taken back.
+ * A negative errno with err: nothing changed.
  */
 int jn_plan_hooks(struct jn_install *in, const struct jn_transaction *t, struct jn_error *err);
 /* adopt: what the new revision does not ask about becomes garbage, and endpoints forget it. */

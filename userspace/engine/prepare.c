@@ -28,12 +28,14 @@ static int limit_reached(struct jn_error *err, const struct jn_service_plan *ser
 	return -EINVAL;
 }
 
-/* One id, or the limit's sentence. */
-static int take_id(struct jn_ids *ids, const struct jn_service_plan *service, uint32_t *out,
-		   struct jn_error *err)
+/* No id is left: -ENOSPC where the table may grow, else the limit's sentence. */
+static int refuse_id(struct jn_install *in, const struct jn_ids *ids,
+		     const struct jn_service_plan *service, enum jn_full full, struct jn_error *err)
 {
-	*out = jn_ids_take(ids, jn_clock_ms());
-	return *out ? 0 : limit_reached(err, service, ids->name, ids->capacity - 1);
+	if (ids->capacity >= ids->ceiling)
+		return limit_reached(err, service, ids->name, ids->ceiling - 1);
+	in->full = full;
+	return -ENOSPC;
 }
 
 static int take_endpoints(struct jn_install *in, const struct jn_service_plan *service,
@@ -55,9 +57,9 @@ static int take_endpoints(struct jn_install *in, const struct jn_service_plan *s
 	for (size_t i = 0; i < count; i++) {
 		if (plan->match.ids[i])
 			continue;
-		rc = take_id(&in->endpoints, service, &plan->match.ids[i], err);
-		if (rc)
-			return rc;
+		plan->match.ids[i] = jn_ids_take(&in->endpoints, jn_clock_ms());
+		if (!plan->match.ids[i])
+			return refuse_id(in, &in->endpoints, service, JN_FULL_ENDPOINTS, err);
 		plan->is_new[i] = true;
 	}
 	return 0;
@@ -99,14 +101,15 @@ const struct jn_revision *jn_published(const struct jn_datapath *datapath, uint3
 				       uint32_t *index)
 {
 	uint64_t word = set ? jn_datapath_sets(datapath)[set].word : 0;
+	const struct jn_sizes *sizes = jn_datapath_sizes(datapath);
 	const struct jn_revision *revision;
 
 	*index = (uint32_t)word;
-	if (!*index || *index >= JN_MAX_REVISIONS)
+	if (!*index || *index >= sizes->revisions)
 		return NULL;
 	revision = &jn_datapath_revisions(datapath)[*index];
-	if (revision->number != word >> 32 || revision->slot_base > JN_MAX_SLOTS ||
-	    jn_revision_slots(revision) > JN_MAX_SLOTS - revision->slot_base)
+	if (revision->number != word >> 32 || revision->slot_base > sizes->slots ||
+	    jn_revision_slots(revision) > sizes->slots - revision->slot_base)
 		return NULL;
 	return revision;
 }
@@ -114,18 +117,21 @@ const struct jn_revision *jn_published(const struct jn_datapath *datapath, uint3
 static int take_revision(struct jn_install *in, const struct jn_service_plan *service,
 			 struct jn_set_plan *plan, struct jn_error *err)
 {
-	int rc = take_id(&in->revisions, service, &plan->revision, err);
-
-	if (rc)
-		return rc;
+	plan->revision = jn_ids_take(&in->revisions, jn_clock_ms());
+	if (!plan->revision)
+		return refuse_id(in, &in->revisions, service, JN_FULL_REVISIONS, err);
 	plan->is_published_anew = true;
 	if (!++in->last_number)
 		in->last_number = 1; /* 0 means that nothing is published */
 	plan->number = in->last_number;
 	if (!plan->slots.count)
 		return 0;
-	if (jn_ranges_take(&in->slots, (uint32_t)plan->slots.count, &plan->slot_base))
-		return limit_reached(err, service, "slots", in->slots.capacity);
+	if (jn_ranges_take(&in->slots, (uint32_t)plan->slots.count, &plan->slot_base)) {
+		if (in->slots.capacity >= JN_MAX_SLOTS)
+			return limit_reached(err, service, "slots", JN_MAX_SLOTS);
+		in->full = JN_FULL_SLOTS;
+		return -ENOSPC;
+	}
 	plan->has_slots = true;
 	return 0;
 }
@@ -166,9 +172,9 @@ static int plan_set(struct jn_transaction *t, const struct jn_service_plan *serv
 	else
 		plan->set = plan->old_set;
 	if (!plan->set) {
-		rc = take_id(&in->sets, service, &plan->set, err);
-		if (rc)
-			return rc;
+		plan->set = jn_ids_take(&in->sets, jn_clock_ms());
+		if (!plan->set)
+			return refuse_id(in, &in->sets, service, JN_FULL_SETS, err);
 		plan->is_new = true;
 	}
 	rc = jn_plan_slots(port->desired, port->match.ids, family, revision, &plan->slots);
@@ -181,21 +187,27 @@ static int plan_set(struct jn_transaction *t, const struct jn_service_plan *serv
 	return take_revision(in, service, plan, err);
 }
 
+static int plan_lives(struct jn_install *in, const struct jn_service_plan *service,
+		      struct jn_port_plan *plan, struct jn_error *err)
+{
+	int rc = jn_plan_lives(in, plan);
+
+	return rc == -ENOSPC ? refuse_id(in, &in->lives.ids, service, JN_FULL_LIVE, err) : rc;
+}
+
 static int plan_port(struct jn_transaction *t, const struct jn_service_plan *service,
 		     struct jn_port_plan *plan, struct jn_error *err)
 {
 	struct jn_install *in = t->in;
-	int rc = 0;
+	int rc;
 
-	plan->service = plan->installed ? plan->installed->service : 0;
+	plan->service = plan->installed ? plan->installed->service
+					: jn_ids_take(&in->services, jn_clock_ms());
 	if (!plan->service)
-		rc = take_id(&in->services, service, &plan->service, err);
+		return refuse_id(in, &in->services, service, JN_FULL_SERVICES, err);
+	rc = take_endpoints(in, service, plan, err);
 	if (!rc)
-		rc = take_endpoints(in, service, plan, err);
-	if (!rc)
-		rc = jn_plan_lives(in, plan);
-	if (rc == -ENOSPC)
-		rc = limit_reached(err, service, in->lives.ids.name, in->lives.ids.capacity - 1);
+		rc = plan_lives(in, service, plan, err);
 	for (unsigned family = 0; family < JN_FAMILY_MAX && !rc; family++)
 		rc = plan_set(t, service, plan, family, err);
 	if (rc || !plan->desired)
@@ -258,6 +270,18 @@ static int collect_dels(struct jn_transaction *t, const struct jn_port_plan *pla
 	return 0;
 }
 
+static int check_frontends(struct jn_transaction *t, struct jn_error *err)
+{
+	size_t count = jn_model_frontend_count(t->in->model);
+
+	if (t->count && count > JN_MAX_FRONTENDS)
+		return limit_reached(err, &t->services[0], "frontends", JN_MAX_FRONTENDS);
+	if (count <= jn_datapath_sizes(t->in->datapath)->frontends)
+		return 0;
+	t->in->full = JN_FULL_FRONTENDS;
+	return -ENOSPC;
+}
+
 static int collect_frontends(struct jn_transaction *t, struct jn_error *err)
 {
 	int rc = 0;
@@ -276,9 +300,7 @@ static int collect_frontends(struct jn_transaction *t, struct jn_error *err)
 				rc = collect_dels(t, &service->ports[p]);
 		}
 	}
-	if (!rc && t->count && jn_model_frontend_count(t->in->model) > JN_MAX_FRONTENDS)
-		rc = limit_reached(err, &t->services[0], "frontends", JN_MAX_FRONTENDS);
-	return rc;
+	return rc ? rc : check_frontends(t, err);
 }
 
 /* --- services ------------------------------------------------------------------------------------ */
@@ -447,6 +469,8 @@ static void take_back_port(struct jn_transaction *t, struct jn_port_plan *plan)
 
 void jn_transaction_take_back(struct jn_transaction *t)
 {
+	if (t->is_hidden)
+		t->in->hidden_needs = 0;
 	for (size_t i = 0; i < t->count; i++) {
 		struct jn_service_plan *service = &t->services[i];
 

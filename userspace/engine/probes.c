@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <junctor/limits.h>
-
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -56,7 +54,7 @@ void jn_probes_tell(struct jn_install *in, const struct jn_service_plan *service
 }
 
 /* Marks the entries of jn_live whose verdicts somebody keeps true. */
-static void mark_probed(const struct jn_install *in, uint8_t *marks)
+static void mark_probed(const struct jn_install *in, uint8_t *marks, uint32_t count)
 {
 	const struct jn_endpoint *table = jn_datapath_endpoints(in->datapath);
 	struct jn_installed_service **service;
@@ -66,21 +64,26 @@ static void mark_probed(const struct jn_install *in, uint8_t *marks)
 		for (size_t p = 0; p < (*service)->count; p++) {
 			const struct jn_installed_port *port = &(*service)->ports[p];
 
-			for (unsigned i = 0; port->is_probed && i < port->endpoint_count; i++)
-				marks[table[port->endpoints[i]].live] = 1;
+			for (unsigned i = 0; port->is_probed && i < port->endpoint_count; i++) {
+				uint32_t live = table[port->endpoints[i]].live;
+
+				if (live < count)
+					marks[live] = 1;
+			}
 		}
 	}
 }
 
 int jn_probes_forget(struct jn_install *in)
 {
-	JN_AUTO(jn_free_mem) uint8_t *marks = calloc(JN_MAX_LIVE, 1);
+	uint32_t count = jn_datapath_sizes(in->datapath)->live;
+	JN_AUTO(jn_free_mem) uint8_t *marks = calloc(count, 1);
 	const struct jn_live *live = jn_datapath_live(in->datapath);
 
 	if (!marks)
 		return -ENOMEM;
-	mark_probed(in, marks);
-	for (uint32_t id = 1; id < JN_MAX_LIVE; id++) {
+	mark_probed(in, marks, count);
+	for (uint32_t id = 1; id < count; id++) {
 		if (live[id].is_down && !marks[id])
 			jn_datapath_set_live_down(in->datapath, id, false);
 	}
@@ -93,11 +96,14 @@ static void show_endpoint(const struct jn_install *in, const struct jn_installed
 			  const struct jn_endpoint *endpoint, struct jn_object_status *out)
 {
 	const struct jn_live *live = &jn_datapath_live(in->datapath)[endpoint->live];
-	bool is_ejected = jn_clock_ns() < live->out_until_ns;
 	struct jn_endpoint_status *status = &out->endpoints[out->endpoint_count];
 	const char *reason = NULL;
+	bool is_ejected;
 
-	if (!endpoint->live || (!port->is_probed && !live->is_down && !is_ejected))
+	if (!endpoint->live || endpoint->live >= jn_datapath_sizes(in->datapath)->live)
+		return;
+	is_ejected = jn_clock_ns() < live->out_until_ns;
+	if (!port->is_probed && !live->is_down && !is_ejected)
 		return;
 	out->endpoint_count++;
 	status->addr = endpoint->addr;

@@ -338,6 +338,7 @@ static void adopt_port(struct jn_port_plan *plan, struct jn_desired_port *desire
 	port->frontend_count = desired->frontend_count;
 	port->endpoints = JN_MOVE(plan->match.ids);
 	port->endpoint_count = desired->endpoint_count;
+	port->drain_seconds = desired->drain_seconds;
 }
 
 void jn_install_weigh(struct jn_install *in, uint8_t flags, int change)
@@ -381,6 +382,7 @@ void jn_transaction_adopt(struct jn_transaction *t, struct jn_garbage *garbage)
 			jn_probes_tell(t->in, service, &service->ports[p]);
 		adopt_service(t->in, service);
 	}
+	t->in->hidden_needs = 0;
 }
 
 /* --- collect ------------------------------------------------------------------------------------- */

@@ -59,6 +59,12 @@ static void add_free(struct jn_ranges *ranges, uint32_t base, uint32_t count)
 		*item = base;
 }
 
+void jn_ranges_grow(struct jn_ranges *ranges, uint32_t capacity)
+{
+	add_free(ranges, ranges->capacity, capacity - ranges->capacity);
+	ranges->capacity = capacity;
+}
+
 static int take_exact(struct jn_ranges *ranges, uint32_t count, uint32_t *base)
 {
 	struct jn_bases *bases = &ranges->by_size[count < SIZES ? count : 0]; /* [0] stays empty */

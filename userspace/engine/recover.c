@@ -228,6 +228,7 @@ static int recover_policy(struct jn_engine *e, const struct jn_installed_service
 	object->policy.algorithm = revision->algorithm;
 	object->policy.no_endpoint_errno = revision->no_endpoint_errno;
 	jn_rules_recover(&revision->rules, &object->policy);
+	object->policy.drain_seconds = JN_NEVER_DRAINED; /* not in the tables */
 	item = jn_vec_add(out);
 	if (!item) {
 		jn_object_unref(&object);

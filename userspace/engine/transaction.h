@@ -27,6 +27,17 @@
 #include "model/probed.h"
 
 struct jn_datapath;
+struct jn_sizes;
+
+enum jn_full {
+	JN_FULL_SERVICES,
+	JN_FULL_SETS,
+	JN_FULL_FRONTENDS,
+	JN_FULL_ENDPOINTS,
+	JN_FULL_REVISIONS,
+	JN_FULL_SLOTS,
+	JN_FULL_LIVE
+};
 
 /* The tables and everything known about what stands in them. */
 struct jn_install {
@@ -36,6 +47,8 @@ struct jn_install {
 	struct jn_table installed;
 	struct jn_ids services, sets, revisions, endpoints;
 	struct jn_lives lives;
+	enum jn_full full;     /* which table a prepare() that failed with -ENOSPC found full */
+	unsigned hidden_needs; /* hooks that a hidden transaction will need: JN_NEED_… */
 	unsigned counting,
 		watching; /* installed ports whose revisions do: which hooks are needed */
 	struct jn_ranges slots;
@@ -143,11 +156,17 @@ struct jn_transaction {
 void jn_transaction_done(struct jn_transaction *t);
 
 /*
- * Plan these services as the model has them (staged batch applied). 0; -EINVAL with LimitReached in
- * err; -ENOMEM. On failure everything taken is given back.
+ * Plan these services as the model has them (staged batch applied). 0; -ENOSPC: a table is full and
+ * may grow; -EINVAL with LimitReached in err: it may not; -ENOMEM. On failure everything taken is
+ * given back.
  */
 int jn_transaction_prepare(struct jn_transaction *t, const struct jn_key_list *keys,
 			   struct jn_error *err);
+/* grow.c: sizes at which these services fit, after such an -ENOSPC. 0 or -ENOMEM. */
+int jn_install_fit(struct jn_install *in, const struct jn_key_list *keys, struct jn_sizes *out);
+/* grow.c: there are as many ids as the tables hold now. -ENOMEM. */
+int jn_install_grow(struct jn_install *in);
+
 /* Give back what was prepared, hidden or not: nobody ever saw it. */
 void jn_transaction_take_back(struct jn_transaction *t);
 /* Write the hidden parts. A negative errno (err says which table) leaves only hidden parts behind. */

@@ -235,6 +235,8 @@ static int prepare(struct jn_engine *e, struct jn_error *err)
 	rc = jn_changes_touched(&e->changes, &keys);
 	if (!rc)
 		rc = jn_transaction_prepare(&e->transaction, &keys, err);
+	if (rc == -ENOSPC && jn_install_fit(&e->install, &keys, &e->growth.sizes))
+		rc = -ENOMEM;
 	free(keys.items);
 	if (rc)
 		jn_model_settle(e->model, &e->changes, false);
@@ -288,40 +290,57 @@ static int complete_earlier(struct jn_engine *e, struct jn_error *err)
 	return 0;
 }
 
-static void begin(struct jn_engine *e, struct jn_error *err)
+/* What is prepared goes to the tables, hidden, and to the store. */
+static int store(struct jn_engine *e, struct jn_error *err)
 {
-	struct jn_write *w = e->current;
-	int rc = complete_earlier(e, err);
+	int rc;
 
-	if (!rc)
-		rc = collect_changes(e, w, err);
-	if (rc) {
-		jn_engine_fail_write(e, rc, err);
-		return;
-	}
-	if (!e->changes.count && !e->forgotten.count) {
-		jn_engine_end_write(e, err);
-		return;
-	}
-	rc = prepare(e, err);
-	if (rc) {
-		jn_engine_fail_write(e, rc, err);
-		return;
-	}
-	if (w->is_dry_run) {
+	if (e->current->is_dry_run) {
 		jn_engine_take_back(e);
 		jn_engine_end_write(e, err);
-		return;
+		return 0;
 	}
 	rc = jn_transaction_hide(&e->transaction, err);
 	if (!rc)
 		rc = collect_rows(e, e->generation + 1);
 	if (!rc)
 		rc = jn_engine_commit(e);
-	if (rc) {
+	if (rc)
 		jn_engine_take_back(e);
+	return rc;
+}
+
+static void carry_out(struct jn_engine *e, struct jn_error *err)
+{
+	int rc = prepare(e, err);
+
+	if (rc == -ENOSPC)
+		rc = jn_engine_grow(e);
+	else if (!rc)
+		rc = store(e, err);
+	if (rc)
 		jn_engine_fail_write(e, rc, err);
-	}
+}
+
+static void begin(struct jn_engine *e, struct jn_error *err)
+{
+	int rc = complete_earlier(e, err);
+
+	if (!rc)
+		rc = collect_changes(e, e->current, err);
+	if (rc)
+		jn_engine_fail_write(e, rc, err);
+	else if (!e->changes.count && !e->forgotten.count)
+		jn_engine_end_write(e, err);
+	else
+		carry_out(e, err);
+}
+
+void jn_engine_resume(struct jn_engine *e)
+{
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+
+	carry_out(e, &err);
 }
 
 void jn_engine_pump(struct jn_engine *e)

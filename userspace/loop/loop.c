@@ -188,3 +188,13 @@ void jn_timer_stop(struct jn_timer **timer)
 	if (t)
 		uv_close((uv_handle_t *)&t->uv, on_timer_closed);
 }
+
+int jn_loop_start_timer(void *loop, uint64_t delay_ms, void (*fn)(void *arg), void *arg, void **out)
+{
+	return jn_timer_start(loop, delay_ms, fn, arg, (struct jn_timer **)out);
+}
+
+void jn_loop_stop_timer(void **timer)
+{
+	jn_timer_stop((struct jn_timer **)timer);
+}

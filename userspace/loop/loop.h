@@ -28,4 +28,9 @@ int jn_timer_start(struct jn_loop *loop, uint64_t delay_ms, void (*fn)(void *arg
 		   struct jn_timer **out);
 void jn_timer_stop(struct jn_timer **timer); /* NULL is fine; fn is not called any more */
 
+/* The same for the executor of the engine. context is the loop, *out a jn_timer. */
+int jn_loop_start_timer(void *loop, uint64_t delay_ms, void (*fn)(void *arg), void *arg,
+			void **out);
+void jn_loop_stop_timer(void **timer);
+
 #endif

@@ -82,6 +82,7 @@ static void apply_policy(const struct jn_traffic_policy *policy, struct jn_desir
 						     : usual.max_percent;
 	port->algorithm = policy->algorithm;
 	port->no_endpoint_errno = policy->no_endpoint_errno;
+	port->drain_seconds = policy->drain_seconds;
 	port->rules = jn_rules_of(policy, port->name.proto);
 }
 
@@ -96,6 +97,7 @@ static void resolve_policy(const struct jn_model *m, const struct jn_object *ser
 		policy = jn_model_policy(m, service->key.namespace_, service->key.name, "");
 	port->algorithm = JN_ALGORITHM_RANDOM;
 	port->no_endpoint_errno = ECONNREFUSED;
+	port->drain_seconds = JN_NEVER_DRAINED;
 	if (policy)
 		apply_policy(&policy->policy, port);
 }

@@ -123,8 +123,8 @@ class Factory:
     def __init__(self, node, **where):
         self.ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            node.python("factory.py", theirs.fileno(), pass_fds=[theirs.fileno()],
-                        stderr=sys.stderr, **where)
+            self.process = node.python("factory.py", theirs.fileno(), pass_fds=[theirs.fileno()],
+                                       stderr=sys.stderr, **where)
         self.ours.settimeout(10)
         node.machine.callback(self.ours.close)
 

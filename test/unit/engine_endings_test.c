@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * When the engine looks for sockets of gone backends, which of them it ends, and which guard routes
+ * it sets; over tables, sockets and routes in memory. The rules of model/ending.h have a test of
+ * their own.
+ */
+#include "engine_harness.h"
+
+#include <junctor/decide/address.h>
+
+#define HERE 100u /* network namespaces */
+#define ELSEWHERE 200u
+
+static void run_timer(void)
+{
+	void (*fn)(void *) = timer.fn;
+
+	assert_non_null(fn);
+	timer.fn = NULL;
+	fn(timer.arg);
+	run_jobs();
+}
+
+/* As long as the engine wants to, but not for ever. */
+static void rest(unsigned most)
+{
+	for (unsigned i = 0; i < most && timer.fn; i++) {
+		(void)usleep((useconds_t)timer.delay_ms * 1000);
+		run_timer();
+	}
+}
+
+/* --- sockets ------------------------------------------------------------------------------------- */
+
+static uint32_t service_of(unsigned vip)
+{
+	struct jn_frontend_key key = vip_key(vip);
+	const struct jn_frontend *found = tables_find(&key);
+
+	assert_non_null(found);
+	return found->service;
+}
+
+static struct jn_stale *add_socket(uint16_t proto, uint16_t port)
+{
+	struct jn_stale *s = &tables_sockets[tables_socket_count++];
+	struct jn_frontend_key vip = vip_key(0);
+
+	*s = (struct jn_stale){
+		.cookie = tables_socket_count,
+		.vip = vip.vip,
+		.vip_port = vip.port,
+		.backend = jn_addr_from_v4(htonl(0x0a010001)),
+		.backend_port = htons(port),
+		.proto = proto,
+		.service = service_of(0),
+		.netns = HERE,
+	};
+	return s;
+}
+
+static uint64_t ended(const char *reason)
+{
+	struct jn_ended_count counts[JN_ENDED_COUNT];
+
+	jn_engine_ended(engine, counts);
+	for (size_t i = 0; i < JN_ENDED_COUNT; i++) {
+		if (!strcmp(counts[i].reason, reason))
+			return counts[i].count;
+	}
+	fail_msg("no reason %s", reason);
+	return 0;
+}
+
+static int endings_setup(void **state)
+{
+	(void)engine_setup(state);
+	tables_watch = NULL; /* what a connect sees is engine_test.c's business */
+	tables_socket_count = tables_route_count = 0;
+	tables_hidden_space = 0;
+	tables_find_rc = tables_route_rc = 0;
+	return 0;
+}
+
+static void start(void)
+{
+	jn_engine_start(engine);
+	run_jobs();
+}
+
+static void declare(const char *vips, const char *backends)
+{
+	struct jn_write *w = new_write();
+
+	add_service(w, "web", vips, backends);
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+}
+
+/* --- endings ------------------------------------------------------------------------------------- */
+
+static void test_nobody_looks_while_nothing_is_gone(void **state)
+{
+	(void)state;
+	start();
+	assert_non_null(timer.fn); /* once more: who chose just before the start is connected now */
+	rest(5);
+	declare(V1, B(1));
+	declare(V1, B(1) "," B(2));
+	assert_null(timer.fn);
+	assert_int_equal(job_count, 0);
+}
+
+static void test_udp_of_a_gone_backend_is_ended(void **state)
+{
+	(void)state;
+	declare(V1, B(1) "," B(2));
+	start();
+	add_socket(IPPROTO_UDP, 1);
+	declare(V1, B(1) ",{\"address\":\"10.1.0.1:2\",\"terminating\":true}");
+	add_socket(IPPROTO_UDP, 2); /* terminating: not gone */
+	add_socket(IPPROTO_UDP, 9); /* was removed before */
+	run_timer();
+	assert_int_equal(tables_socket_count, 2);
+	declare(V1, B(2));
+	assert_int_equal(tables_socket_count, 1);
+	assert_int_equal(ntohs(tables_sockets[0].backend_port), 2);
+	assert_int_equal(ended("BackendGone"), 2);
+}
+
+static void set_drain_seconds_to_0(void)
+{
+	struct jn_write *w = new_write();
+
+	add_json(w, "{\"apiVersion\":\"junctor.dev/v1alpha1\",\"kind\":\"TrafficPolicy\","
+		    "\"metadata\":{\"name\":\"web\"},\"spec\":{\"targetRef\":{\"kind\":"
+		    "\"LocalService\",\"name\":\"web\"},\"drainSeconds\":0}}");
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+}
+
+static void test_tcp_is_ended_at_its_deadline(void **state)
+{
+	struct jn_write *w;
+
+	(void)state;
+	declare(V1, B(1) "," B(2));
+	start();
+	set_drain_seconds_to_0();
+	add_socket(IPPROTO_TCP, 1);
+	/* Service and policy go together: what it said while it was there counts. */
+	w = new_write();
+	add_delete(w, JN_KIND_LOCAL_SERVICE, "web");
+	add_delete(w, JN_KIND_TRAFFIC_POLICY, "web");
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	assert_int_equal(tables_socket_count, 0);
+	assert_int_equal(ended("DrainDeadline"), 1);
+}
+
+static void test_tcp_without_a_deadline_is_looked_at_while_it_lives(void **state)
+{
+	(void)state;
+	declare(V1, B(1) "," B(2));
+	start();
+	rest(5);
+	add_socket(IPPROTO_TCP, 1);
+	declare(V1, B(2));
+	rest(2);
+	assert_int_equal(tables_socket_count, 1);
+	assert_int_equal(timer.delay_ms, 1000);
+	tables_socket_count = 0; /* it ended by itself */
+	rest(2);
+	assert_null(timer.fn);
+}
+
+/* Its service has another id by now, or its address belongs to another service. */
+static void test_a_backend_that_came_back_is_not_gone(void **state)
+{
+	struct jn_write *w;
+
+	(void)state;
+	declare(V1, B(1));
+	start();
+	set_drain_seconds_to_0();
+	add_socket(IPPROTO_TCP, 1);
+	w = new_write();
+	add_delete(w, JN_KIND_LOCAL_SERVICE, "web");
+	add_service(w, "other", V1, B(1));
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	run_timer();
+	assert_int_equal(tables_socket_count, 1);
+	assert_int_not_equal(service_of(0), tables_sockets[0].service);
+}
+
+static void test_what_cannot_be_reached_is_counted_and_tried_again(void **state)
+{
+	(void)state;
+	declare(V1, B(1) "," B(2));
+	start();
+	tables_hidden_space = ELSEWHERE;
+	add_socket(IPPROTO_UDP, 1)->netns = ELSEWHERE;
+	add_socket(IPPROTO_UDP, 1);
+	declare(V1, B(2));
+	assert_int_equal(tables_socket_count, 1);
+	assert_int_equal(jn_engine_unreachable(engine), 1);
+	tables_hidden_space = 0;
+	run_timer();
+	assert_int_equal(tables_socket_count, 0);
+	assert_int_equal(jn_engine_unreachable(engine), 0);
+}
+
+static void test_a_scan_that_fails_is_made_again(void **state)
+{
+	(void)state;
+	declare(V1, B(1) "," B(2));
+	start();
+	add_socket(IPPROTO_UDP, 1);
+	tables_find_rc = -ENOMEM;
+	declare(V1, B(2));
+	tables_find_rc = 0;
+	run_timer();
+	assert_int_equal(tables_socket_count, 0);
+}
+
+static bool is_drained;
+
+static void on_drained(void *arg)
+{
+	(void)arg;
+	is_drained = true;
+}
+
+static void test_the_end_waits_for_the_scan_and_stops_the_timer(void **state)
+{
+	(void)state;
+	is_drained = false;
+	jn_engine_start(engine);
+	assert_false(jn_engine_is_idle(engine));
+	jn_engine_drain(engine, on_drained, NULL);
+	assert_false(is_drained);
+	run_jobs();
+	assert_true(is_drained);
+	assert_null(timer.fn);
+}
+
+static void test_a_timer_does_not_hold_up_the_end(void **state)
+{
+	(void)state;
+	is_drained = false;
+	start();
+	assert_non_null(timer.fn);
+	jn_engine_drain(engine, on_drained, NULL);
+	assert_true(is_drained);
+	assert_null(timer.fn);
+}
+
+/* --- guard routes -------------------------------------------------------------------------------- */
+
+static void assert_routes(unsigned first, unsigned count)
+{
+	assert_int_equal(tables_route_count, count);
+	assert_int_equal(jn_engine_guard_routes(engine), count);
+	for (unsigned vip = first; vip < first + count; vip++) {
+		struct jn_frontend_key key = vip_key(vip);
+
+		assert_true(tables_find_route(&key.vip) < tables_route_count);
+	}
+}
+
+static void test_routes_follow_the_addresses(void **state)
+{
+	struct jn_write *w;
+
+	(void)state;
+	declare(V1 "," V2, B(1));
+	tables_routes[tables_route_count++] = jn_addr_from_v4(1); /* of an earlier run */
+	start();
+	assert_routes(0, 2);
+	declare(V2 "," V3, B(1));
+	assert_routes(1, 2);
+	w = new_write();
+	add_delete(w, JN_KIND_LOCAL_SERVICE, "web");
+	add_service(w, "other", V2, B(1));
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	assert_routes(1, 1);
+}
+
+static void test_routes_that_cannot_be_set_are_tried_with_the_next_change(void **state)
+{
+	(void)state;
+	start();
+	tables_route_rc = -EPERM;
+	declare(V1, B(1));
+	assert_routes(0, 0);
+	tables_route_rc = 0;
+	declare(V1 "," V2, B(1));
+	assert_routes(0, 2);
+}
+
+#define ENDINGS_TEST(name) cmocka_unit_test_setup_teardown(name, endings_setup, engine_teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		ENDINGS_TEST(test_nobody_looks_while_nothing_is_gone),
+		ENDINGS_TEST(test_udp_of_a_gone_backend_is_ended),
+		ENDINGS_TEST(test_tcp_is_ended_at_its_deadline),
+		ENDINGS_TEST(test_tcp_without_a_deadline_is_looked_at_while_it_lives),
+		ENDINGS_TEST(test_a_backend_that_came_back_is_not_gone),
+		ENDINGS_TEST(test_what_cannot_be_reached_is_counted_and_tried_again),
+		ENDINGS_TEST(test_a_scan_that_fails_is_made_again),
+		ENDINGS_TEST(test_the_end_waits_for_the_scan_and_stops_the_timer),
+		ENDINGS_TEST(test_a_timer_does_not_hold_up_the_end),
+		ENDINGS_TEST(test_routes_follow_the_addresses),
+		ENDINGS_TEST(test_routes_that_cannot_be_set_are_tried_with_the_next_change),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

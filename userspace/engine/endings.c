@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * When sockets are looked for and ended, by whom, and what is counted.
+ */
+#include "engine/endings.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine/internal.h"
+#include "netlink/diag.h"
+
+#define AREA "endings"
+#define AGAIN_MS 400  /* after a change: who chose while it was published is connected now */
+#define WATCH_MS 1000 /* between two looks while something is left to watch */
+#define LEAST_MS 20
+#define FUTILE_MS 10000 /* all files of all processes are looked through for a namespace */
+
+static void scan(struct jn_engine *e);
+
+static void settle(struct jn_engine *e, enum jn_endings_state state)
+{
+	e->endings.state = state;
+	jn_engine_pump(e); /* somebody may wait for the engine to be idle */
+}
+
+/* --- between two scans -------------------------------------------------------------------------- */
+
+static void on_rested(void *arg)
+{
+	struct jn_engine *e = arg;
+
+	e->endings.timer = NULL;
+	scan(e);
+}
+
+/* Without a timer the next change scans again. */
+static void rest(struct jn_engine *e, uint64_t delay_ms)
+{
+	const struct jn_executor *x = &e->executor;
+
+	e->endings.state = JN_ENDINGS_RESTING;
+	if (x->start_timer(x->context, delay_ms, on_rested, e, &e->endings.timer))
+		settle(e, JN_ENDINGS_IDLE);
+}
+
+static void forget_all(struct jn_endings *endings)
+{
+	jn_table_done(&endings->watches);
+	jn_table_done(&endings->gone);
+	jn_endings_init(endings);
+	free(endings->found.items);
+	endings->found = (struct jn_stale_list){ 0 };
+}
+
+static uint64_t next_look_ms(const struct jn_endings *endings, uint64_t now_ms)
+{
+	uint64_t delay = WATCH_MS;
+	const struct jn_watch *watch;
+	size_t at = 0;
+
+	while ((watch = jn_table_next(&endings->watches, &at)))
+		delay = jn_watch_next_ms(watch, now_ms, delay);
+	return delay > LEAST_MS ? delay : LEAST_MS;
+}
+
+static bool has_ended_any(const struct jn_ending_plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		if (plan->is_ended[i])
+			return true;
+	}
+	return false;
+}
+
+/* A round is over: scan at once, later, or not again before the next change. */
+static void go_on(struct jn_engine *e)
+{
+	struct jn_endings *endings = &e->endings;
+	bool is_fresh = has_ended_any(&endings->plan);
+	bool is_futile = endings->plan.count && !is_fresh; /* no better chance right away */
+	uint64_t now = jn_clock_ms();
+
+	jn_ending_plan_done(&endings->plan);
+	if (e->is_draining) {
+		settle(e, JN_ENDINGS_OFF);
+	} else if (endings->is_asked) {
+		scan(e);
+	} else if (is_fresh || now - endings->changed_ms < AGAIN_MS) {
+		rest(e, AGAIN_MS);
+	} else if (endings->watches.count || endings->is_failing) {
+		rest(e, is_futile ? WATCH_MS : next_look_ms(endings, now));
+	} else if (is_futile) {
+		rest(e, FUTILE_MS);
+	} else {
+		forget_all(endings);
+		settle(e, JN_ENDINGS_IDLE);
+	}
+}
+
+/* --- ending -------------------------------------------------------------------------------------- */
+
+static void count_ended(struct jn_endings *endings)
+{
+	const struct jn_ending_plan *plan = &endings->plan;
+	size_t ended = 0, unreachable = 0;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		bool is_udp = plan->sockets[i].proto == IPPROTO_UDP;
+
+		ended += plan->is_ended[i];
+		unreachable += !plan->is_reached[i];
+		if (plan->is_ended[i])
+			endings->ended[is_udp][plan->reasons[i]]++;
+	}
+	if (ended)
+		jn_info(AREA, "ended %zu sockets of gone backends", ended);
+	if (unreachable != endings->unreachable && unreachable)
+		jn_warn(AREA,
+			"%zu sockets of gone backends are in network namespaces that cannot be "
+			"entered; they are left until a process, a mount or an open file leads "
+			"there",
+			unreachable);
+	endings->unreachable = unreachable;
+	if (endings->end_rc && !endings->is_refused)
+		jn_warn(AREA,
+			"sockets of gone backends cannot be ended (%s); trying again, and the "
+			"kernel needs bpf_sock_destroy or CONFIG_INET_DIAG_DESTROY",
+			strerror(-endings->end_rc));
+	endings->is_refused = endings->end_rc;
+}
+
+static struct jn_ender *ender_of(struct jn_endings *endings)
+{
+	if (!endings->has_ender)
+		(void)jn_ender_open(&endings->ender); /* without one they are left */
+	endings->has_ender = true;
+	return endings->ender;
+}
+
+/* Those that netlink left: the kernel cannot do it, or two share their addresses. */
+static int end_rest(struct jn_endings *endings, size_t from, size_t to)
+{
+	struct jn_ending_plan *plan = &endings->plan;
+	JN_AUTO(jn_free_mem) struct jn_stale *sockets = calloc(to - from, sizeof(*sockets));
+	JN_AUTO(jn_free_mem) bool *is_ended = calloc(to - from, sizeof(*is_ended));
+	size_t count = 0;
+	int rc;
+
+	if (!sockets || !is_ended)
+		return -ENOMEM;
+	for (size_t i = from; i < to; i++) {
+		if (!plan->is_ended[i])
+			sockets[count++] = plan->sockets[i];
+	}
+	rc = jn_ender_end(endings->ender, sockets, count, is_ended);
+	count = 0;
+	for (size_t i = from; i < to; i++) {
+		if (!plan->is_ended[i])
+			plan->is_ended[i] = is_ended[count++];
+	}
+	return rc;
+}
+
+static bool are_ended(const struct jn_ending_plan *plan, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++) {
+		if (!plan->is_ended[i])
+			return false;
+	}
+	return true;
+}
+
+/*
+ * In the namespace: all of the plan that is there. Netlink first: its cost is that of the sockets
+ * that are ended; the programs go through all sockets of the machine.
+ */
+static void end_here(void *arg, uint32_t netns)
+{
+	struct jn_endings *endings = arg;
+	struct jn_ending_plan *plan = &endings->plan;
+	size_t from = 0, to;
+	int rc;
+
+	while (from < plan->count && plan->sockets[from].netns != netns)
+		from++;
+	for (to = from; to < plan->count && plan->sockets[to].netns == netns; to++)
+		plan->is_reached[to] = true;
+	rc = jn_diag_end(plan->sockets + from, to - from, plan->is_ended + from);
+	if (!are_ended(plan, from, to) && ender_of(endings))
+		rc = end_rest(endings, from, to);
+	if (rc)
+		endings->end_rc = rc;
+}
+
+static void end_work(void *arg)
+{
+	struct jn_engine *e = arg;
+	struct jn_endings *endings = &e->endings;
+	const struct jn_ending_plan *plan = &endings->plan;
+	JN_AUTO(jn_free_mem) uint32_t *spaces = calloc(plan->count, sizeof(*spaces));
+	size_t count = 0;
+
+	endings->end_rc = spaces ? 0 : -ENOMEM;
+	for (size_t i = 0; spaces && i < plan->count; i++) {
+		if (!i || plan->sockets[i].netns != plan->sockets[i - 1].netns)
+			spaces[count++] = plan->sockets[i].netns;
+	}
+	if (spaces) {
+		int rc = jn_spaces_visit(spaces, count, end_here, endings);
+
+		endings->end_rc = endings->end_rc ? endings->end_rc : rc;
+	}
+}
+
+static void end_done(void *arg)
+{
+	struct jn_engine *e = arg;
+
+	count_ended(&e->endings);
+	go_on(e);
+}
+
+/* --- scanning ------------------------------------------------------------------------------------ */
+
+static void note_scan(struct jn_endings *endings)
+{
+	if (endings->scan_rc && !endings->is_failing)
+		jn_warn(AREA, "sockets of gone backends cannot be looked for (%s); trying again",
+			strerror(-endings->scan_rc));
+	endings->is_failing = endings->scan_rc;
+}
+
+static void scan_work(void *arg)
+{
+	struct jn_engine *e = arg;
+	struct jn_endings *endings = &e->endings;
+
+	endings->scan_rc = jn_stale_read(endings->finder, &endings->found);
+	jn_close_fd(&endings->finder);
+}
+
+static void scan_done(void *arg)
+{
+	struct jn_engine *e = arg;
+	struct jn_endings *endings = &e->endings;
+
+	if (!endings->scan_rc && !e->is_draining)
+		endings->scan_rc = jn_endings_plan(e, jn_clock_ms());
+	note_scan(endings);
+	endings->state = JN_ENDINGS_ENDING;
+	if (!endings->plan.count)
+		endings->unreachable = 0;
+	if (!endings->plan.count || e->executor.submit(e->executor.context, end_work, end_done, e))
+		go_on(e);
+}
+
+static void scan(struct jn_engine *e)
+{
+	struct jn_endings *endings = &e->endings;
+
+	endings->is_asked = false;
+	endings->found.count = 0;
+	endings->state = JN_ENDINGS_SCANNING;
+	endings->scan_rc = jn_datapath_find_stale(e->install.datapath, &endings->finder);
+	if (!endings->scan_rc)
+		endings->scan_rc = e->executor.submit(e->executor.context, scan_work, scan_done, e);
+	if (!endings->scan_rc)
+		return;
+	jn_close_fd(&endings->finder);
+	note_scan(endings);
+	rest(e, WATCH_MS);
+}
+
+/* --- from outside -------------------------------------------------------------------------------- */
+
+static void wake(struct jn_engine *e)
+{
+	struct jn_endings *endings = &e->endings;
+
+	endings->changed_ms = jn_clock_ms();
+	endings->is_asked = true; /* one under way may have been past those sockets */
+	if (endings->timer)
+		e->executor.stop_timer(&endings->timer);
+	if (endings->state == JN_ENDINGS_IDLE || endings->state == JN_ENDINGS_RESTING)
+		scan(e);
+}
+
+static bool removes_endpoints(const struct jn_port_plan *plan)
+{
+	return plan->match.gone_count || (!plan->desired && plan->installed->endpoint_count);
+}
+
+void jn_endings_note(struct jn_engine *e, const struct jn_transaction *t)
+{
+	struct jn_endings *endings = &e->endings;
+	bool is_removing = false;
+
+	for (size_t i = 0; i < t->count; i++) {
+		for (size_t p = 0; p < t->services[i].port_count; p++) {
+			const struct jn_port_plan *plan = &t->services[i].ports[p];
+
+			is_removing |= removes_endpoints(plan);
+			if (!plan->desired)
+				jn_endings_keep_drain(e, &t->services[i].key, plan->installed);
+		}
+	}
+	if (!is_removing || endings->state == JN_ENDINGS_OFF)
+		return;
+	wake(e);
+}
+
+void jn_endings_start(struct jn_engine *e)
+{
+	e->endings.state = JN_ENDINGS_IDLE;
+	wake(e);
+}
+
+void jn_endings_stop(struct jn_engine *e)
+{
+	struct jn_endings *endings = &e->endings;
+
+	if (endings->timer)
+		e->executor.stop_timer(&endings->timer);
+	if (!jn_endings_is_busy(endings))
+		endings->state = JN_ENDINGS_OFF;
+}
+
+bool jn_endings_is_busy(const struct jn_endings *endings)
+{
+	return endings->state == JN_ENDINGS_SCANNING || endings->state == JN_ENDINGS_ENDING;
+}

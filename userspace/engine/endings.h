@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Sockets of gone backends: looked for after a change that removed endpoints, and then as long as
+ * one is left that may have to be ended. What is to become of each is decided by model/ending.h.
+ *
+ *	idle -> scanning (worker) -> decide -> ending (worker) -> resting (timer) -> scanning …
+ *	  ^________________|___________________________|   nothing is left
+ *
+ * For the engine only. Scanning and ending block, and are the executor's; all else is on the engine's
+ * thread. What a restart forgets is how long a backend has been gone: deadlines count from the start.
+ */
+#ifndef JUNCTOR_ENGINE_ENDINGS_H
+#define JUNCTOR_ENGINE_ENDINGS_H
+
+#include "base/table.h"
+#include "datapath/sockets.h"
+#include "engine/engine.h"
+#include "engine/transaction.h"
+#include "model/ending.h"
+
+enum jn_endings_state {
+	JN_ENDINGS_OFF, /* jn_engine_start was not called yet, or the engine is draining */
+	JN_ENDINGS_IDLE,
+	JN_ENDINGS_SCANNING,
+	JN_ENDINGS_ENDING,
+	JN_ENDINGS_RESTING
+};
+
+/* One socket that is to be ended. */
+struct jn_ending_plan {
+	struct jn_stale *sockets; /* sorted by network namespace */
+	uint8_t *reasons;	  /* enum jn_ending, of each */
+	bool *is_ended, *is_reached;
+	size_t count;
+};
+
+struct jn_endings {
+	enum jn_endings_state state;
+	bool is_asked; /* endpoints were removed since the scan began */
+	uint64_t changed_ms;
+	void *timer; /* while resting */
+
+	struct jn_ender *ender; /* opened when netlink leaves some for the first time */
+	bool has_ender;		/* that was tried */
+	int finder;		/* while scanning */
+	struct jn_stale_list found;
+	int scan_rc;
+	struct jn_ending_plan plan;
+	int end_rc;
+	bool is_failing, is_refused; /* it was said that scanning, or ending, fails */
+
+	struct jn_table watches;	  /* of struct jn_watch */
+	struct jn_table gone;		  /* services that went, and their drainSeconds */
+	uint64_t ended[2][JN_ENDING_MAX]; /* [is UDP] */
+	size_t unreachable;		  /* left by the last scan */
+};
+
+void jn_endings_init(struct jn_endings *endings);
+void jn_endings_done(struct jn_endings *endings);
+
+/* From here on stale sockets are looked for; the first time at once. */
+void jn_endings_start(struct jn_engine *e);
+/* No more scans; one under way ends by itself, see jn_endings_is_busy. */
+void jn_endings_stop(struct jn_engine *e);
+bool jn_endings_is_busy(const struct jn_endings *endings);
+
+/* Before a published transaction is adopted: where it removes endpoints, their sockets are looked for. */
+void jn_endings_note(struct jn_engine *e, const struct jn_transaction *t);
+
+/* endings_plan.c: what is to be ended of `found`, into plan; watches are updated. 0 or -ENOMEM. */
+int jn_endings_plan(struct jn_engine *e, uint64_t now_ms);
+void jn_ending_plan_done(struct jn_ending_plan *plan);
+/* endings_plan.c: the drainSeconds of a service port that goes are kept for its sockets. */
+void jn_endings_keep_drain(struct jn_engine *e, const struct jn_object_key *service,
+			   const struct jn_installed_port *port);
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Which addresses need a guard route, and the one job at a time that sets and removes them. What
+ * cannot be set is tried again with the next change.
+ */
+#include "engine/guards.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/log.h"
+#include "base/vec.h"
+#include "engine/internal.h"
+
+#define AREA "guards"
+
+struct vip {
+	struct jn_addr addr;
+	uint32_t frontends; /* installed ones with this address */
+	bool is_guarded, is_queued;
+};
+
+static uint64_t hash_addr(const void *key)
+{
+	return jn_hash_bytes(key, sizeof(struct jn_addr));
+}
+
+static bool has_addr(const void *entry, const void *key)
+{
+	return !memcmp(entry, key, sizeof(struct jn_addr));
+}
+
+static const struct jn_table_ops vip_ops = { sizeof(struct vip), hash_addr, has_addr };
+
+void jn_guards_init(struct jn_guards *guards, bool is_wanted)
+{
+	guards->is_wanted = is_wanted;
+	jn_table_init(&guards->vips, &vip_ops);
+}
+
+void jn_guards_done(struct jn_guards *guards)
+{
+	jn_table_done(&guards->vips);
+	free(guards->queue.items);
+	free(guards->job.items);
+}
+
+/* --- what is wanted ------------------------------------------------------------------------------ */
+
+/* Without memory the route is not set before the next start. */
+static void enqueue(struct jn_guards *guards, struct vip *vip)
+{
+	struct jn_addr *item = vip->is_queued ? NULL : jn_vec_add(&guards->queue);
+
+	if (!item)
+		return;
+	*item = vip->addr;
+	vip->is_queued = true;
+}
+
+static void count_frontends(struct jn_guards *guards, const struct jn_frontend_key *frontends,
+			    unsigned count, int by)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct vip *vip;
+		bool is_new;
+
+		vip = jn_table_put(&guards->vips, &frontends[i].vip, &is_new);
+		if (!vip)
+			continue;
+		vip->addr = frontends[i].vip;
+		if (by > 0)
+			vip->frontends++;
+		else if (vip->frontends)
+			vip->frontends--;
+		enqueue(guards, vip);
+	}
+}
+
+/* --- the job ------------------------------------------------------------------------------------- */
+
+static int by_addr(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct jn_addr)); /* which a guard begins with */
+}
+
+struct search {
+	struct jn_guards *guards;
+	size_t wanted;
+};
+
+/* A route of ours that is there: left by an earlier run, if nobody wants it. */
+static int find_leftover(void *arg, const struct jn_addr *addr)
+{
+	const struct search *search = arg;
+	struct jn_guard *item;
+
+	if (search->wanted && bsearch(addr, search->guards->job.items, search->wanted,
+				      sizeof(struct jn_guard), by_addr))
+		return 0;
+	item = jn_vec_add(&search->guards->job);
+	if (!item)
+		return -ENOMEM;
+	*item = (struct jn_guard){ .addr = *addr };
+	return 0;
+}
+
+static void job_work(void *arg)
+{
+	struct jn_engine *e = arg;
+	struct jn_guards *guards = &e->guards;
+	struct search search = { guards, guards->job.count };
+
+	guards->rc = 0;
+	if (guards->is_first) {
+		if (search.wanted)
+			qsort(guards->job.items, search.wanted, sizeof(*guards->job.items),
+			      by_addr);
+		guards->rc = jn_guards_each(find_leftover, &search);
+	}
+	if (!guards->rc && guards->job.count)
+		guards->rc = jn_guards_apply(guards->job.items, guards->job.count);
+}
+
+/* One address after its turn; what failed is queued for the next job. */
+static void settle(struct jn_guards *guards, const struct jn_guard *guard, int *failure)
+{
+	struct vip *vip = jn_table_find(&guards->vips, &guard->addr);
+	int rc = guards->rc ? guards->rc : guard->rc;
+
+	if (rc && rc != -EADDRINUSE)
+		*failure = rc;
+	if (!vip)
+		return;
+	if (!rc && guard->is_wanted != vip->is_guarded) {
+		vip->is_guarded = guard->is_wanted;
+		guards->present += guard->is_wanted ? 1 : (size_t)-1;
+	}
+	if (rc && rc != -EADDRINUSE)
+		enqueue(guards, vip);
+	else if (!vip->frontends && !vip->is_guarded && !vip->is_queued)
+		(void)jn_table_del(&guards->vips, &guard->addr);
+}
+
+static void begin_job(struct jn_engine *e);
+
+static void job_done(void *arg)
+{
+	struct jn_engine *e = arg;
+	struct jn_guards *guards = &e->guards;
+	int failure = guards->rc;
+
+	for (size_t i = 0; i < guards->job.count; i++)
+		settle(guards, &guards->job.items[i], &failure);
+	if (failure && !guards->is_failing)
+		jn_warn(AREA,
+			"guard routes cannot be set (%s): connections that no hook sees may leave "
+			"this machine; trying again with the next change. junctord needs "
+			"CAP_NET_ADMIN here, or guardRoutes: false",
+			strerror(-failure));
+	guards->is_failing = failure;
+	guards->is_first &= guards->rc != 0;
+	free(guards->job.items);
+	memset(&guards->job, 0, sizeof(guards->job));
+	guards->is_busy = false;
+	if (!failure)
+		begin_job(e); /* of what came meanwhile */
+	jn_engine_pump(e);
+}
+
+/* Everything that is queued and not as it shall be. */
+static int fill_job(struct jn_guards *guards)
+{
+	for (size_t i = 0; i < guards->queue.count; i++) {
+		struct vip *vip = jn_table_find(&guards->vips, &guards->queue.items[i]);
+		struct jn_guard *item;
+
+		if (!vip)
+			continue;
+		vip->is_queued = false;
+		if (!vip->frontends == !vip->is_guarded) {
+			if (!vip->frontends)
+				(void)jn_table_del(&guards->vips, &guards->queue.items[i]);
+			continue;
+		}
+		item = jn_vec_add(&guards->job);
+		if (!item)
+			return -ENOMEM;
+		*item = (struct jn_guard){ .addr = vip->addr, .is_wanted = vip->frontends };
+	}
+	return 0;
+}
+
+static void begin_job(struct jn_engine *e)
+{
+	struct jn_guards *guards = &e->guards;
+
+	if (guards->is_busy || e->is_draining)
+		return;
+	(void)fill_job(guards); /* without memory: of as many as there is some for */
+	guards->queue.count = 0;
+	if (!guards->job.count && !guards->is_first)
+		return;
+	guards->is_busy = !e->executor.submit(e->executor.context, job_work, job_done, e);
+	if (guards->is_busy)
+		return;
+	for (size_t i = 0; i < guards->job.count; i++)
+		enqueue(guards, jn_table_find(&guards->vips, &guards->job.items[i].addr));
+	guards->job.count = 0;
+}
+
+/* --- from outside -------------------------------------------------------------------------------- */
+
+void jn_guards_start(struct jn_engine *e)
+{
+	struct jn_guards *guards = &e->guards;
+	struct jn_installed_service **service;
+	size_t at = 0;
+
+	guards->is_started = guards->is_first = true;
+	while (guards->is_wanted && (service = jn_table_next(&e->install.installed, &at))) {
+		for (size_t p = 0; p < (*service)->count; p++)
+			count_frontends(guards, (*service)->ports[p].frontends,
+					(*service)->ports[p].frontend_count, 1);
+	}
+	begin_job(e);
+}
+
+void jn_guards_note(struct jn_engine *e, const struct jn_transaction *t)
+{
+	struct jn_guards *guards = &e->guards;
+
+	if (!guards->is_started || !guards->is_wanted)
+		return;
+	for (size_t i = 0; i < t->count; i++) {
+		for (size_t p = 0; p < t->services[i].port_count; p++) {
+			const struct jn_port_plan *plan = &t->services[i].ports[p];
+
+			if (plan->desired)
+				count_frontends(guards, plan->desired->frontends,
+						plan->desired->frontend_count, 1);
+			if (plan->installed)
+				count_frontends(guards, plan->installed->frontends,
+						plan->installed->frontend_count, -1);
+		}
+	}
+	begin_job(e);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A guard route for each service address that the kernel serves; see netlink/routes.h. Set and
+ * removed behind the change that brings or takes the address, on a worker, only what differs. At
+ * the start all are compared with what is there. For the engine only.
+ */
+#ifndef JUNCTOR_ENGINE_GUARDS_H
+#define JUNCTOR_ENGINE_GUARDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/table.h"
+#include "engine/transaction.h"
+#include "netlink/routes.h"
+
+struct jn_engine;
+
+struct jn_guards {
+	bool is_wanted;	 /* else: those of an earlier run are removed, and that is all */
+	bool is_started; /* jn_engine_start was called */
+	bool is_busy;	 /* a job is under way */
+	bool is_first;	 /* it looks for routes that nobody wants any more */
+	bool is_failing; /* it was said that some cannot be set */
+	struct jn_table vips;
+	struct {
+		struct jn_addr *items;
+		size_t count, capacity;
+	} queue; /* addresses whose route is to be looked at */
+	struct {
+		struct jn_guard *items;
+		size_t count, capacity;
+	} job;
+	int rc;
+	size_t present; /* routes that were set */
+};
+
+void jn_guards_init(struct jn_guards *guards, bool is_wanted);
+void jn_guards_done(struct jn_guards *guards);
+/* From here on routes follow what is installed. */
+void jn_guards_start(struct jn_engine *e);
+/* Before a published transaction is adopted. */
+void jn_guards_note(struct jn_engine *e, const struct jn_transaction *t);
+
+#endif
