@@ -31,6 +31,7 @@
 #define SEEN_BYTES 512
 
 static struct jn_engine *engine;
+static struct jn_probing probing; /* { 0 }, where a test wants no other */
 
 /* --- what a connect sees ------------------------------------------------------------------------- */
 
@@ -348,6 +349,7 @@ static inline int try_open(void)
 							   .start_timer = start_timer,
 							   .stop_timer = stop_timer },
 					     .state_dir = "",
+					     .probing = probing,
 					     .netns_cookie = COOKIE,
 					     .has_guard_routes = true };
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };

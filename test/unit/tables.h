@@ -256,7 +256,7 @@ void jn_datapath_begin_live(struct jn_datapath *dp, uint32_t live)
 
 void jn_datapath_set_live_down(struct jn_datapath *dp, uint32_t live, bool is_down)
 {
-	assert(live && live < JN_MAX_LIVE);
+	assert(live && live < TABLES_LIVE);
 	jn_store_seam();
 	dp->live[live].is_down = is_down;
 }
