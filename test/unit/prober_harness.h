@@ -138,7 +138,8 @@ static inline void set_down(void *arg, uint32_t live, bool down)
 
 static inline int setup(void **state)
 {
-	struct jn_prober_options options = { .set_down = set_down };
+	struct jn_prober_options options = { .set_down = set_down,
+					     .max_in_flight = JN_MAX_PROBES_IN_FLIGHT };
 
 	(void)state;
 	jn_log_set_level(JN_LOG_ERROR);

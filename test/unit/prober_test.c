@@ -261,7 +261,8 @@ static void test_a_changed_probe_goes_on_with_the_verdict(void **state)
 static void test_a_restart_does_not_flap(void **state)
 {
 	JN_AUTO(jn_probe_unref) struct jn_probe *probe = new_probe();
-	struct jn_prober_options options = { .set_down = set_down };
+	struct jn_prober_options options = { .set_down = set_down,
+					     .max_in_flight = JN_MAX_PROBES_IN_FLIGHT };
 
 	(void)state;
 	declare(1, probe, 1, 4);

@@ -120,7 +120,10 @@ static void set_down(void *arg, uint32_t live, bool is_down)
 
 static int open_prober(struct daemon *d, struct jn_probing *out, struct jn_error *err)
 {
-	struct jn_prober_options options = { .loop = d->loop, .set_down = set_down, .arg = d };
+	struct jn_prober_options options = { .loop = d->loop,
+					     .max_in_flight = jn_prepare_probes(),
+					     .set_down = set_down,
+					     .arg = d };
 	int rc = jn_prober_new(&options, &d->prober);
 
 	if (rc)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * When which target is asked: spread over the interval from the first moment on, at most
- * JN_MAX_PROBES_IN_FLIGHT at once. Those that wait for a place keep their order.
+ * When which target is asked: spread over the interval from the first moment on, only so
+ * many at once. Those that wait for a place keep their order.
  */
 #include <stdio.h>
 
@@ -94,7 +94,7 @@ static void on_timer(void *arg)
 	struct jn_due *due;
 
 	p->timer = NULL;
-	for (unsigned i = 0; i < MAX_STARTS && p->in_flight < JN_MAX_PROBES_IN_FLIGHT; i++) {
+	for (unsigned i = 0; i < MAX_STARTS && p->in_flight < p->options.max_in_flight; i++) {
 		due = jn_schedule_first(&p->schedule);
 		if (!due || due->at_ms > now)
 			break;
@@ -110,7 +110,7 @@ static void arm(struct jn_prober *p)
 	uint64_t now = jn_clock_ms(), pause = LEAST_PAUSE_MS;
 
 	jn_timer_stop(&p->timer);
-	if (!due || p->in_flight >= JN_MAX_PROBES_IN_FLIGHT)
+	if (!due || p->in_flight >= p->options.max_in_flight)
 		return;
 	if (due->at_ms > now + pause)
 		pause = due->at_ms - now;

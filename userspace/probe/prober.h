@@ -25,6 +25,7 @@ struct jn_prober;
 
 struct jn_prober_options {
 	struct jn_loop *loop;
+	unsigned max_in_flight; /* sockets at once, at most JN_MAX_PROBES_IN_FLIGHT */
 	/* New connections pass this entry of jn_live over from now on, or not any more. */
 	void (*set_down)(void *arg, uint32_t live, bool is_down);
 	void *arg;
