@@ -48,12 +48,12 @@ BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Werror -Iinc
 
 DAEMON_LIBS := $(shell $(PKG_CONFIG) --libs libbpf libnl-3.0 libuv libnghttp2 jansson sqlite3 \
 	yaml-0.1 libsystemd)
-CLI_LIBS := $(shell $(PKG_CONFIG) --libs jansson)
+CLI_LIBS := $(shell $(PKG_CONFIG) --libs jansson yaml-0.1)
 
 # --- sources ----------------------------------------------------------------------------------
 # A room is a folder, below userspace/ but for proto; what junctor (the command line tool) may link is CLI_ROOMS.
 CLI_ROOMS := base proto client cli
-ROOMS := base proto client model datapath netlink loop probe store engine api daemon cli
+ROOMS := base proto client model datapath netlink loop probe store engine source api daemon cli
 sources = $(wildcard $1/*.c userspace/$1/*.c)
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(call sources,$1))
 MAINS := $(BUILD)/obj/userspace/daemon/main.o $(BUILD)/obj/userspace/cli/main.o
@@ -66,11 +66,13 @@ BPF_OBJECTS := $(patsubst kernel/%.c,$(BUILD)/bpf/%.o,$(BPF_SOURCES))
 
 UNIT_TESTS := $(patsubst test/unit/%.c,$(BUILD)/test/unit/%,$(wildcard test/unit/*_test.c))
 BPF_TESTS := $(patsubst test/bpf/%.c,$(BUILD)/test/bpf/%,$(wildcard test/bpf/*_test.c))
-TEST_TOOLS := $(addprefix $(BUILD)/test/tools/,crash_at uring_http go_client)
+TEST_TOOLS := $(addprefix $(BUILD)/test/tools/,crash_at uring_http go_client dump_tables \
+	junctord_short_of_memory)
+FUZZ_TARGETS := $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/fuzz_*.c))
 BENCH_PROGRAMS := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/bench/*.c))
 
-.PHONY: help all check format test test-unit test-bpf test-programs test-unit-programs bench bench-programs demo \
-	install clean
+.PHONY: help all check format test test-unit test-bpf test-programs test-unit-programs \
+	sanitized sanitized-programs fuzz soak bench bench-programs demo install clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -154,6 +156,15 @@ $(BUILD)/test/tools/crash_at $(BUILD)/test/tools/uring_http:
 	@mkdir -p $(@D)
 	$(say_cc)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(if $(findstring uring,$@),-luring)
 
+$(BUILD)/test/tools/dump_tables: test/scenario/tools/dump_tables.c $(BUILD)/libjunctor.a
+	@mkdir -p $(@D)
+	$(say_cc)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+
+$(BUILD)/test/tools/junctord_short_of_memory: test/scenario/tools/short_of_memory.c \
+		$(BUILD)/obj/userspace/daemon/main.o $(BUILD)/libjunctor.a
+	@mkdir -p $(@D)
+	$(say_cc)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+
 $(BUILD)/test/tools/go_client: test/scenario/tools/go_client.go
 	@mkdir -p $(@D)
 	CGO_ENABLED=0 $(shell command -v go || echo /usr/local/go/bin/go) build -o $@ $<
@@ -161,6 +172,19 @@ $(BUILD)/test/tools/go_client: test/scenario/tools/go_client.go
 test-programs: all $(UNIT_TESTS) $(BPF_TESTS) $(TEST_TOOLS) ## build what the tests need
 
 test-unit-programs: $(UNIT_TESTS)
+
+# libFuzzer brings main(). The objects must be built for it: see `sanitized`.
+$(BUILD)/fuzz/%: test/fuzz/%.c $(BUILD)/libjunctor.a
+	@mkdir -p $(@D)
+	$(say_cc)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -Itest/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< \
+		$(BUILD)/libjunctor.a $(DAEMON_LIBS)
+
+sanitized-programs: $(BUILD)/junctord $(BUILD)/junctor $(UNIT_TESTS) $(FUZZ_TARGETS)
+
+# One build for the unit tests, the fuzz targets and a whole junctord.
+sanitized: ## everything that is tested with sanitizers, in BUILD/sanitized
+	@MAKEFLAGS= $(MAKE) --no-print-directory BUILD=$(BUILD)/sanitized CC=clang-14 CFLAGS="-O1 -g" \
+		SANITIZE=fuzzer-no-link,address,undefined sanitized-programs
 
 test: ## every test: unit, BPF, scenarios, command line; ends with "N passed, N failed"
 	@scripts/test.sh
@@ -170,6 +194,12 @@ test-unit: $(UNIT_TESTS) ## the unit tests alone
 
 test-bpf: $(BPF_TESTS) ## the tests of the kernel programs and their tables alone (root)
 	@scripts/run-cmocka.sh $^
+
+fuzz: sanitized ## the fuzz targets, a minute each; TARGET=object|http|plan, SECONDS= or RUNS= of each
+	@BUILD=$(BUILD) TARGET="$(TARGET)" SECONDS_EACH="$(SECONDS)" RUNS="$(RUNS)" nice scripts/fuzz.sh
+
+soak: ## the full doses of everything, for MINUTES=60: scenarios, model check, fuzz, growth (root)
+	@BUILD=$(BUILD) MINUTES="$(MINUTES)" scripts/soak.sh
 
 # --- measuring ------------------------------------------------------------------------------------
 $(BUILD)/bench/%: test/bench/%.c test/bench/bench.h
@@ -195,7 +225,7 @@ format: ## rewrite the sources with clang-format
 install: all ## install below DESTDIR
 	install -Dm755 $(BUILD)/junctord $(DESTDIR)$(PREFIX)/sbin/junctord
 	install -Dm755 $(BUILD)/junctor $(DESTDIR)$(PREFIX)/bin/junctor
-	for file in README.md CONTRIBUTING.md LICENSE kernel/README.md examples/*.json \
+	for file in README.md CONTRIBUTING.md LICENSE kernel/README.md examples/*.json examples/*.yaml \
 		docs/*.md docs/*.svg docs/decisions/*.md; do \
 		install -Dm644 $$file $(DESTDIR)$(PREFIX)/share/doc/junctor/$$file || exit 1; \
 	done
@@ -204,4 +234,4 @@ clean: ## remove what was built
 	rm -rf $(BUILD) compile_commands.json
 
 -include $(OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(BUILD)/bpf/end/end.bpf.d $(UNIT_TESTS:=.d) $(BPF_TESTS:=.d) \
-	$(wildcard $(BUILD)/test/bpf/*.bpf.d)
+	$(FUZZ_TARGETS:=.d) $(wildcard $(BUILD)/test/bpf/*.bpf.d)

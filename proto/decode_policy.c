@@ -9,10 +9,15 @@
 #include "proto/field.h"
 
 static const struct jn_word target_kinds[] = { { "LocalService", JN_KIND_LOCAL_SERVICE },
+					       { "Service", JN_KIND_SERVICE },
 					       { NULL, 0 } };
 
 static const struct jn_field target_ref_items[] = {
-	{ .name = "kind", .type = JN_FIELD_WORD, .is_required = true, .words = target_kinds },
+	{ .name = "kind",
+	  .type = JN_FIELD_WORD,
+	  .is_required = true,
+	  .words = target_kinds,
+	  JN_FIELD_AT(struct jn_traffic_policy, target_kind) },
 	{ .name = "name",
 	  .type = JN_FIELD_LABEL,
 	  .is_required = true,

@@ -32,36 +32,15 @@ struct backend_reading {
 
 /* --- addresses -------------------------------------------------------------------------------- */
 
-/* Is this an address that a connection can be made to? */
-static bool check_usable(struct jn_decoder *d, const char *text, const struct jn_addr *addr)
-{
-	const char *why = NULL;
-
-	if (jn_addr_is_unspecified(addr))
-		why = "is the unspecified address";
-	else if (jn_addr_is_not_unicast(addr))
-		why = "is not a unicast address";
-	else if (jn_addr_needs_zone(addr))
-		why = "is link-local and would need a zone";
-	if (why)
-		jn_decoder_fault(d, JN_CAUSE_INVALID, "\"%.64s\" %s; give another address", text,
-				 why);
-	return !why;
-}
-
 static void read_address(struct jn_decoder *d, const struct jn_json *value,
 			 struct jn_local_service *s, unsigned index)
 {
-	const char *text = jn_json_text(value), *why;
+	const char *text = jn_json_text(value);
 	struct jn_addr addr;
 
 	if (!jn_decoder_expect(d, value, JN_JSON_TEXT, "an IP address as text"))
 		return;
-	if (jn_addr_parse(text, &addr, &why)) {
-		jn_decoder_fault(d, JN_CAUSE_INVALID, "\"%.64s\" %s", text, why);
-		return;
-	}
-	if (!check_usable(d, text, &addr))
+	if (!jn_decoder_address(d, text, &addr))
 		return;
 	for (unsigned i = 0; i < index; i++) {
 		if (jn_addr_equal(&s->addresses[i], &addr)) {
@@ -183,7 +162,7 @@ static void read_backend_address(struct jn_decoder *d, const struct jn_json *val
 		jn_decoder_fault(d, JN_CAUSE_INVALID, "\"%.64s\" %s", text, why);
 		return;
 	}
-	if (!check_usable(d, text, &addr))
+	if (!jn_decoder_check_usable(d, text, &addr))
 		return;
 	if (port && r->of->knows_ports && r->of->service->port_count > 1) {
 		jn_decoder_fault(d, JN_CAUSE_INVALID,

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "proto/address.h"
+#include "proto/encode_cluster.h"
 #include "proto/field.h"
 #include "proto/object.h"
 #include "proto/write.h"
@@ -141,7 +142,7 @@ static void write_policy(struct jn_writer *w, const struct jn_traffic_policy *po
 {
 	jn_write_key(w, "targetRef");
 	jn_write_open(w, '{');
-	jn_write_key_text(w, "kind", jn_kind_names(JN_KIND_LOCAL_SERVICE)->kind);
+	jn_write_key_text(w, "kind", jn_kind_names((enum jn_kind)policy->target_kind)->kind);
 	jn_write_key_text(w, "name", policy->target);
 	if (*policy->port)
 		jn_write_key_text(w, "port", policy->port);
@@ -188,6 +189,13 @@ static void write_endpoints(struct jn_writer *w, const struct jn_object_status *
 	jn_write_close(w, ']');
 }
 
+static void write_owner(struct jn_writer *w, const struct jn_object *o)
+{
+	jn_write_key_text(w, "source", jn_owner_name(o->owner));
+	if (o->file)
+		jn_write_key_text(w, "file", o->file);
+}
+
 static void write_status(struct jn_writer *w, const struct jn_object *o,
 			 const struct jn_object_status *status)
 {
@@ -197,7 +205,8 @@ static void write_status(struct jn_writer *w, const struct jn_object *o,
 	jn_write_key_bool(w, "programmed", status->is_programmed);
 	if (status->reason)
 		jn_write_key_text(w, "reason", status->reason);
-	if (o->key.kind == JN_KIND_LOCAL_SERVICE) {
+	write_owner(w, o);
+	if (jn_kind_is_service(o->key.kind)) {
 		jn_write_key(w, "backends");
 		jn_write_open(w, '{');
 		jn_write_key_unsigned(w, "ready", status->ready);
@@ -210,6 +219,24 @@ static void write_status(struct jn_writer *w, const struct jn_object *o,
 	jn_write_close(w, '}');
 }
 
+/* What stands beside metadata: a spec, or the fields of a slice; is_whole: see there. */
+static void write_content(struct jn_writer *w, const struct jn_object *o, bool is_whole)
+{
+	if (o->key.kind == JN_KIND_ENDPOINT_SLICE) {
+		jn_encode_slice(w, &o->slice, is_whole);
+		return;
+	}
+	jn_write_key(w, "spec");
+	jn_write_open(w, '{');
+	if (o->key.kind == JN_KIND_LOCAL_SERVICE)
+		write_service(w, &o->service);
+	else if (o->key.kind == JN_KIND_TRAFFIC_POLICY)
+		write_policy(w, &o->policy);
+	else if (o->key.kind == JN_KIND_SERVICE)
+		jn_encode_cluster(w, &o->cluster);
+	jn_write_close(w, '}');
+}
+
 /* version 0: not written. status may be NULL. */
 static void write_object(struct jn_writer *w, const struct jn_object *o, uint64_t version,
 			 const struct jn_object_status *status)
@@ -217,12 +244,13 @@ static void write_object(struct jn_writer *w, const struct jn_object *o, uint64_
 	char digits[24];
 
 	jn_write_open(w, '{');
-	jn_write_key_text(w, "apiVersion", JN_API_VERSION);
+	jn_write_key_text(w, "apiVersion", jn_kind_names(o->key.kind)->api_version);
 	jn_write_key_text(w, "kind", jn_kind_names(o->key.kind)->kind);
 	jn_write_key(w, "metadata");
 	jn_write_open(w, '{');
 	jn_write_key_text(w, "name", o->key.name);
-	jn_write_key_text(w, "namespace", o->key.namespace_);
+	if (*o->key.namespace_)
+		jn_write_key_text(w, "namespace", o->key.namespace_);
 	write_labels(w, "labels", &o->labels);
 	write_labels(w, "annotations", &o->annotations);
 	if (version) {
@@ -230,15 +258,15 @@ static void write_object(struct jn_writer *w, const struct jn_object *o, uint64_
 		jn_write_key_text(w, "resourceVersion", digits);
 	}
 	jn_write_close(w, '}');
-	jn_write_key(w, "spec");
-	jn_write_open(w, '{');
-	if (o->key.kind == JN_KIND_LOCAL_SERVICE)
-		write_service(w, &o->service);
-	else
-		write_policy(w, &o->policy);
-	jn_write_close(w, '}');
-	if (status)
+	write_content(w, o, version != 0);
+	if (status && o->key.kind != JN_KIND_ENDPOINT_SLICE) { /* Kubernetes gives it none */
 		write_status(w, o, status);
+	} else if (o->owner != JN_OWNER_API) {
+		jn_write_key(w, "status");
+		jn_write_open(w, '{');
+		write_owner(w, o);
+		jn_write_close(w, '}');
+	}
 	jn_write_close(w, '}');
 }
 

@@ -13,9 +13,10 @@
 #include "base/auto.h"
 #include "base/buffer.h"
 #include "base/spelling.h"
+#include "proto/address.h"
 #include "proto/path.h"
 
-#define MAX_NAMES 16 /* of a table, to guess the likely one from */
+#define MAX_NAMES 32 /* of a table, to guess the likely one from */
 
 void jn_decoder_push_key(struct jn_decoder *d, const char *key)
 {
@@ -133,12 +134,64 @@ bool jn_is_dns_label(const char *text)
 	       text[size - 1] != '-';
 }
 
+bool jn_is_dns_name(const char *text)
+{
+	char label[JN_NAME_BYTES];
+	size_t size = strlen(text);
+
+	if (!size || size > JN_MAX_LONG_NAME)
+		return false;
+	for (;;) {
+		const char *dot = strchrnul(text, '.');
+
+		if (dot - text > JN_MAX_NAME)
+			return false;
+		memcpy(label, text, (size_t)(dot - text));
+		label[dot - text] = '\0';
+		if (!jn_is_dns_label(label))
+			return false;
+		if (!*dot)
+			return true;
+		text = dot + 1;
+	}
+}
+
+bool jn_decoder_check_usable(struct jn_decoder *d, const char *text, const struct jn_addr *addr)
+{
+	const char *why = NULL;
+
+	if (jn_addr_is_unspecified(addr))
+		why = "is the unspecified address";
+	else if (jn_addr_is_not_unicast(addr))
+		why = "is not a unicast address";
+	else if (jn_addr_needs_zone(addr))
+		why = "is link-local and would need a zone";
+	if (why)
+		jn_decoder_fault(d, JN_CAUSE_INVALID, "\"%.64s\" %s; give another address", text,
+				 why);
+	return !why;
+}
+
+bool jn_decoder_address(struct jn_decoder *d, const char *text, struct jn_addr *out)
+{
+	const char *why;
+
+	if (jn_addr_parse(text, out, &why)) {
+		jn_decoder_fault(d, JN_CAUSE_INVALID, "\"%.64s\" %s", text, why);
+		return false;
+	}
+	return jn_decoder_check_usable(d, text, out);
+}
+
 /* What to give for this field. */
 static void describe(const struct jn_field *field, struct jn_buffer *out)
 {
 	switch (field->type) {
 	case JN_FIELD_LABEL:
 		jn_buffer_add_text(out, JN_DNS_LABEL);
+		return;
+	case JN_FIELD_NAME:
+		jn_buffer_add_text(out, JN_DNS_NAME);
 		return;
 	case JN_FIELD_INTEGER:
 		jn_buffer_printf(out, "an integer %" PRId64 "..%" PRId64, field->min, field->max);
@@ -170,9 +223,10 @@ static void fault_of(struct jn_decoder *d, const struct jn_field *field, const c
 static void read_label(struct jn_decoder *d, const struct jn_field *field, const char *text,
 		       char *target)
 {
+	bool is_right = field->type == JN_FIELD_NAME ? jn_is_dns_name(text) : jn_is_dns_label(text);
 	char what[96];
 
-	if (jn_is_dns_label(text)) {
+	if (is_right) {
 		memcpy(target, text, strlen(text) + 1);
 		return;
 	}
@@ -266,6 +320,7 @@ static void read_value(struct jn_decoder *d, const struct jn_field *field,
 	}
 	switch (field->type) {
 	case JN_FIELD_LABEL:
+	case JN_FIELD_NAME:
 		read_label(d, field, jn_json_text(value), place);
 		return;
 	case JN_FIELD_INTEGER:
@@ -306,9 +361,9 @@ static void report_unknown(struct jn_decoder *d, const struct jn_fields *fields,
 	if (jn_decoder_counts_only(d))
 		return;
 	for (size_t i = 0; i < fields->count && count < MAX_NAMES; i++) {
+		names[count++] = fields->items[i].name;
 		if (fields->items[i].type == JN_FIELD_IGNORED)
 			continue;
-		names[count++] = fields->items[i].name;
 		jn_buffer_printf(&known, "%s%s", known.size ? ", " : "", fields->items[i].name);
 	}
 	likely = jn_spelling_nearest(key, names, count);

@@ -39,9 +39,10 @@ struct jn_decoder {
 };
 
 enum jn_field_type {
-	JN_FIELD_IGNORED, /* the server's own: accepted on writes, whatever it is */
+	JN_FIELD_IGNORED, /* the server's own, or nothing to a proxy: whatever it is */
 	JN_FIELD_DONE,	  /* read by somebody else already */
 	JN_FIELD_LABEL,	  /* a DNS label -> char[JN_NAME_BYTES] */
+	JN_FIELD_NAME,	  /* a DNS name -> char[JN_LONG_NAME_BYTES] */
 	JN_FIELD_INTEGER, /* min..max -> an integer of `size` bytes: 1, 2 or 4 */
 	JN_FIELD_BOOL,	  /* -> bool */
 	JN_FIELD_WORD,	  /* one of words -> an unsigned of `size` bytes; size 0: not kept */
@@ -58,6 +59,10 @@ struct jn_word {
 extern const struct jn_word jn_protocol_words[];
 extern const struct jn_word jn_algorithm_words[];
 extern const struct jn_word jn_errno_words[];
+extern const struct jn_word jn_cluster_protocol_words[];
+extern const struct jn_word jn_service_type_words[];
+extern const struct jn_word jn_traffic_policy_words[]; /* internalTrafficPolicy */
+extern const struct jn_word jn_address_type_words[];
 extern const struct jn_word jn_affinity_words[];
 extern const struct jn_word jn_probe_words[];
 /* The word of this value; "" where there is none. */
@@ -126,11 +131,38 @@ void *jn_decoder_items(struct jn_decoder *d, const struct jn_json *value, size_t
 
 #define JN_DNS_LABEL "a DNS label (a-z, 0-9 and '-' inside, 1 to 63 bytes)"
 bool jn_is_dns_label(const char *text);
+#define JN_DNS_NAME                                                                                \
+	"a DNS name (labels of a-z, 0-9 and '-' inside, with dots between, 1 to 253 bytes)"
+bool jn_is_dns_name(const char *text);
+
+/* Of Kubernetes' ports: a DNS label, or "", the name of an only port. */
+void jn_decoder_port_name(struct jn_decoder *d, const struct jn_json *value,
+			  char out[JN_NAME_BYTES]);
+
+/* A fault, unless `text` is an address that a connection can be made to. */
+bool jn_decoder_address(struct jn_decoder *d, const char *text, struct jn_addr *out);
+/* A fault, unless a connection can be made to this address, which was read from `text`. */
+bool jn_decoder_check_usable(struct jn_decoder *d, const char *text, const struct jn_addr *addr);
+
+/* The beginning of every document's table. */
+#define JN_FIELDS_OF_DOCUMENT                                                                      \
+	{ .name = "apiVersion", .type = JN_FIELD_DONE },                                           \
+		{ .name = "kind", .type = JN_FIELD_DONE },                                         \
+	{                                                                                          \
+		.name = "metadata", .type = JN_FIELD_OBJECT, .is_required = true,                  \
+		.read = jn_metadata_read, .expected = "an object {\"name\": …}"                  \
+	}
+
+/* decode_metadata.c: target is the object, whose kind is known. */
+void jn_metadata_read(struct jn_decoder *d, const struct jn_json *value, void *target);
 
 /* decode_service.c, decode_policy.c: what stands in spec. target is the struct of the kind. */
 void jn_service_read(struct jn_decoder *d, const struct jn_json *spec, void *target);
 void jn_policy_read(struct jn_decoder *d, const struct jn_json *spec, void *target);
 /* decode_probe.c: TrafficPolicy.spec.probe -> struct jn_traffic_policy.probe. */
 void jn_probe_read(struct jn_decoder *d, const struct jn_json *value, void *target);
+/* decode_cluster.c, decode_slice.c: target is the object; its metadata is read already. */
+void jn_cluster_read(struct jn_decoder *d, const struct jn_json *spec, void *target);
+extern const struct jn_fields jn_slice_fields; /* of the whole document */
 
 #endif

@@ -142,6 +142,12 @@ static void *allocate(size_t size)
 	return block;
 }
 
+/* Before main: documents are read in more than one thread. */
+__attribute__((constructor)) static void watch_allocations(void)
+{
+	json_set_alloc_funcs(allocate, free);
+}
+
 int jn_json_parse(const char *text, size_t size, struct jn_json **out, struct jn_error *err)
 {
 	json_error_t error;
@@ -155,7 +161,6 @@ int jn_json_parse(const char *text, size_t size, struct jn_json **out, struct jn
 			return refuse(err, text, at, JN_CAUSE_LIMIT, TOO_DEEP);
 		at++;
 	}
-	json_set_alloc_funcs(allocate, free);
 	was_refused = false;
 	root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
 	if (was_refused) {

@@ -5,14 +5,34 @@
 #include "proto/object.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/auto.h"
 
 static const struct jn_kind_names names[] = {
-	[JN_KIND_LOCAL_SERVICE] = { "LocalService", "localservices", "LocalServiceList" },
-	[JN_KIND_TRAFFIC_POLICY] = { "TrafficPolicy", "trafficpolicies", "TrafficPolicyList" },
+	[JN_KIND_LOCAL_SERVICE] = { .kind = "LocalService",
+				    .plural = "localservices",
+				    .list = "LocalServiceList",
+				    .api_version = JN_API_VERSION },
+	[JN_KIND_TRAFFIC_POLICY] = { .kind = "TrafficPolicy",
+				     .plural = "trafficpolicies",
+				     .list = "TrafficPolicyList",
+				     .api_version = JN_API_VERSION },
+	[JN_KIND_SERVICE] = { .kind = "Service",
+			      .plural = "services",
+			      .list = "ServiceList",
+			      .api_version = "v1" },
+	[JN_KIND_ENDPOINT_SLICE] = { .kind = "EndpointSlice",
+				     .plural = "endpointslices",
+				     .list = "EndpointSliceList",
+				     .api_version = "discovery.k8s.io/v1" },
+	[JN_KIND_NODE] = { .kind = "Node",
+			   .plural = "nodes",
+			   .list = "NodeList",
+			   .api_version = "v1",
+			   .has_no_namespace = true },
 };
 _Static_assert(JN_COUNT(names) == JN_KIND_MAX, "every kind needs its names");
 
@@ -41,6 +61,62 @@ int jn_kind_by_plural(const char *plural, enum jn_kind *out)
 		}
 	}
 	return -ENOENT;
+}
+
+struct jn_object_key jn_object_key_of(enum jn_kind kind, const char *namespace_, const char *name)
+{
+	struct jn_object_key key = { .kind = kind };
+
+	(void)snprintf(key.namespace_, sizeof(key.namespace_), "%s", namespace_);
+	(void)snprintf(key.name, sizeof(key.name), "%s", name);
+	return key;
+}
+
+const char *jn_object_key_text(const struct jn_object_key *key, char out[JN_KEY_TEXT_BYTES])
+{
+	(void)snprintf(out, JN_KEY_TEXT_BYTES, "%s %s%s%s", jn_kind_names(key->kind)->kind,
+		       key->namespace_, *key->namespace_ ? "/" : "", key->name);
+	return out;
+}
+
+const char *jn_labels_find(const struct jn_labels *labels, const char *key)
+{
+	for (unsigned i = 0; i < labels->count; i++) {
+		if (!strcmp(labels->items[i].key, key))
+			return labels->items[i].value;
+	}
+	return NULL;
+}
+
+bool jn_object_is_foreign(const struct jn_object *o)
+{
+	return jn_labels_find(&o->labels, JN_LABEL_PROXY_NAME) ||
+	       jn_labels_find(&o->labels, JN_LABEL_HEADLESS);
+}
+
+unsigned jn_object_port_count(const struct jn_object *service)
+{
+	return service->key.kind == JN_KIND_SERVICE ? service->cluster.port_count
+						    : service->service.port_count;
+}
+
+const char *jn_object_port(const struct jn_object *service, unsigned index)
+{
+	return service->key.kind == JN_KIND_SERVICE ? service->cluster.ports[index].name
+						    : service->service.ports[index].name;
+}
+
+bool jn_object_has_cluster_ips(const struct jn_object *o)
+{
+	return o->cluster.address_count && !jn_object_is_foreign(o);
+}
+
+const char *jn_owner_name(enum jn_owner owner)
+{
+	static const char *const owners[] = { [JN_OWNER_API] = "api", [JN_OWNER_FILE] = "file" };
+
+	_Static_assert(JN_COUNT(owners) == JN_OWNER_MAX, "every owner needs its name");
+	return owners[owner];
 }
 
 uint16_t jn_backend_port(const struct jn_local_service *s, const struct jn_backend *b,
@@ -90,6 +166,28 @@ static void service_done(struct jn_local_service *s)
 	free(s->addresses);
 }
 
+void jn_slice_drop_endpoints(struct jn_endpoint_slice *s)
+{
+	for (unsigned i = 0; i < s->endpoint_count; i++) {
+		struct jn_slice_endpoint *endpoint = &s->endpoints[i];
+
+		free(endpoint->node);
+		if (endpoint->hints) {
+			free(endpoint->hints->zones);
+			free(endpoint->hints->nodes);
+		}
+		free(endpoint->hints);
+	}
+	free(JN_MOVE(s->endpoints));
+	s->endpoint_count = 0;
+}
+
+static void slice_done(struct jn_endpoint_slice *s)
+{
+	jn_slice_drop_endpoints(s);
+	free(s->ports);
+}
+
 struct jn_object *jn_object_ref(struct jn_object *o)
 {
 	o->references++;
@@ -102,11 +200,16 @@ void jn_object_unref(struct jn_object **o)
 
 	if (!object || --object->references)
 		return;
+	free(object->file);
 	labels_done(&object->labels);
 	labels_done(&object->annotations);
 	if (object->key.kind == JN_KIND_LOCAL_SERVICE)
 		service_done(&object->service);
-	else
+	else if (object->key.kind == JN_KIND_SERVICE)
+		free(object->cluster.ports);
+	else if (object->key.kind == JN_KIND_ENDPOINT_SLICE)
+		slice_done(&object->slice);
+	else if (object->key.kind == JN_KIND_TRAFFIC_POLICY)
 		jn_probe_unref(&object->policy.probe);
 	free(object);
 }
@@ -186,13 +289,82 @@ static bool limits_equal(const struct jn_limits_spec *a, const struct jn_limits_
 
 static bool policies_equal(const struct jn_traffic_policy *a, const struct jn_traffic_policy *b)
 {
-	return !strcmp(a->target, b->target) && !strcmp(a->port, b->port) &&
-	       a->algorithm == b->algorithm && a->no_endpoint_errno == b->no_endpoint_errno &&
+	return !strcmp(a->target, b->target) && a->target_kind == b->target_kind &&
+	       !strcmp(a->port, b->port) && a->algorithm == b->algorithm &&
+	       a->no_endpoint_errno == b->no_endpoint_errno &&
 	       a->slow_start_seconds == b->slow_start_seconds &&
 	       a->affinity.type == b->affinity.type &&
 	       a->affinity.timeout_seconds == b->affinity.timeout_seconds &&
 	       a->drain_seconds == b->drain_seconds && outliers_equal(&a->outlier, &b->outlier) &&
 	       limits_equal(&a->limits, &b->limits) && jn_probe_equal(a->probe, b->probe);
+}
+
+static bool cluster_ports_equal(const struct jn_cluster_port *a, const struct jn_cluster_port *b)
+{
+	return a->port == b->port && a->proto == b->proto && !strcmp(a->name, b->name);
+}
+
+static bool clusters_equal(const struct jn_cluster_service *a, const struct jn_cluster_service *b)
+{
+	if (a->address_count != b->address_count || a->port_count != b->port_count ||
+	    a->is_headless != b->is_headless || a->type != b->type || a->is_local != b->is_local ||
+	    a->affinity.type != b->affinity.type ||
+	    a->affinity.timeout_seconds != b->affinity.timeout_seconds ||
+	    memcmp(a->addresses, b->addresses, a->address_count * sizeof(*a->addresses)) != 0)
+		return false;
+	for (unsigned i = 0; i < a->port_count; i++) {
+		if (!cluster_ports_equal(&a->ports[i], &b->ports[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Names one after the other. */
+static bool names_equal(const char *a, const char *b, unsigned count)
+{
+	while (count--) {
+		if (strcmp(a, b) != 0)
+			return false;
+		a += strlen(a) + 1;
+		b += strlen(b) + 1;
+	}
+	return true;
+}
+
+static bool hints_equal(const struct jn_hints *a, const struct jn_hints *b)
+{
+	if (!a || !b)
+		return a == b;
+	return a->zone_count == b->zone_count && a->node_count == b->node_count &&
+	       names_equal(a->zones, b->zones, a->zone_count) &&
+	       names_equal(a->nodes, b->nodes, a->node_count);
+}
+
+static bool endpoints_equal(const struct jn_slice_endpoint *a, const struct jn_slice_endpoint *b)
+{
+	if (memcmp(&a->addr, &b->addr, sizeof(a->addr)) != 0 || a->is_ready != b->is_ready ||
+	    a->is_serving != b->is_serving || a->is_terminating != b->is_terminating ||
+	    !a->node != !b->node)
+		return false;
+	return (!a->node || !strcmp(a->node, b->node)) && hints_equal(a->hints, b->hints);
+}
+
+static bool slices_equal(const struct jn_endpoint_slice *a, const struct jn_endpoint_slice *b)
+{
+	if (a->address_type != b->address_type || a->port_count != b->port_count ||
+	    a->endpoint_count != b->endpoint_count)
+		return false;
+	for (unsigned i = 0; i < a->port_count; i++) {
+		if (a->ports[i].port != b->ports[i].port ||
+		    a->ports[i].proto != b->ports[i].proto ||
+		    strcmp(a->ports[i].name, b->ports[i].name) != 0)
+			return false;
+	}
+	for (unsigned i = 0; i < a->endpoint_count; i++) {
+		if (!endpoints_equal(&a->endpoints[i], &b->endpoints[i]))
+			return false;
+	}
+	return true;
 }
 
 bool jn_object_equal(const struct jn_object *a, const struct jn_object *b)
@@ -202,7 +374,21 @@ bool jn_object_equal(const struct jn_object *a, const struct jn_object *b)
 	if (!labels_equal(&a->labels, &b->labels) ||
 	    !labels_equal(&a->annotations, &b->annotations))
 		return false;
-	if (a->key.kind == JN_KIND_LOCAL_SERVICE)
+	switch (a->key.kind) {
+	case JN_KIND_LOCAL_SERVICE:
 		return services_equal(&a->service, &b->service);
-	return policies_equal(&a->policy, &b->policy);
+	case JN_KIND_TRAFFIC_POLICY:
+		return policies_equal(&a->policy, &b->policy);
+	case JN_KIND_SERVICE:
+		return clusters_equal(&a->cluster, &b->cluster);
+	case JN_KIND_ENDPOINT_SLICE:
+		return slices_equal(&a->slice, &b->slice);
+	default: /* a Node: its labels are all we know of it */
+		return true;
+	}
+}
+
+bool jn_object_same_owner(const struct jn_object *a, const struct jn_object *b)
+{
+	return a->owner == b->owner && !strcmp(a->file ? a->file : "", b->file ? b->file : "");
 }

@@ -23,25 +23,48 @@
 #define JN_API_VERSION "junctor.dev/v1alpha1"
 #define JN_DEFAULT_NAMESPACE "default" /* of objects and paths that name none */
 
-enum jn_kind { JN_KIND_LOCAL_SERVICE, JN_KIND_TRAFFIC_POLICY, JN_KIND_MAX };
+enum jn_kind {
+	JN_KIND_LOCAL_SERVICE,
+	JN_KIND_TRAFFIC_POLICY,
+	JN_KIND_SERVICE,
+	JN_KIND_ENDPOINT_SLICE,
+	JN_KIND_NODE,
+	JN_KIND_MAX
+};
+#define JN_KINDS_TEXT "LocalService, TrafficPolicy, Service, EndpointSlice or Node"
 
-/* Names of a kind; one table in object.c. */
+/* What is known of a kind by itself; one table in object.c. */
 struct jn_kind_names {
-	const char *kind;   /* "LocalService" */
-	const char *plural; /* "localservices": paths and resource names */
-	const char *list;   /* "LocalServiceList" */
+	const char *kind;	 /* "LocalService" */
+	const char *plural;	 /* "localservices": paths and resource names */
+	const char *list;	 /* "LocalServiceList" */
+	const char *api_version; /* "junctor.dev/v1alpha1" */
+	bool has_no_namespace;	 /* a Node: its namespace is "" everywhere */
 };
 const struct jn_kind_names *jn_kind_names(enum jn_kind kind);
 /* By kind name, or by plural; -ENOENT. */
 int jn_kind_by_name(const char *name, enum jn_kind *out);
 int jn_kind_by_plural(const char *plural, enum jn_kind *out);
 
+/* Those that ask the kernel for frontends. */
+static inline bool jn_kind_is_service(enum jn_kind kind)
+{
+	return kind == JN_KIND_LOCAL_SERVICE || kind == JN_KIND_SERVICE;
+}
+
+#define JN_LONG_NAME_BYTES 256 /* the longest one, its closing 0, and no gap behind it in a key */
+
 /* Who an object is. As a key it is compared as bytes: zero it whole before filling it. */
 struct jn_object_key {
 	enum jn_kind kind;
 	char namespace_[JN_NAME_BYTES];
-	char name[JN_NAME_BYTES];
+	char name[JN_LONG_NAME_BYTES]; /* of services and policies: a DNS label */
 };
+
+struct jn_object_key jn_object_key_of(enum jn_kind kind, const char *namespace_, const char *name);
+#define JN_KEY_TEXT_BYTES (32 + JN_NAME_BYTES + JN_LONG_NAME_BYTES)
+/* "LocalService default/web", "Node a". Returns out. */
+const char *jn_object_key_text(const struct jn_object_key *key, char out[JN_KEY_TEXT_BYTES]);
 
 struct jn_label {
 	char *key;
@@ -140,7 +163,8 @@ void jn_probe_unref(struct jn_probe **probe); /* NULL is fine; *probe is NULL af
 bool jn_probe_equal(const struct jn_probe *a, const struct jn_probe *b);
 
 struct jn_traffic_policy {
-	char target[JN_NAME_BYTES]; /* a LocalService in the policy's own namespace */
+	char target[JN_NAME_BYTES]; /* a service in the policy's own namespace */
+	uint8_t target_kind;	    /* enum jn_kind: LocalService or Service */
 	char port[JN_NAME_BYTES];   /* name of one of its ports; "" = all of them */
 	uint8_t algorithm;	    /* enum jn_algorithm */
 	uint16_t no_endpoint_errno; /* positive */
@@ -153,23 +177,109 @@ struct jn_traffic_policy {
 	struct jn_probe *probe; /* NULL: backends are not asked */
 };
 
+/* v1/Service: what of it concerns a proxy on its cluster addresses. */
+struct jn_cluster_port {
+	char name[JN_NAME_BYTES]; /* "" where not given */
+	uint16_t port;		  /* 1..65535 */
+	uint8_t proto;		  /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP */
+};
+
+enum jn_service_type {
+	JN_SERVICE_CLUSTER_IP,
+	JN_SERVICE_NODE_PORT,
+	JN_SERVICE_LOAD_BALANCER,
+	JN_SERVICE_EXTERNAL_NAME
+};
+
+struct jn_cluster_service {
+	struct jn_addr addresses[JN_MAX_CLUSTER_IPS];
+	unsigned address_count; /* 0: headless or ExternalName */
+	bool is_headless;	/* clusterIP "None" */
+	uint8_t type;		/* enum jn_service_type */
+	bool is_local;		/* internalTrafficPolicy */
+	struct jn_affinity_spec affinity;
+	struct jn_cluster_port *ports;
+	unsigned port_count;
+};
+
+/* discovery.k8s.io/v1/EndpointSlice. */
+enum jn_address_type { JN_ADDRESS_IPV4, JN_ADDRESS_IPV6, JN_ADDRESS_FQDN };
+
+/* Names one after the other, each closed with a 0. */
+struct jn_hints {
+	char *zones, *nodes;
+	unsigned zone_count, node_count;
+};
+
+struct jn_slice_endpoint {
+	struct jn_addr addr;
+	char *node;		/* NULL: not given */
+	struct jn_hints *hints; /* NULL: none */
+	bool is_ready, is_serving, is_terminating;
+};
+
+struct jn_slice_port {
+	char name[JN_NAME_BYTES]; /* "" where not given */
+	uint16_t port;		  /* 0: not given, which is of no use to a proxy */
+	uint8_t proto;
+};
+
+struct jn_endpoint_slice {
+	char service[JN_NAME_BYTES]; /* by the label kubernetes.io/service-name; "": none */
+	uint8_t address_type;	     /* enum jn_address_type */
+	struct jn_slice_port *ports;
+	unsigned port_count;
+	struct jn_slice_endpoint *endpoints; /* none are kept of FQDN */
+	unsigned endpoint_count;
+	struct jn_object *next; /* the model's own: the next slice of the same service */
+};
+
+/* The value of this key, or NULL. */
+const char *jn_labels_find(const struct jn_labels *labels, const char *key);
+
+#define JN_LABEL_SERVICE_NAME "kubernetes.io/service-name"
+#define JN_LABEL_PROXY_NAME "service.kubernetes.io/service-proxy-name"
+#define JN_LABEL_HEADLESS "service.kubernetes.io/headless"
+#define JN_LABEL_ZONE "topology.kubernetes.io/zone"
+#define JN_CLUSTER_IP_NONE "None"
+/* The source that declared an object, and alone may change it. */
+enum jn_owner { JN_OWNER_API, JN_OWNER_FILE, JN_OWNER_MAX };
+const char *jn_owner_name(enum jn_owner owner); /* "api", "file" */
+
 struct jn_object {
 	unsigned references;
 	struct jn_object_key key;
+	uint8_t owner; /* enum jn_owner */
+	char *file;    /* JN_OWNER_FILE: name of the file in the services folder; else NULL */
 	struct jn_labels labels;
 	struct jn_labels annotations;
 	uint64_t version; /* resourceVersion; on a write as decoded: what it must be, 0 = any */
 	union {
 		struct jn_local_service service;
 		struct jn_traffic_policy policy;
+		struct jn_cluster_service cluster;
+		struct jn_endpoint_slice slice;
 	};
 };
+
+/* Free the endpoints; there are none afterwards. */
+void jn_slice_drop_endpoints(struct jn_endpoint_slice *s);
+
+/* Is this Service or EndpointSlice, by its labels, another proxy's, or nobody's? */
+bool jn_object_is_foreign(const struct jn_object *o);
+/* The ports of a service of either kind, and their names. */
+unsigned jn_object_port_count(const struct jn_object *service);
+const char *jn_object_port(const struct jn_object *service, unsigned index);
+/* Does this Service have addresses that we are to serve? */
+bool jn_object_has_cluster_ips(const struct jn_object *o);
 
 struct jn_object *jn_object_ref(struct jn_object *o);
 void jn_object_unref(struct jn_object **o); /* NULL is fine; *o is NULL afterwards */
 
-/* Do both declare the same (everything but version)? */
+/* Do both declare the same (everything but version and owner)? */
 bool jn_object_equal(const struct jn_object *a, const struct jn_object *b);
+/* Are both of one source and, where it is the file source, of one file? */
+bool jn_object_same_owner(const struct jn_object *a, const struct jn_object *b);
 
 struct jn_object_list {
 	struct jn_object **items;
@@ -185,6 +295,7 @@ struct jn_decode_options {
 	bool namespace_is_fixed;
 	const char *name; /* must be the object's name, or NULL */
 	int kind;	  /* must be its kind (enum jn_kind), or -1 */
+	bool is_stored;	  /* jn_object_encode_declared wrote it: its owner stands in status */
 };
 
 /*
@@ -197,12 +308,13 @@ int jn_object_decode(const char *text, size_t size, const struct jn_decode_optio
 		     struct jn_object_list *out, struct jn_error *err);
 
 /*
- * The canonical text of what was declared, defaults filled in, without status and without version:
- * equal objects give equal bytes. This is what the store keeps and hashes.
+ * The canonical text of what was declared, defaults filled in, without version: equal objects of
+ * one owner give equal bytes. This is what the store keeps and hashes. Of status it has the owner,
+ * where that is not the api, so that a row of before there were owners is one of the api.
  */
 void jn_object_encode_declared(const struct jn_object *o, struct jn_buffer *out);
 
-/* What is known of one endpoint of a LocalService: it is probed, or was ejected. */
+/* What is known of one endpoint of a service: it is probed, or was ejected. */
 enum jn_endpoint_state { JN_ENDPOINT_UP, JN_ENDPOINT_DOWN, JN_ENDPOINT_EJECTED, JN_ENDPOINT_MAX };
 const char *jn_endpoint_state_name(enum jn_endpoint_state state); /* "Up", … */
 
@@ -215,7 +327,7 @@ struct jn_endpoint_status {
 	char reason[JN_PROBE_REASON_BYTES]; /* why its last probe failed; "": it did not */
 };
 
-/* status of a LocalService or TrafficPolicy as answered; counts are of backends. */
+/* status of a service or TrafficPolicy as answered; counts are of backends. */
 struct jn_object_status {
 	uint64_t generation;
 	bool is_programmed;

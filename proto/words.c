@@ -44,6 +44,34 @@ const struct jn_word jn_probe_words[] = {
 	{ NULL, 0 },
 };
 
+const struct jn_word jn_cluster_protocol_words[] = {
+	{ "TCP", IPPROTO_TCP },
+	{ "UDP", IPPROTO_UDP },
+	{ "SCTP", IPPROTO_SCTP },
+	{ NULL, 0 },
+};
+
+const struct jn_word jn_service_type_words[] = {
+	{ "ClusterIP", JN_SERVICE_CLUSTER_IP },
+	{ "NodePort", JN_SERVICE_NODE_PORT },
+	{ "LoadBalancer", JN_SERVICE_LOAD_BALANCER },
+	{ "ExternalName", JN_SERVICE_EXTERNAL_NAME },
+	{ NULL, 0 },
+};
+
+const struct jn_word jn_traffic_policy_words[] = {
+	{ "Cluster", false },
+	{ "Local", true },
+	{ NULL, 0 },
+};
+
+const struct jn_word jn_address_type_words[] = {
+	{ "IPv4", JN_ADDRESS_IPV4 },
+	{ "IPv6", JN_ADDRESS_IPV6 },
+	{ "FQDN", JN_ADDRESS_FQDN },
+	{ NULL, 0 },
+};
+
 const char *jn_word_of(const struct jn_word *words, unsigned value)
 {
 	while (words->word && words->value != value)

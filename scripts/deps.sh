@@ -19,7 +19,7 @@ packages=(
 	python3-grpcio python3-protobuf
 	iproute2 util-linux procps libcap2-bin
 	# make bench
-	nftables iptables strace
+	nftables iptables strace haproxy libnginx-mod-stream wrk
 )
 command -v go >/dev/null || [ -x /usr/local/go/bin/go ] || packages+=(golang-go)
 command -v node >/dev/null || packages+=(nodejs)

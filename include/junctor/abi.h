@@ -255,9 +255,12 @@ struct jn_name {
 	char name[JN_NAME_BYTES];
 	char port_name[JN_NAME_BYTES]; /* "" for the only port of an object without port names */
 	__u8 proto;
-	__u8 pad[3];
+	__u8 kind; /* enum jn_name_kind: which object it comes from, and goes back to */
+	__u8 pad[2];
 };
 JN_ABI_SIZE(struct jn_name, 196);
+
+enum jn_name_kind { JN_NAME_LOCAL_SERVICE, JN_NAME_SERVICE, JN_NAME_KIND_MAX };
 
 /* jn_meta, the only entry. */
 struct jn_meta {

@@ -54,12 +54,18 @@
 #define JN_MAX_DRAIN_SECONDS 86400 /* drainSeconds: a day */
 
 /* Objects: what one of them may hold (see docs/control-protocol.md). */
-#define JN_MAX_NAME 63		 /* bytes: a DNS label */
-#define JN_MAX_ADDRESSES 16	 /* VIPs of one object */
-#define JN_MAX_PORTS 64		 /* ports of one object */
-#define JN_MAX_BACKENDS 8192	 /* backends of one object: a slot names its alias in 16 bits */
-#define JN_MAX_LABELS 256	 /* labels, and annotations, of one object */
-#define JN_MAX_LABEL_BYTES 65536 /* one annotation's or label's value */
+#define JN_MAX_NAME 63		    /* bytes: a DNS label */
+#define JN_MAX_LONG_NAME 253	    /* bytes: a DNS name, of a Node or an EndpointSlice */
+#define JN_MAX_ADDRESSES 16	    /* VIPs of one object */
+#define JN_MAX_PORTS 64		    /* ports of one object */
+#define JN_MAX_BACKENDS 8192	    /* backends of one object: a slot names its alias in 16 bits */
+#define JN_MAX_CLUSTER_IPS 2	    /* of a Service: one of each family */
+#define JN_MAX_CLUSTER_PORTS 1000   /* of one Service or EndpointSlice */
+#define JN_MAX_SLICE_ENDPOINTS 1000 /* of one EndpointSlice; this and the next two: Kubernetes' */
+#define JN_MAX_ENDPOINT_ADDRESSES 100 /* of one endpoint of a slice; the first is used */
+#define JN_MAX_HINTS 8		      /* zones, or nodes, of one endpoint of a slice */
+#define JN_MAX_LABELS 256	      /* labels, and annotations, of one object */
+#define JN_MAX_LABEL_BYTES 65536      /* one annotation's or label's value */
 
 /* Control socket. */
 #define JN_MAX_CLIENTS 64	      /* connections at once; the last place is kept for an admin */
@@ -73,6 +79,16 @@
 #define JN_WRITE_TIMEOUT_MS 5000      /* a client that takes nothing of its answer is closed */
 #define JN_MAX_HEAD_BYTES 16384	      /* request line and headers */
 #define JN_MAX_WAIT_SECONDS 3600      /* /v1/wait?timeoutSeconds= */
+
+/* File source. */
+#define JN_MAX_FILES 4096 /* in the folder: one look asks for each of them, every ten seconds */
+#define JN_MAX_FILE_BYTES 16777216 /* of one file, read whole: 16 MiB; a document as above */
+#define JN_MAX_FILES_BYTES JN_MAX_STREAM_BYTES /* of all that changed together: as one apply */
+#define JN_FILE_LOOK_MS 10000	 /* between two looks at the folder when nothing is heard of it */
+#define JN_FILE_QUIET_MS 20	 /* what follows a change so soon belongs to it */
+#define JN_FILE_MISSING_MS 100	 /* editors replace a file by taking it away first */
+#define JN_FILE_PATIENCE_MS 1000 /* a folder that is never quiet is applied as it is */
+#define JN_FILE_BUSY_LOOKS 6	 /* at a file that somebody writes to, before status says so */
 
 /* Configuration. */
 #define JN_MAX_CONFIG_BYTES 1048576 /* of the configuration file: 1 MiB, read whole */

@@ -97,18 +97,11 @@ static void operate(const struct sockaddr_in *target, int listener, int reused)
 	}
 }
 
-static int by_size(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void report(uint64_t ops, uint64_t wall, uint64_t cpu)
 {
 	size_t n = ops < MAX_SAMPLES ? ops : MAX_SAMPLES;
 
-	qsort(samples, n, sizeof(samples[0]), by_size);
+	sort_samples(samples, n);
 	printf("{\"ops\":%llu,\"wall_ns\":%llu,\"cpu_ns\":%llu,\"samples\":%zu,"
 	       "\"p50_ns\":%u,\"p90_ns\":%u,\"p99_ns\":%u,\"warm_up\":%d}\n",
 	       (unsigned long long)ops, (unsigned long long)wall, (unsigned long long)cpu, n,

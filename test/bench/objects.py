@@ -42,14 +42,14 @@ LOOPBACK = Plan("127.96.0.0/16", "127.128.0.0/9", "127.100.0.0/16")
 class Service:
     """A service with its endpoints (addresses, which share one port)."""
 
-    protocol = "TCP"
     target_port = TARGET_PORT
 
-    def __init__(self, name, vip, endpoints, is_called=False):
+    def __init__(self, name, vip, endpoints, is_called=False, protocol="TCP"):
         self.name = name
         self.vip = vip
         self.endpoints = endpoints
         self.is_called = is_called
+        self.protocol = protocol
 
     def document(self):
         return {
@@ -65,7 +65,7 @@ class Service:
         }
 
 
-def table(count, each, plan):
+def table(count, each, plan, protocol="TCP"):
     """count services of `each` endpoints; the last CALLED ones have real servers."""
     services = []
     for number in range(count):
@@ -73,7 +73,8 @@ def table(count, each, plan):
         is_called = place >= 0
         address, first = (plan.server, place) if is_called else (plan.filler, number)
         endpoints = [address(first * each + step) for step in range(each)]
-        services.append(Service(f"svc-{number + 1:05d}", plan.vip(number), endpoints, is_called))
+        services.append(Service(f"svc-{number + 1:05d}", plan.vip(number), endpoints, is_called,
+                                protocol))
     return services
 
 

@@ -112,8 +112,9 @@ class NftRules(Peer):
         return seconds
 
     def forget_soon(self):
-        """Connections that were reset are not found again by a later one with their ports."""
-        self.client.sysctl("net.netfilter.nf_conntrack_tcp_timeout_close", 1)
+        """Flows that ended are not found again by a later one with their ports."""
+        for state in ("tcp_timeout_close", "tcp_timeout_time_wait", "udp_timeout"):
+            self.client.sysctl(f"net.netfilter.nf_conntrack_{state}", 1)
 
     def feed(self, pieces, folder, limit):
         """Loads one file as kube-proxy would; returns the seconds it took."""

@@ -44,9 +44,7 @@ class Case:
 
 def udp_twin(service):
     """The same service over UDP: a frontend of its own."""
-    twin = objects.Service(f"{service.name}-udp", service.vip, service.endpoints, True)
-    twin.protocol = "UDP"
-    return twin
+    return objects.Service(f"{service.name}-udp", service.vip, service.endpoints, True, "UDP")
 
 
 def build(bench, site):

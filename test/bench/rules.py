@@ -108,6 +108,10 @@ def short_hash(text, length):
     return base64.b32encode(hashlib.sha256(text.encode()).digest()).decode()[:length]
 
 
+def protocol(service):
+    return service.protocol.lower()
+
+
 class Nft:
     """The nftables shape: a verdict map, a chain a service, a chain an endpoint."""
 
@@ -117,12 +121,13 @@ class Nft:
 
     @staticmethod
     def service_chain(service):
-        name = f"{NAMESPACE}/{service.name}/tcp/p{SERVICE_PORT}"
+        name = f"{NAMESPACE}/{service.name}/{protocol(service)}/p{SERVICE_PORT}"
         return f"service-{short_hash(name, 8)}-{name}"
 
     @staticmethod
     def endpoint_chain(service, address):
-        name = f"{NAMESPACE}/{service.name}/tcp/p{SERVICE_PORT}__{address}/{service.target_port}"
+        name = (f"{NAMESPACE}/{service.name}/{protocol(service)}/p{SERVICE_PORT}__{address}/"
+                f"{service.target_port}")
         return f"endpoint-{short_hash(name, 8)}-{name}"
 
     def endpoint(self, service, address):
@@ -130,7 +135,8 @@ class Nft:
         yield f"add chain ip kube-proxy {chain}\n"
         yield f"flush chain ip kube-proxy {chain}\n"
         yield f"add rule ip kube-proxy {chain} ip saddr {address} jump mark-for-masquerade\n"
-        yield f"add rule ip kube-proxy {chain} meta l4proto tcp dnat to {address}:{service.target_port}\n"
+        yield (f"add rule ip kube-proxy {chain} meta l4proto {protocol(service)}"
+               f" dnat to {address}:{service.target_port}\n")
 
     def service(self, service):
         """A service's own chain, as a sync writes it when the service changed."""
@@ -142,8 +148,9 @@ class Nft:
         yield f"flush chain ip kube-proxy {chain}\n"
         for address in service.endpoints:
             yield from self.endpoint(service, address)
-        yield (f"add rule ip kube-proxy {chain} ip daddr {service.vip} tcp dport {SERVICE_PORT}"
-               f" {counter}ip saddr != {self.pods} jump mark-for-masquerade\n")
+        yield (f"add rule ip kube-proxy {chain} ip daddr {service.vip}"
+               f" {protocol(service)} dport {SERVICE_PORT} {counter}ip saddr != {self.pods}"
+               " jump mark-for-masquerade\n")
         yield (f"add rule ip kube-proxy {chain} numgen random mod {len(service.endpoints)}"
                f" vmap {{ {targets} }}\n")
 
@@ -155,8 +162,8 @@ class Nft:
         for service in services:
             yield from self.service(service)
             yield f"add element ip kube-proxy cluster-ips {{ {service.vip} }}\n"
-            yield (f"add element ip kube-proxy service-ips {{ {service.vip} . tcp . {SERVICE_PORT}"
-                   f" : goto {self.service_chain(service)} }}\n")
+            yield (f"add element ip kube-proxy service-ips {{ {service.vip} . {protocol(service)}"
+                   f" . {SERVICE_PORT} : goto {self.service_chain(service)} }}\n")
 
     def full(self, services):
         """The first sync: everything, in one transaction."""
@@ -176,11 +183,13 @@ class Iptables:
 
     @staticmethod
     def service_chain(service):
-        return f"KUBE-SVC-{short_hash(f'{NAMESPACE}/{service.name}:p{SERVICE_PORT}tcp', 16)}"
+        name = f"{NAMESPACE}/{service.name}:p{SERVICE_PORT}{protocol(service)}"
+        return f"KUBE-SVC-{short_hash(name, 16)}"
 
     @staticmethod
     def endpoint_chain(service, address):
-        name = f"{NAMESPACE}/{service.name}:p{SERVICE_PORT}tcp{address}:{service.target_port}"
+        name = (f"{NAMESPACE}/{service.name}:p{SERVICE_PORT}{protocol(service)}{address}:"
+                f"{service.target_port}")
         return f"KUBE-SEP-{short_hash(name, 16)}"
 
     def chains(self, service):
@@ -189,15 +198,15 @@ class Iptables:
             yield f":{self.endpoint_chain(service, address)} - [0:0]\n"
 
     def jump(self, service):
-        return (f"-A KUBE-SERVICES -d {service.vip}/32 -p tcp -m comment --comment"
-                f" \"{NAMESPACE}/{service.name} cluster IP\" -m tcp --dport {SERVICE_PORT}"
-                f" -j {self.service_chain(service)}\n")
+        return (f"-A KUBE-SERVICES -d {service.vip}/32 -p {protocol(service)} -m comment --comment"
+                f" \"{NAMESPACE}/{service.name} cluster IP\" -m {protocol(service)}"
+                f" --dport {SERVICE_PORT} -j {self.service_chain(service)}\n")
 
     def service(self, service):
         chain = self.service_chain(service)
         comment = f"-m comment --comment \"{NAMESPACE}/{service.name}\""
-        yield (f"-A {chain} ! -s {self.pods} -d {service.vip}/32 -p tcp {comment}"
-               f" -m tcp --dport {SERVICE_PORT} -j KUBE-MARK-MASQ\n")
+        yield (f"-A {chain} ! -s {self.pods} -d {service.vip}/32 -p {protocol(service)} {comment}"
+               f" -m {protocol(service)} --dport {SERVICE_PORT} -j KUBE-MARK-MASQ\n")
         left = len(service.endpoints)
         for address in service.endpoints:
             share = f" -m statistic --mode random --probability {1 / left:.10f}" if left > 1 else ""
@@ -206,7 +215,7 @@ class Iptables:
         for address in service.endpoints:
             chain = self.endpoint_chain(service, address)
             yield f"-A {chain} -s {address}/32 {comment} -j KUBE-MARK-MASQ\n"
-            yield (f"-A {chain} -p tcp {comment} -m tcp"
+            yield (f"-A {chain} -p {protocol(service)} {comment} -m {protocol(service)}"
                    f" -j DNAT --to-destination {address}:{service.target_port}\n")
 
     def nat(self, services, written, base):

@@ -12,13 +12,14 @@ import importlib
 import os
 import sys
 
+import compare
 import kernelstats
 import report
 from harness import Void
 from machine import Broken, Machine, leave_on_signals
 
-ROWS = (1, 2, 3, 16, 17, 18)
-LOAD_PROGRAMS = ("connloop", "flip", "nullprog", "stream")
+ROWS = (1, 2, 3, 4, 5, 8, 9, 16, 17, 18, 19)
+LOAD_PROGRAMS = ("connloop", "exchange", "flip", "herd", "nullprog", "stream")
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -58,6 +59,9 @@ def parse():
     parser.add_argument("--load-limit", type=float, default=600,
                         help="seconds after which a load of rules is given up (row 17)")
     parser.add_argument("--build", default=f"{HERE}/../../build", help="the build folder")
+    parser.add_argument("--compare", metavar="OLD", default=os.environ.get("BENCH_COMPARE") or None,
+                        help="an earlier run (a folder with rowNN.json, or one such file), printed"
+                             " beside this one and into compare.md")
     options = parser.parse_args()
     options.build = os.path.abspath(options.build)  # the kernel's list of pins has such paths
     if options.smoke:
@@ -87,7 +91,16 @@ def run_row(number, options, folder):
     facts = report.machine_facts({"rounds": options.rounds, "seconds": options.seconds})
     if kernelstats.are_on_for_all():
         row.notes.append("kernel.bpf_stats_enabled is 1: every program run is dearer by it")
-    print(report.row_text(report.save(row, facts, folder)), flush=True)
+    data = report.save(row, facts, folder)
+    print(report.row_text(data), flush=True)
+    return data
+
+
+def compare_with(old, new, folder):
+    text = compare.text(old, new)
+    print(text, flush=True)
+    with open(f"{folder}/compare.md", "w", encoding="utf-8") as out:
+        out.write(text)
 
 
 def main():
@@ -99,10 +112,14 @@ def main():
         # A smoke run must not replace the figures of a real one.
         folder = f"{options.build}/bench" + ("/smoke" if options.smoke else "")
         os.makedirs(folder, exist_ok=True)
+        # Read now: it may be the very folder that this run writes to.
+        old, new = compare.rows(options.compare) if options.compare else {}, {}
         for number in rows:
             print(f"row {number}", flush=True)
-            run_row(number, options, folder)
+            new[number] = run_row(number, options, folder)
         report.write_all(folder, lambda text: print(text, flush=True))
+        if old:
+            compare_with(old, new, folder)
     except Void as reason:
         sys.exit(f"void: {reason}")
     except Broken as reason:

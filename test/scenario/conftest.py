@@ -18,7 +18,8 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "bench")]
 
-from lib.node import Node  # noqa: E402
+from lib import sanitizer  # noqa: E402
+from lib.node import Node, built  # noqa: E402
 from machine import Machine, find_mount, leave_on_signals  # noqa: E402
 
 scratches = []  # of every Machine of this run
@@ -26,6 +27,7 @@ scratches = []  # of every Machine of this run
 
 def pytest_configure(config):
     leave_on_signals()
+    sanitizer.set_options()
     config.addinivalue_line("markers", "slow: more than twenty seconds; runs with SOAK=1 only")
 
 
@@ -86,7 +88,9 @@ def module_machine():
 @pytest.fixture
 def bare_node(machine):
     """A host without a junctord."""
-    return Node(machine, "node")
+    host = Node(machine, "node")
+    yield host
+    sanitizer.assert_clean(host.junctord, built("junctord"))
 
 
 @pytest.fixture
@@ -101,4 +105,5 @@ def node(module_machine):
     """A host with a junctord that all tests of a file share."""
     host = Node(module_machine, "shared")
     host.junctord.start()
-    return host
+    yield host
+    sanitizer.assert_clean(host.junctord, built("junctord"))

@@ -18,6 +18,7 @@ import pytest
 
 from lib import kernel
 from lib.clients import connect_errno, names_at
+from lib.files import Files, text_of
 from lib.node import built
 from lib.objects import backend, policy, service
 
@@ -161,6 +162,26 @@ def test_apply_what_is_wrong(junctor, node):
     assert node.control.specs() == before
 
 
+def test_apply_takes_yaml(junctor, node, tmp_path):
+    def declare(text, *words, name="x.yaml", **options):
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return junctor("apply", "-f", path, *words, **options)
+
+    two = text_of("x.yaml", service("y1", "127.96.7.1", 80, []), service("y2", "127.96.7.2", 80, []))
+    assert declare("# two\n---\n" + two).stdout.split("\n")[:2] == [
+        "localservice/y1 created", "localservice/y2 created"]
+    assert "unchanged" in declare(two.split("---")[0], name="one").stdout
+    assert junctor("apply", "-f", "-", input=two).stdout.count("unchanged") == 2
+    said = declare("a: 1\nb: no\n", code=REJECTED).stderr
+    assert "x.yaml: b: line 2: no is true or false to some" in said
+    said = declare(two.replace("127.96.7.2", "127.96.7"), code=REJECTED).stderr
+    first = two.splitlines().index("---") + 2
+    assert f"lines[{first - 1}].spec.addresses[0]" in said and f"line {first}" in said, said
+    junctor("delete", "service", "y1")
+    junctor("delete", "service", "y2")
+
+
 def test_delete(junctor, node):
     assert "web" in junctor("delete", "policy", "web").stdout
     junctor("delete", "policy", "web", code=NOT_FOUND)
@@ -187,6 +208,25 @@ def test_status_of_a_degraded_junctord(bare_node):
                          check=False)
     assert done.returncode == DEGRADED
     assert "web" in done.stdout + done.stderr
+
+
+def test_status_of_a_bad_file(bare_node):
+    files = Files(bare_node).make()
+    files.write("web.yaml", text="a: yes\n")
+    bare_node.junctord.start()
+
+    def status():
+        return bare_node.run(built("junctor"), "--socket", bare_node.socket_path, "status",
+                             check=False)
+    done = status()
+    assert done.returncode == DEGRADED
+    assert "Sources:     api in sync, file NOT in sync for " in done.stdout
+    assert "  - file: web.yaml: line 1: a: yes is true or false" in done.stdout
+    files.remove("web.yaml")
+    files.await_synced()
+    done = status()
+    assert done.returncode == OK
+    assert "Sources:     api in sync, file in sync\n" in done.stdout
 
 
 def test_wait(junctor, node):

@@ -18,6 +18,7 @@ import subprocess
 
 import pytest
 
+from lib import kube
 from lib.junctord import wait_for
 from lib.objects import SERVICES, service
 
@@ -195,3 +196,17 @@ def test_the_group_junctor_reads(bare_node):
     assert status_of(bare_node, 4001, "GET", "/v1/status") == 200
     assert status_of(bare_node, 4001, "DELETE", f"{SERVICES}/web") == 403
     assert status_of(bare_node, 4002, "GET", "/v1/status") == 0
+
+
+def test_a_role_in_one_namespace_is_none_over_nodes(ruled):
+    """A Node is in no namespace: a rule that names some does not hold for it."""
+    node = kube.node("node-a", "z1")
+    path = f"{kube.NODES}/node-a"
+    assert status_of(ruled, RED_WRITER, "PUT", path, node) == 403
+    assert status_of(ruled, RED_WRITER, "POST", "/v1/apply", node) == 403
+    assert status_of(ruled, RED_READER, "GET", path) == 403
+    assert status_of(ruled, WRITER, "PUT", path, node) == 201
+    assert status_of(ruled, READER, "GET", path) == 200
+    status, body = as_user(ruled, RED_READER, "GET", kube.NODES)
+    assert (status, json.loads(body)["items"]) == (200, [])
+    assert status_of(ruled, WRITER, "DELETE", path) == 200

@@ -65,11 +65,22 @@ static void on_look(void *arg)
 		jn_engine_drain(engine, on_drained, arg);
 }
 
+/* Beside the api, as the test wants it. */
+static struct jn_api_source other_source = { .name = "file",
+					     .is_synced = true,
+					     .was_synced = true };
+
+static void read_source(void *arg, struct jn_api_source *out)
+{
+	(void)arg;
+	*out = other_source;
+}
+
 static void serve_api(void (*run)(void))
 {
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 	struct jn_engine_options options = { .netns_cookie = 1 };
-	struct jn_api_options door = { .socket_path = path, .version = "0" };
+	struct jn_api_options door = { .socket_path = path, .version = "0", .source = read_source };
 	struct client client = { run };
 	bool is_closed = false;
 	pthread_t thread;
@@ -310,6 +321,28 @@ static void test_apply(void **state)
 	serve_api(apply);
 }
 
+/* Found by fuzz_object: white space of the second line was dropped when it came by itself. */
+static void indent(void)
+{
+	JN_AUTO(jn_buffer_done) struct jn_buffer body = { 0 }, heard = { 0 };
+
+	jn_buffer_add_text(&body, "{}\n        nonsense");
+	for (size_t piece = 0; piece < 8; piece++) {
+		JN_AUTO(jn_close_fd) int fd = dial();
+
+		jn_buffer_clear(&heard);
+		CHECK(send_body(fd, &body, piece));
+		hear_all(fd, &heard);
+		CHECK(has_text(&heard, "line 2, column 17: "));
+	}
+}
+
+static void test_columns_of_the_second_line_count_its_indent(void **state)
+{
+	(void)state;
+	serve_api(indent);
+}
+
 /* --- limits ------------------------------------------------------------------------------------ */
 
 static void be_too_large(void)
@@ -411,6 +444,32 @@ static void test_stop_with_a_write_under_way(void **state)
 	serve_api(write_to_the_end);
 }
 
+/* --- another source ---------------------------------------------------------------------------- */
+
+static void ask_about_sources(void)
+{
+	JN_AUTO(jn_buffer_done) struct jn_buffer out = { 0 };
+
+	other_source = (struct jn_api_source){ .name = "file", .stale_seconds = 7, .error = "x" };
+	CHECK(call("GET", "/readyz", "", &out) == 503);
+	CHECK(has_text(&out, "the file source has not been read yet"));
+	jn_buffer_clear(&out);
+	CHECK(call("GET", "/v1/status", "", &out) == 200);
+	CHECK(has_text(&out, "\"sources\":[{\"name\":\"api\",\"synced\":true,\"stalenessSeconds\":"
+			     "0},"
+			     "{\"name\":\"file\",\"synced\":false,\"stalenessSeconds\":7,"
+			     "\"error\":\"x\"}]"));
+	other_source.was_synced = true; /* and is not any more: no reason to restart */
+	jn_buffer_clear(&out);
+	CHECK(call("GET", "/readyz", "", &out) == 200);
+}
+
+static void test_other_sources(void **state)
+{
+	(void)state;
+	serve_api(ask_about_sources);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,9 +477,11 @@ int main(void)
 		cmocka_unit_test(test_rest_verbs),
 		cmocka_unit_test(test_resource_version),
 		cmocka_unit_test(test_apply),
+		cmocka_unit_test(test_columns_of_the_second_line_count_its_indent),
 		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_clients_that_leave),
 		cmocka_unit_test(test_stop_with_a_write_under_way),
+		cmocka_unit_test(test_other_sources),
 	};
 
 	jn_log_set_level(JN_LOG_WARNING);

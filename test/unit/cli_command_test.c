@@ -130,7 +130,7 @@ static void test_usage_errors(void **state)
 	(void)state;
 	bad("", "verb");
 	bad("gte", "did you mean get?");
-	bad("get", "services|backends|policies [NAME]");
+	bad("get", "services|backends|policies|endpointslices|nodes [NAME]");
 	bad("get servces", "did you mean services?");
 	bad("get nonsense", "junctor get services|backends|policies");
 	bad("get services a b", "\"b\"");
@@ -149,7 +149,7 @@ static void test_usage_errors(void **state)
 	bad("get services -x", "-x");
 	bad("get services --help=yes", "takes no value");
 	bad("get services -hx", "takes no value");
-	bad("delete service", "delete service|policy NAME");
+	bad("delete service", "delete service|policy|endpointslice|node NAME");
 	bad("delete backends web", "backends");
 	bad("describe service", "NAME");
 	bad("describe policy web", "policy");
@@ -188,10 +188,11 @@ static void test_numbers(void **state)
 
 static void test_help_names_everything(void **state)
 {
-	static const char *const words[] = { "get services|backends|policies [NAME]",
+	static const char *const words[] = { "get services|backends|policies|endpointslices|nodes "
+					     "[NAME]",
 					     "describe service NAME",
 					     "apply -f FILE|-\n",
-					     "delete service|policy NAME",
+					     "delete service|policy|endpointslice|node NAME",
 					     "status [-o json]\n",
 					     "wait [--generation N] [--timeout S]\n",
 					     "cleanup [--pin-dir DIR] [--cgroup DIR]\n",

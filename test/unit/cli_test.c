@@ -251,7 +251,8 @@ static void test_service(void **state)
 		"\"weight\":1},{\"address\":\"fd00::1\",\"ports\":{\"dns\":5353},\"weight\":0},"
 		"{\"address\":\"10.0.0.1\",\"weight\":1,\"ready\":false,\"terminating\":true},"
 		"{\"address\":\"10.0.0.2\",\"weight\":0,\"terminating\":true}]},"
-		"\"status\":{\"programmed\":true,\"backends\":{\"ready\":1}}}");
+		"\"status\":{\"programmed\":true,\"backends\":{\"ready\":1,\"notReady\":1,"
+		"\"terminating\":1,\"noNewConnections\":1}}}");
 	const struct jn_json *backends = jn_json_get(jn_json_get(service, "spec"), "backends");
 	static const char *const states[] = { "Ready", "NoNewConnections", "NotReady",
 					      "Terminating" };
@@ -430,13 +431,17 @@ static void test_paths(void **state)
 	JN_AUTO(jn_buffer_done) struct jn_buffer out = { 0 };
 
 	(void)state;
-	jn_ask_add_path(&out, JN_NOUN_SERVICE, NULL, NULL);
+	jn_ask_add_path(&out, JN_KIND_LOCAL_SERVICE, NULL, NULL);
 	expect_text(&out, "/apis/junctor.dev/v1alpha1/localservices");
-	jn_ask_add_path(&out, JN_NOUN_BACKEND, "red", NULL);
-	expect_text(&out, "/apis/junctor.dev/v1alpha1/namespaces/red/localservices");
-	jn_ask_add_path(&out, JN_NOUN_POLICY, "default", "web");
+	jn_ask_add_path(&out, JN_KIND_SERVICE, "red", NULL);
+	expect_text(&out, "/api/v1/namespaces/red/services");
+	jn_ask_add_path(&out, JN_KIND_ENDPOINT_SLICE, NULL, NULL);
+	expect_text(&out, "/apis/discovery.k8s.io/v1/endpointslices");
+	jn_ask_add_path(&out, JN_KIND_NODE, "red", "a.b");
+	expect_text(&out, "/api/v1/nodes/a%2Eb");
+	jn_ask_add_path(&out, JN_KIND_TRAFFIC_POLICY, "default", "web");
 	expect_text(&out, "/apis/junctor.dev/v1alpha1/namespaces/default/trafficpolicies/web");
-	jn_ask_add_path(&out, JN_NOUN_SERVICE, "a/b", "x y?z#\r\n%\xc3\xbc");
+	jn_ask_add_path(&out, JN_KIND_LOCAL_SERVICE, "a/b", "x y?z#\r\n%\xc3\xbc");
 	expect_text(&out, "/apis/junctor.dev/v1alpha1/namespaces/a%2Fb/localservices/"
 			  "x%20y%3Fz%23%0D%0A%25%C3%BC");
 }

@@ -90,6 +90,8 @@ static void takes_every_key(void **state)
 				   "cgroup: \"/sys/fs/cgroup/part\"\n"
 				   "pin-dir: /sys/fs/bpf/a\n"
 				   "state-dir: /var/lib/a\n"
+				   "nodeName: node-1.example\n"
+				   "services-dir: /etc/a.d\n"
 				   "log-level: debug\n"
 				   "guardRoutes: false\n"
 				   "accessRules:\n"
@@ -103,6 +105,8 @@ static void takes_every_key(void **state)
 	assert_string_equal(s.cgroup, "/sys/fs/cgroup/part");
 	assert_string_equal(s.pin_dir, "/sys/fs/bpf/a");
 	assert_string_equal(s.state_dir, "/var/lib/a");
+	assert_string_equal(s.node_name, "node-1.example");
+	assert_string_equal(s.services_dir, "/etc/a.d");
 	assert_true(s.has_log_level);
 	assert_int_equal(s.log_level, JN_LOG_DEBUG);
 	assert_true(s.has_no_guard_routes);
@@ -159,6 +163,7 @@ static void refuses_other_types(void **state)
 	assert_refused("state-dir: [/a]\n", 1, "absolute path");
 	assert_refused("socket: {a: b}\n", 1, "absolute path");
 	assert_refused("socket: \"/a\\0b\"\n", 1, "absolute path");
+	assert_refused("nodeName: Node_1\n", 1, "DNS name");
 	assert_refused("log-level: loud\n", 1, "error, warning, info or debug");
 	assert_refused("guardRoutes: no\n", 1, "true or false");
 	assert_refused("guardRoutes: [true]\n", 1, "true or false");
@@ -259,14 +264,16 @@ static void flags_win_over_the_file(void **state)
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 
 	(void)state;
-	write_file("socket: /file\npin-dir: /pins\nlog-level: debug\n", 46);
-	assert_int_equal(PARSE(&o, &err, "--socket", "flag", "--config", path, "--log-level=error"),
+	write_file("socket: /file\npin-dir: /pins\nlog-level: debug\nnodeName: b\n", 58);
+	assert_int_equal(PARSE(&o, &err, "--socket", "flag", "--config", path, "--log-level=error",
+			       "--node-name=a"),
 			 0);
 	assert_int_equal(jn_options_complete(&o, &err), 0);
 	assert_int_equal(o.task, JN_TASK_SERVE);
 	assert_string_equal(o.settings.socket, "flag");
 	assert_string_equal(o.settings.pin_dir, "/pins");
 	assert_string_equal(o.settings.state_dir, JN_DEFAULT_STATE_DIR);
+	assert_string_equal(o.settings.node_name, "a");
 	assert_null(o.settings.cgroup);
 	assert_int_equal(o.settings.log_level, JN_LOG_ERROR);
 }
@@ -318,6 +325,7 @@ static void usage_errors_name_the_flag(void **state)
 		{ { "junctord", "--socket", "" }, 3, "--socket needs a path" },
 		{ { "junctord", "--config=" }, 2, "--config needs a path" },
 		{ { "junctord", "--check=yes" }, 2, "--check=yes takes no value" },
+		{ { "junctord", "--node-name", "a b" }, 3, "--node-name needs a DNS name" },
 		{ { "junctord", "--log-level", "loud" }, 3, "--log-level is one of" },
 		{ { "junctord", "--offline", "status" }, 3, "--offline can do one thing" },
 		{ { "junctord", "--check", "--offline", "cleanup" }, 4, "two tasks" },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What can be wrong in the spec of one LocalService or TrafficPolicy: each fault with its path, its
+ * What can be wrong in the spec of one LocalService, TrafficPolicy, Service, EndpointSlice or Node: each fault with its path, its
  * reason and what it says.
  */
 #include "decode_case.h"
@@ -267,9 +267,9 @@ static void test_policies(void **state)
 		{ POLICY(""), "spec.targetRef", JN_CAUSE_REQUIRED, "give an object" },
 		{ POLICY("'targetRef':'web'"), "spec.targetRef", JN_CAUSE_TYPE, "give an object" },
 		{ POLICY("'targetRef':{'name':'web'}"), "spec.targetRef.kind", JN_CAUSE_REQUIRED,
-		  "give LocalService" },
-		{ POLICY("'targetRef':{'kind':'Service','name':'web'}"), "spec.targetRef.kind",
-		  JN_CAUSE_NOT_SUPPORTED, "is \"Service\"; give LocalService" },
+		  "give one of LocalService, Service" },
+		{ POLICY("'targetRef':{'kind':'Gateway','name':'web'}"), "spec.targetRef.kind",
+		  JN_CAUSE_NOT_SUPPORTED, "is \"Gateway\"; give one of LocalService, Service" },
 		{ POLICY("'targetRef':{'kind':'LocalService'}"), "spec.targetRef.name",
 		  JN_CAUSE_REQUIRED, "DNS label" },
 		{ POLICY("'targetRef':{'kind':'LocalService','name':'a','namespace':'b'}"),
@@ -282,6 +282,15 @@ static void test_policies(void **state)
 		  JN_CAUSE_NOT_SUPPORTED, "(likely RoundRobin)" },
 		{ POLICY(TARGET ",'algorithm':1"), "spec.algorithm", JN_CAUSE_TYPE,
 		  "is an integer; give one of Random, RoundRobin" },
+	};
+
+	(void)state;
+	CHECK_FAULTS(cases);
+}
+
+static void test_rules_of_policies(void **state)
+{
+	static const struct fault cases[] = {
 		{ POLICY(TARGET ",'noBackendErrno':'EIO'"), "spec.noBackendErrno",
 		  JN_CAUSE_NOT_SUPPORTED, "ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EPERM" },
 		{ POLICY(TARGET ",'slowStartSeconds':3601"), "spec.slowStartSeconds",
@@ -335,7 +344,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_addresses), cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_backends),  cmocka_unit_test(test_ports_of_backends),
-		cmocka_unit_test(test_policies),  cmocka_unit_test(test_probes),
+		cmocka_unit_test(test_policies),  cmocka_unit_test(test_rules_of_policies),
+		cmocka_unit_test(test_probes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,6 +59,7 @@ static void test_answers_have_version_and_status(void **state)
 						"\"weight\":1,\"ready\":false}]},"
 						"\"status\":{\"generation\":9,\"programmed\":true,"
 						"\"reason\":\"TargetNotFound\","
+						"\"source\":\"api\","
 						"\"backends\":{\"ready\":3,\"notReady\":1,"
 						"\"terminating\":2,\"noNewConnections\":4}}}");
 	jn_buffer_clear(&b);
@@ -74,7 +75,39 @@ static void test_answers_have_version_and_status(void **state)
 						"\"affinity\":{\"type\":\"None\","
 						"\"timeoutSeconds\":10800}},\"status\":{"
 						"\"generation\":9,"
-						"\"programmed\":false}}");
+						"\"programmed\":false,"
+						"\"source\":\"api\"}}");
+}
+
+/* The store keeps who declared an object; a row of before there were owners is one of the api. */
+static void test_the_owner_is_stored(void **state)
+{
+	static const struct jn_decode_options stored = { .kind = -1, .is_stored = true };
+	JN_AUTO(jn_object_unref) struct jn_object *o = decode_one(POLICY(TARGET), &any);
+	JN_AUTO(jn_buffer_done) struct jn_buffer of_api = { 0 }, b = { 0 };
+	struct jn_object_list list = { 0 };
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+	const struct jn_object *back;
+
+	(void)state;
+	jn_object_encode_declared(o, &of_api);
+	assert_null(strstr(jn_buffer_text(&of_api), "status"));
+	o->owner = JN_OWNER_FILE;
+	o->file = strdup("a \"b\".yaml");
+	jn_object_encode_declared(o, &b);
+	assert_non_null(strstr(jn_buffer_text(&b), "\"status\":{\"source\":\"file\","
+						   "\"file\":\"a \\\"b\\\".yaml\"}}"));
+	assert_int_equal(jn_object_decode(b.data, b.size, &stored, &list, &err), 0);
+	assert_int_equal(jn_object_decode(b.data, b.size, &any, &list, &err), 0);
+	assert_int_equal(jn_object_decode(of_api.data, of_api.size, &stored, &list, &err), 0);
+	back = list.items[0];
+	assert_true(jn_object_same_owner(o, back) && jn_object_equal(o, back));
+	for (size_t i = 1; i < 3; i++) { /* nobody can say in a request who he is */
+		assert_int_equal(list.items[i]->owner, JN_OWNER_API);
+		assert_null(list.items[i]->file);
+		assert_false(jn_object_same_owner(o, list.items[i]));
+	}
+	jn_object_list_done(&list);
 }
 
 static void random_label(char *out, size_t most)
@@ -324,6 +357,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers_have_version_and_status),
 		cmocka_unit_test(test_status_names_endpoints),
+		cmocka_unit_test(test_the_owner_is_stored),
 		cmocka_unit_test(test_random_objects_come_back_as_they_were),
 		cmocka_unit_test(test_equality_sees_every_field),
 	};

@@ -144,7 +144,9 @@ static void test_a_port_without_frontends_does_not_cost_the_service(void **state
 {
 	(void)state;
 	declare_both();
-	tables->names[500] = (struct jn_name){ "default", "web", "late", IPPROTO_TCP, { 0 } };
+	tables->names[500] =
+		(struct jn_name){ "default", "web", "late", IPPROTO_TCP, JN_NAME_LOCAL_SERVICE,
+				  { 0 } };
 	tables->has_name[500] = true;
 	rows->count = 0;
 	rows->generation = 0;

@@ -67,6 +67,52 @@ static void test_an_object_stands_once_in_a_request(void **state)
 	assert_int_equal(jn_engine_generation(engine), 1);
 }
 
+static struct jn_write *write_of_file(const char *backends)
+{
+	struct jn_write *w = new_write();
+
+	add_service(w, "web", V1, backends);
+	w->owner = w->items.items[0].object->owner = JN_OWNER_FILE;
+	w->items.items[0].object->file = strdup("web.yaml");
+	return w;
+}
+
+static void test_what_another_source_owns_is_not_written(void **state)
+{
+	const struct view next = { .vip = { "random 10.1.0.1:3" } };
+	struct jn_write *w;
+
+	(void)state;
+	create_web();
+	for (unsigned i = 0; i < 2; i++) { /* also what would change nothing */
+		expect(NULL);
+		assert_int_equal(run_write(write_of_file(i ? B(1) "," B(2) : B(3))),
+				 JN_ERROR_CONFLICT);
+		assert_non_null(strstr(last_text, "items[0].metadata.name: LocalService "
+						  "default/web belongs to the api source"));
+	}
+	w = new_write();
+	add_delete(w, JN_KIND_LOCAL_SERVICE, "web");
+	expect(&nothing);
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	expect(&next);
+	assert_int_equal(run_write(write_of_file(B(3))), JN_ERROR_NONE);
+	restart();
+	for (unsigned i = 0; i < 2; i++) {
+		w = new_write();
+		if (i)
+			add_delete(w, JN_KIND_LOCAL_SERVICE, "web");
+		else
+			add_service(w, "web", V1, B(3));
+		expect(NULL);
+		assert_int_equal(run_write(w), JN_ERROR_CONFLICT);
+		assert_non_null(strstr(last_text, "belongs to the file source; change or delete "
+						  "it in web.yaml"));
+	}
+	assert_int_equal(run_write(write_of_file(B(3))), JN_ERROR_NONE);
+	assert_int_equal(jn_engine_generation(engine), 3);
+}
+
 /* Once they were collected nothing holds them; they rest all the same, and what nobody saw does not. */
 static void test_ids_rest_before_they_are_given_to_another(void **state)
 {
@@ -322,6 +368,7 @@ int main(void)
 		TEST(test_a_service_comes_changes_and_goes),
 		TEST(test_what_is_equal_is_not_written),
 		TEST(test_an_object_stands_once_in_a_request),
+		TEST(test_what_another_source_owns_is_not_written),
 		TEST(test_ids_rest_before_they_are_given_to_another),
 		TEST(test_an_address_moves_between_two_services),
 		TEST(test_weights_follow_what_is_declared),

@@ -331,20 +331,26 @@ static void test_a_published_revision_is_recognised(void **state)
 	resolve_one(m, new_service("a", "10.0.0.1", 80, "10.1.0.1:80", "10.1.0.2:80", NULL),
 		    &desired);
 	assert_int_equal(jn_plan_slots(&desired.ports[0], ids, JN_FAMILY_V4, NULL, &slots), 0);
-	assert_false(jn_plan_is_published(&desired.ports[0], &slots, &revision, table));
+	assert_false(
+		jn_plan_is_published(&desired.ports[0], JN_FAMILY_V4, &slots, &revision, table));
 	memcpy(table + 5, slots.items, 2 * sizeof(*table));
-	assert_true(jn_plan_is_published(&desired.ports[0], &slots, &revision, table));
+	assert_true(
+		jn_plan_is_published(&desired.ports[0], JN_FAMILY_V4, &slots, &revision, table));
 	desired.ports[0].no_endpoint_errno = EPERM;
-	assert_false(jn_plan_is_published(&desired.ports[0], &slots, &revision, table));
+	assert_false(
+		jn_plan_is_published(&desired.ports[0], JN_FAMILY_V4, &slots, &revision, table));
 	desired.ports[0].no_endpoint_errno = ECONNREFUSED;
 	desired.ports[0].rules.affinity_seconds = 5;
 	revision.flags = jn_plan_flags(&desired.ports[0]);
 	assert_int_equal(revision.flags, JN_REVISION_ASKS_CLIENT);
-	assert_false(jn_plan_is_published(&desired.ports[0], &slots, &revision, table));
+	assert_false(
+		jn_plan_is_published(&desired.ports[0], JN_FAMILY_V4, &slots, &revision, table));
 	revision.rules.affinity_seconds = 5;
-	assert_true(jn_plan_is_published(&desired.ports[0], &slots, &revision, table));
+	assert_true(
+		jn_plan_is_published(&desired.ports[0], JN_FAMILY_V4, &slots, &revision, table));
 	revision.flags = 0;
-	assert_false(jn_plan_is_published(&desired.ports[0], &slots, &revision, table));
+	assert_false(
+		jn_plan_is_published(&desired.ports[0], JN_FAMILY_V4, &slots, &revision, table));
 	assert_int_equal(jn_plan_slots(&desired.ports[0], ids, JN_FAMILY_V6, NULL, &slots), 0);
 	assert_int_equal(slots.count, 2);
 	free(slots.items);

@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "base/auto.h"
 
@@ -237,6 +238,67 @@ static void need_mounts(void)
 }
 
 /* Until it is refused; returns how many there are. */
+static unsigned syncs;
+
+int fsync(int fd)
+{
+	(void)fd;
+	syncs++;
+	return 0;
+}
+
+int fdatasync(int fd)
+{
+	return fsync(fd);
+}
+
+static unsigned syncs_of_commit(struct jn_store *store, uint64_t generation, bool is_soon)
+{
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+	struct jn_row row = row_of("a", generation, "{}");
+	unsigned before = syncs;
+
+	assert_int_equal((is_soon ? jn_store_commit_soon : jn_store_commit)(store, generation, &row,
+									    1, &err),
+			 0);
+	return syncs - before;
+}
+
+/* Who does not wait for the disk is there all the same, once the process is gone. */
+static void test_a_commit_that_does_not_wait(void **state)
+{
+	struct told t = { 0 };
+	struct jn_store *store = open_store(&t);
+	unsigned before;
+
+	(void)state;
+	assert_int_not_equal(syncs_of_commit(store, 1, false), 0);
+	assert_int_equal(syncs_of_commit(store, 2, true), 0);
+	assert_int_equal(syncs_of_commit(store, 3, true), 0);
+	before = syncs;
+	jn_store_tidy(store);
+	assert_int_equal(syncs, before + 1);
+	jn_store_tidy(store); /* there is nothing left */
+	assert_int_equal(syncs, before + 1);
+	assert_int_equal(syncs_of_commit(store, 4, true), 0);
+	assert_int_not_equal(syncs_of_commit(store, 5, false), 0);
+	before = syncs;
+	jn_store_tidy(store); /* that one took it along */
+	assert_int_equal(syncs, before);
+	jn_store_close(&store);
+	if (!fork()) {
+		store = open_store(&t);
+		_exit(syncs_of_commit(store, 6, true) ? 1 : 0);
+	}
+	assert_int_equal(wait(NULL) > 0, 1);
+	told_done(&t);
+	store = open_store(&t);
+	assert_int_equal(t.generation, 6);
+	assert_int_equal(t.bad_count + t.damaged_count, 0);
+	jn_store_close(&store);
+	told_done(&t);
+}
+
 static int fill_disk(struct jn_store *store, char *body, size_t size)
 {
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
@@ -419,6 +481,7 @@ int main(void)
 		CASE(test_a_big_body),
 		CASE(test_the_reader_can_stop),
 		CASE(test_marks_stay_until_declared),
+		CASE(test_a_commit_that_does_not_wait),
 		CASE(test_a_full_disk_refuses_and_recovers),
 		CASE(test_the_log_does_not_fill_the_disk),
 		CASE(test_no_room_for_the_first_file),

@@ -171,7 +171,8 @@ void jn_answer_not_found(struct jn_call *call)
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 
 	(void)jn_error_set(&err, -1, JN_ERROR_NOT_FOUND,
-			   "%s %.64s/%.64s does not exist; GET the collection shows what does",
-			   jn_kind_names(call->kind)->kind, call->namespace_, call->name);
+			   "%s %.64s%s%.64s does not exist; GET the collection shows what does",
+			   jn_kind_names(call->kind)->kind, call->namespace_,
+			   *call->namespace_ ? "/" : "", call->name);
 	jn_answer_error(call, &err);
 }

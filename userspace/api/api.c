@@ -61,14 +61,15 @@ static bool is_allowed(struct jn_call *call)
 	bool is_in_namespace = call->has_kind &&
 			       (call->has_namespace || call->verb != &jn_verb_list);
 	enum jn_role role = jn_call_role(call, is_in_namespace ? call->namespace_ : NULL);
+	bool is_named = is_in_namespace && *call->namespace_;
 
 	if (role >= wanted)
 		return true;
 	(void)jn_error_set(&err, -EACCES, JN_ERROR_FORBIDDEN,
 			   "uid %u has role %s%s%.64s%s, and this takes %s; let root add it to "
 			   "accessRules in junctord's configuration",
-			   call->uid, jn_role_name(role), is_in_namespace ? " in namespace \"" : "",
-			   is_in_namespace ? call->namespace_ : "", is_in_namespace ? "\"" : "",
+			   call->uid, jn_role_name(role), is_named ? " in namespace \"" : "",
+			   is_named ? call->namespace_ : "", is_named ? "\"" : "",
 			   jn_role_name(wanted));
 	if (wanted < JN_ROLE_WRITE) /* a refused write has its audit line anyway */
 		jn_audit(call, "refused: %s", jn_error_text(&err));

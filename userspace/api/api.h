@@ -7,6 +7,9 @@
 #ifndef JUNCTOR_API_API_H
 #define JUNCTOR_API_API_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "api/role.h"
 #include "base/error.h"
 
@@ -15,12 +18,22 @@ struct jn_engine;
 struct jn_datapath;
 struct jn_loop;
 
+/* A source beside the control socket, as /v1/status shows it and /readyz waits for it. */
+struct jn_api_source {
+	const char *name;
+	bool is_synced, was_synced; /* now; once since the start */
+	uint64_t stale_seconds;
+	const char *error; /* NULL: none; valid until the next turn of the loop */
+};
+
 struct jn_api_options {
 	struct jn_loop *loop;
 	struct jn_engine *engine;
 	struct jn_datapath *datapath; /* hooks and reason counters */
 	const char *socket_path;
 	const char *version;
+	void (*source)(void *arg, struct jn_api_source *out); /* NULL: there is none */
+	void *source_arg;
 	struct jn_access access; /* copied shallowly: rules outlive the api */
 };
 

@@ -29,6 +29,7 @@ struct apply {
 	struct jn_buffer text; /* the document, or the line that is not over yet */
 	size_t line, first;    /* counted from 0: the one being read; the one kept by ONE_LINE */
 	bool is_blank;	       /* nothing but white space in this line so far */
+	size_t indent;	       /* bytes of it that ONE_LINE did not keep */
 	struct jn_error err;   /* what is wrong with it */
 	struct jn_error forbidden; /* what this client may not do; stronger than err */
 };
@@ -182,6 +183,9 @@ static int start_lines(struct jn_call *call)
 	rc = decode_line(call, a->text.data, a->text.size);
 	a->line = now;
 	jn_buffer_clear(&a->text);
+	/* What is told of the present line counts its columns from its first byte. */
+	if (!rc)
+		jn_buffer_printf(&a->text, "%*s", (int)a->indent, "");
 	return rc;
 }
 
@@ -205,6 +209,7 @@ static int end_line(struct jn_call *call, bool is_last)
 		jn_buffer_clear(&a->text);
 	a->line++;
 	a->is_blank = true;
+	a->indent = 0;
 	return rc;
 }
 
@@ -224,8 +229,12 @@ static int take_piece(struct jn_call *call, const char *data, size_t size)
 	int rc = 0;
 
 	a->is_blank = a->is_blank && is_blank(data, size);
-	if (a->shape == SHAPE_ONE_LINE && a->is_blank)
+	if (a->shape == SHAPE_ONE_LINE && a->is_blank) {
+		a->indent += size;
+		if (a->indent > JN_MAX_OBJECT_BYTES)
+			a->indent = JN_MAX_OBJECT_BYTES;
 		return 0;
+	}
 	if (a->shape == SHAPE_ONE_LINE)
 		rc = start_lines(call);
 	if (rc)
@@ -279,7 +288,8 @@ static void write_results(struct jn_writer *w, const struct jn_write *write)
 
 		jn_write_open(w, '{');
 		jn_write_key_text(w, "kind", jn_kind_names(item->key.kind)->kind);
-		jn_write_key_text(w, "namespace", item->key.namespace_);
+		if (*item->key.namespace_)
+			jn_write_key_text(w, "namespace", item->key.namespace_);
 		jn_write_key_text(w, "name", item->key.name);
 		jn_write_key_text(w, "result", jn_result_name(item->result));
 		jn_write_close(w, '}');
@@ -306,11 +316,12 @@ static void audit(const struct jn_call *call, const struct jn_write *write)
 {
 	const struct jn_write_item *item = write->items.items;
 	const char *mode = write->is_dry_run ? "dry run, " : "";
+	char name[JN_KEY_TEXT_BYTES];
 
 	if (write->items.count == 1)
-		jn_audit(call, "%s%s %s/%s %s, generation %llu", mode,
-			 jn_kind_names(item->key.kind)->kind, item->key.namespace_, item->key.name,
-			 jn_result_name(item->result), (unsigned long long)write->generation);
+		jn_audit(call, "%s%s %s, generation %llu", mode,
+			 jn_object_key_text(&item->key, name), jn_result_name(item->result),
+			 (unsigned long long)write->generation);
 	else
 		jn_audit(call, "%s%zu objects, generation %llu", mode, write->items.count,
 			 (unsigned long long)write->generation);

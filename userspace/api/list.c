@@ -60,7 +60,7 @@ static void write_start(const struct jn_call *call, struct listing *listing)
 	(void)snprintf(version, sizeof(version), "%llu", (unsigned long long)listing->generation);
 	jn_write_open(w, '{');
 	jn_write_key_text(w, "kind", jn_kind_names(call->kind)->list);
-	jn_write_key_text(w, "apiVersion", JN_API_VERSION);
+	jn_write_key_text(w, "apiVersion", jn_kind_names(call->kind)->api_version);
 	jn_write_key(w, "metadata");
 	jn_write_open(w, '{');
 	jn_write_key_text(w, "resourceVersion", version);

@@ -13,13 +13,9 @@
 /* False: no object can have such a name. */
 static bool key_of(const struct jn_call *call, struct jn_object_key *out)
 {
-	size_t namespace_size = strlen(call->namespace_), size = strlen(call->name);
-
-	*out = (struct jn_object_key){ .kind = call->kind };
-	if (namespace_size > JN_MAX_NAME || size > JN_MAX_NAME)
+	if (strlen(call->namespace_) > JN_MAX_NAME || strlen(call->name) > JN_MAX_LONG_NAME)
 		return false;
-	memcpy(out->namespace_, call->namespace_, namespace_size);
-	memcpy(out->name, call->name, size);
+	*out = jn_object_key_of(call->kind, call->namespace_, call->name);
 	return true;
 }
 
@@ -61,13 +57,13 @@ static void on_written(void *arg, const struct jn_write *write, struct jn_error 
 {
 	const struct jn_write_item *item = &write->items.items[0];
 	struct jn_call *call = arg;
+	char name[JN_KEY_TEXT_BYTES];
 
 	if (jn_error_is_set(err)) {
 		jn_answer_error(call, err);
 	} else {
-		jn_audit(call, "%s %s/%s %s, generation %llu", jn_kind_names(item->key.kind)->kind,
-			 item->key.namespace_, item->key.name, jn_result_name(item->result),
-			 (unsigned long long)write->generation);
+		jn_audit(call, "%s %s, generation %llu", jn_object_key_text(&item->key, name),
+			 jn_result_name(item->result), (unsigned long long)write->generation);
 		answer_written(call, write);
 	}
 	jn_call_unref(call);

@@ -9,11 +9,14 @@
 #include "base/auto.h"
 #include "base/spelling.h"
 
-#define OBJECTS "/apis/" JN_API_VERSION "/"
 #define MAX_WORDS 5 /* namespaces/{ns}/{kinds}/{name}, and one too many */
 
-#define KINDS "{localservices,trafficpolicies}"
-#define OBJECT_PATHS OBJECTS "[namespaces/{namespace}/]" KINDS "[/{name}]"
+#define KINDS "there are localservices, trafficpolicies, services, endpointslices and nodes"
+#define IN_NAMESPACE "[namespaces/{namespace}/]"
+#define OBJECT_PATHS                                                                               \
+	"/apis/" JN_API_VERSION "/" IN_NAMESPACE "{localservices,trafficpolicies}[/{name}], "      \
+	"/api/v1/" IN_NAMESPACE "services[/{name}], /api/v1/nodes[/{name}], "                      \
+	"/apis/discovery.k8s.io/v1/" IN_NAMESPACE "endpointslices[/{name}]"
 
 struct method {
 	const char *name;
@@ -37,13 +40,13 @@ static const struct path paths[] = {
 };
 
 static const struct path collection = {
-	OBJECTS KINDS,
+	"a collection",
 	{ { "GET", &jn_verb_list }, { "POST", &jn_verb_create } },
 	"GET, HEAD, POST",
 };
 
 static const struct path one_object = {
-	OBJECTS KINDS "/{name}",
+	"an object",
 	{ { "GET", &jn_verb_get }, { "PUT", &jn_verb_replace }, { "DELETE", &jn_verb_delete } },
 	"GET, HEAD, PUT, DELETE",
 };
@@ -53,14 +56,20 @@ static const struct path one_object = {
 /* curl --unix-socket S http://v1/status asks host "v1" for "/status". */
 static bool is_path_word(const char *host)
 {
-	static const char *const words[] = { "v1",    "apis",	"metrics",   "healthz",
-					     "livez", "readyz", "namespaces" };
+	static const char *const words[] = { "v1",	"api",	 "apis",   "metrics",
+					     "healthz", "livez", "readyz", "namespaces" };
 
 	for (size_t i = 0; host && i < JN_COUNT(words); i++) {
 		if (!strcmp(words[i], host))
 			return true;
 	}
 	return false;
+}
+
+/* Kubernetes' first group has a tree of its own. */
+static const char *prefix_of(enum jn_kind kind)
+{
+	return strchr(jn_kind_names(kind)->api_version, '/') ? "/apis/" : "/api/";
 }
 
 static int no_such_path(const struct jn_call *call, struct jn_error *err)
@@ -86,10 +95,19 @@ static int no_such_path(const struct jn_call *call, struct jn_error *err)
 			    call->path);
 }
 
+/* A kind that is not there, or not at such a path. */
 static int no_such_kind(const struct jn_call *call, const char *plural, struct jn_error *err)
 {
+	enum jn_kind kind;
+
 	const char *names[JN_KIND_MAX], *nearest;
 
+	if (!jn_kind_by_plural(plural, &kind))
+		return jn_error_set(err, -ENOENT, JN_ERROR_NOT_FOUND,
+				    "there is no path %.200s; those of %s begin with %s%s/%s",
+				    call->path, plural, prefix_of(kind),
+				    jn_kind_names(kind)->api_version,
+				    jn_kind_names(kind)->has_no_namespace ? "" : IN_NAMESPACE);
 	for (unsigned i = 0; i < JN_KIND_MAX; i++)
 		names[i] = jn_kind_names((enum jn_kind)i)->plural;
 	nearest = jn_spelling_nearest(plural, names, JN_KIND_MAX);
@@ -97,8 +115,7 @@ static int no_such_kind(const struct jn_call *call, const char *plural, struct j
 			    "there is no path %.200s, because there are no objects \"%.64s\"; "
 			    "%s%s%s",
 			    call->path, plural, nearest ? "did you mean " : "",
-			    nearest ? nearest : "there are localservices and trafficpolicies",
-			    nearest ? "?" : "");
+			    nearest ? nearest : KINDS, nearest ? "?" : "");
 }
 
 /* --- what is ----------------------------------------------------------------------------------- */
@@ -119,7 +136,7 @@ static int take_method(struct jn_call *call, const struct path *path, struct jn_
 			    path->path, call->method, path->allow);
 }
 
-/* Cut the path behind OBJECTS into words; 0 where one is empty or there are too many. */
+/* Cut a path into words; 0 where one is empty or there are too many. */
 static unsigned cut(char *text, const char *words[MAX_WORDS])
 {
 	unsigned count = 0;
@@ -137,10 +154,41 @@ static unsigned cut(char *text, const char *words[MAX_WORDS])
 	return count;
 }
 
-static int route_objects(struct jn_call *call, struct jn_error *err, const char **allow)
+/* How long the part of the path is that names a group and a version of which we have kinds; or 0. */
+static size_t group_size(const char *path)
+{
+	for (unsigned i = 0; i < JN_KIND_MAX; i++) {
+		const char *prefix = prefix_of((enum jn_kind)i);
+		const char *version = jn_kind_names((enum jn_kind)i)->api_version;
+		size_t size = strlen(prefix);
+
+		if (strncmp(path, prefix, size) != 0 ||
+		    strncmp(path + size, version, strlen(version)) != 0)
+			continue;
+		size += strlen(version);
+		if (path[size] == '/')
+			return size + 1;
+	}
+	return 0;
+}
+
+/* Is the path, up to its words, that of this kind? */
+static bool is_path_of(const struct jn_call *call, enum jn_kind kind)
+{
+	const struct jn_kind_names *names = jn_kind_names(kind);
+	const char *prefix = prefix_of(kind), *path = call->path;
+
+	return !strncmp(path, prefix, strlen(prefix)) &&
+	       !strncmp(path + strlen(prefix), names->api_version, strlen(names->api_version)) &&
+	       path[strlen(prefix) + strlen(names->api_version)] == '/' &&
+	       !(names->has_no_namespace && call->has_namespace);
+}
+
+static int route_objects(struct jn_call *call, size_t group, struct jn_error *err,
+			 const char **allow)
 {
 	const char *all[MAX_WORDS], **words = all;
-	unsigned count = cut(call->words + strlen(OBJECTS), all);
+	unsigned count = cut(call->words + group, all);
 
 	call->namespace_ = JN_DEFAULT_NAMESPACE;
 	if (count > 2 && !strcmp(words[0], "namespaces")) {
@@ -151,20 +199,22 @@ static int route_objects(struct jn_call *call, struct jn_error *err, const char 
 	}
 	if (!count || count > 2)
 		return no_such_path(call, err);
-	if (jn_kind_by_plural(words[0], &call->kind))
+	if (jn_kind_by_plural(words[0], &call->kind) || !is_path_of(call, call->kind))
 		return no_such_kind(call, words[0], err);
 	call->has_kind = true;
+	if (jn_kind_names(call->kind)->has_no_namespace)
+		call->namespace_ = "";
 	call->name = count == 2 ? words[1] : NULL;
 	return take_method(call, call->name ? &one_object : &collection, err, allow);
 }
 
 int jn_call_route(struct jn_call *call, struct jn_error *err, const char **allow)
 {
+	size_t group = group_size(call->path);
+
 	for (size_t i = 0; i < JN_COUNT(paths); i++) {
 		if (!strcmp(paths[i].path, call->path))
 			return take_method(call, &paths[i], err, allow);
 	}
-	if (!strncmp(call->path, OBJECTS, strlen(OBJECTS)))
-		return route_objects(call, err, allow);
-	return no_such_path(call, err);
+	return group ? route_objects(call, group, err, allow) : no_such_path(call, err);
 }

@@ -12,16 +12,35 @@ static bool is_synced(const struct jn_engine *engine)
 	return jn_engine_installed(engine) == jn_engine_generation(engine);
 }
 
-/* The only source yet: the control socket itself, which is read back before it is opened. */
-static void write_sources(struct jn_writer *w)
+static void write_source(struct jn_writer *w, const struct jn_api_source *source)
 {
+	jn_write_open(w, '{');
+	jn_write_key_text(w, "name", source->name);
+	jn_write_key_bool(w, "synced", source->is_synced);
+	jn_write_key_unsigned(w, "stalenessSeconds", source->stale_seconds);
+	if (source->error)
+		jn_write_key_text(w, "error", source->error);
+	jn_write_close(w, '}');
+}
+
+/* False: there is no other source than the control socket, which is read back before it is opened. */
+static bool read_source(const struct jn_api *api, struct jn_api_source *out)
+{
+	if (api->options.source)
+		api->options.source(api->options.source_arg, out);
+	return api->options.source != NULL;
+}
+
+static void write_sources(struct jn_writer *w, const struct jn_api *api)
+{
+	static const struct jn_api_source own = { .name = "api", .is_synced = true };
+	struct jn_api_source other;
+
 	jn_write_key(w, "sources");
 	jn_write_open(w, '[');
-	jn_write_open(w, '{');
-	jn_write_key_text(w, "name", "api");
-	jn_write_key_bool(w, "synced", true);
-	jn_write_key_unsigned(w, "stalenessSeconds", 0);
-	jn_write_close(w, '}');
+	write_source(w, &own);
+	if (read_source(api, &other))
+		write_source(w, &other);
 	jn_write_close(w, ']');
 }
 
@@ -89,7 +108,7 @@ static void begin_status(struct jn_call *call)
 	jn_write_key_unsigned(&w, "generation", jn_engine_generation(engine));
 	jn_write_key_unsigned(&w, "installedGeneration", jn_engine_installed(engine));
 	jn_write_key_bool(&w, "synced", is_synced(engine));
-	write_sources(&w);
+	write_sources(&w, api);
 	write_limits(&w, api);
 	write_hooks(&w, api->options.datapath);
 	write_degraded(&w, engine);
@@ -117,6 +136,7 @@ static bool are_hooks_attached(struct jn_datapath *datapath)
 static void begin_ready(struct jn_call *call)
 {
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+	struct jn_api_source source;
 
 	if (!is_synced(call->api->options.engine))
 		(void)jn_error_set(&err, -1, JN_ERROR_UNAVAILABLE,
@@ -128,6 +148,10 @@ static void begin_ready(struct jn_call *call)
 		(void)jn_error_set(&err, -1, JN_ERROR_UNAVAILABLE,
 				   "a hook is not attached; see hooks in /v1/status, and restart "
 				   "junctord to attach it again");
+	else if (read_source(call->api, &source) && !source.was_synced)
+		(void)jn_error_set(&err, -1, JN_ERROR_UNAVAILABLE,
+				   "the %s source has not been read yet; see sources in /v1/status",
+				   source.name);
 	if (jn_error_is_set(&err))
 		jn_answer_error(call, &err);
 	else

@@ -15,6 +15,7 @@
 #include "cli/text.h"
 #include "cli/view.h"
 #include "proto/object.h"
+#include "proto/yaml.h"
 
 #define PIECE_BYTES 65536
 
@@ -45,8 +46,8 @@ static int read_file(const char *path, struct jn_buffer *out)
 	if (!rc)
 		rc = read_all(is_stdin ? STDIN_FILENO : fd, out);
 	if (rc) {
-		jn_text_say("%s cannot be read (%s); give a file with JSON, or - for standard "
-			    "input",
+		jn_text_say("%s cannot be read (%s); give a file with JSON or YAML, or - for "
+			    "standard input",
 			    is_stdin ? "standard input" : path, strerror(-rc));
 		return JN_EXIT_FAILED;
 	}
@@ -57,11 +58,53 @@ static int read_file(const char *path, struct jn_buffer *out)
 	return JN_EXIT_REJECTED;
 }
 
+static bool ends_with(const char *name, const char *suffix)
+{
+	size_t size = strlen(name), suffix_size = strlen(suffix);
+
+	return size > suffix_size && !strcmp(name + size - suffix_size, suffix);
+}
+
+/* By its name; where that says nothing, JSON begins with a bracket. */
+static bool is_yaml(const char *path, const struct jn_buffer *text)
+{
+	size_t at = 0;
+
+	if (ends_with(path, ".yaml") || ends_with(path, ".yml"))
+		return true;
+	if (ends_with(path, ".json"))
+		return false;
+	while (at < text->size && memchr(" \t\r\n", text->data[at], 4))
+		at++;
+	return at < text->size && text->data[at] != '{' && text->data[at] != '[';
+}
+
+/* YAML documents become JSON lines, each on the line on which it begins. */
+static int convert(const char *path, struct jn_buffer *text)
+{
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+	JN_AUTO(jn_yaml_done) struct jn_yaml yaml = { 0 };
+	int rc = jn_yaml_read(text->data, text->size, &yaml, &err);
+
+	if (rc == -ENOMEM)
+		jn_text_say("out of memory for the file; free some, or split it");
+	else if (rc)
+		jn_text_say("%s: %s", path, jn_error_text(&err));
+	if (rc)
+		return rc == -ENOMEM ? JN_EXIT_FAILED : JN_EXIT_REJECTED;
+	jn_buffer_done(text);
+	*text = yaml.json;
+	yaml.json = (struct jn_buffer){ 0 };
+	return JN_EXIT_OK;
+}
+
 /* The text as junctord wants it: documents in a row become JSON lines. */
-static int prepare(struct jn_buffer *text)
+static int prepare(const char *path, struct jn_buffer *text)
 {
 	struct jn_buffer lines = { 0 };
 
+	if (is_yaml(path, text))
+		return convert(path, text);
 	if (!jn_documents_are_long(text->data, text->size))
 		return JN_EXIT_OK;
 	jn_documents_to_lines(text->data, text->size, &lines);
@@ -82,9 +125,9 @@ static void add_results(struct jn_buffer *out, const struct jn_json *results)
 		const char *name = jn_json_text(jn_json_get(one, "name"));
 		const char *result = jn_json_text(jn_json_get(one, "result"));
 
-		if (!kind || !namespace_ || !name || !result)
+		if (!kind || !name || !result)
 			continue; /* not from this junctord */
-		jn_view_add_reference(out, kind, namespace_, name);
+		jn_view_add_reference(out, kind, namespace_ ? namespace_ : "", name);
 		jn_buffer_printf(out, " %s\n", result);
 	}
 }
@@ -101,7 +144,7 @@ int jn_cli_apply(const struct jn_command *command)
 	int code = read_file(command->file, &text);
 
 	if (!code)
-		code = prepare(&text);
+		code = prepare(command->file, &text);
 	if (!code)
 		code = jn_ask_open(command, &client);
 	if (code)

@@ -179,41 +179,82 @@ static void add_step(struct jn_buffer *out, const char *text)
 	}
 }
 
-void jn_ask_add_path(struct jn_buffer *out, enum jn_noun noun, const char *namespace_,
+const enum jn_kind *jn_ask_kinds(enum jn_noun noun)
+{
+	static const enum jn_kind kinds[JN_NOUN_MAX][JN_KINDS_OF_NOUN] = {
+		[JN_NOUN_SERVICE] = { JN_KIND_LOCAL_SERVICE, JN_KIND_SERVICE },
+		[JN_NOUN_BACKEND] = { JN_KIND_LOCAL_SERVICE, JN_KIND_SERVICE },
+		[JN_NOUN_POLICY] = { JN_KIND_TRAFFIC_POLICY, JN_KIND_MAX },
+		[JN_NOUN_SLICE] = { JN_KIND_ENDPOINT_SLICE, JN_KIND_MAX },
+		[JN_NOUN_NODE] = { JN_KIND_NODE, JN_KIND_MAX },
+	};
+
+	return kinds[noun];
+}
+
+void jn_ask_add_path(struct jn_buffer *out, enum jn_kind kind, const char *namespace_,
 		     const char *name)
 {
-	enum jn_kind kind = noun == JN_NOUN_POLICY ? JN_KIND_TRAFFIC_POLICY : JN_KIND_LOCAL_SERVICE;
+	const struct jn_kind_names *names = jn_kind_names(kind);
 
-	jn_buffer_add_text(out, "/apis/" JN_API_VERSION);
-	if (namespace_) {
+	jn_buffer_printf(out, "%s/%s", strchr(names->api_version, '/') ? "/apis" : "/api",
+			 names->api_version);
+	if (namespace_ && !names->has_no_namespace) {
 		jn_buffer_add_text(out, "/namespaces");
 		add_step(out, namespace_);
 	}
-	add_step(out, jn_kind_names(kind)->plural);
+	add_step(out, names->plural);
 	if (name)
 		add_step(out, name);
 }
 
-int jn_ask_for_object(struct jn_client *client, const struct jn_command *command,
-		      const char *method, struct jn_answer *out)
+int jn_ask_for_list(struct jn_client *client, enum jn_kind kind, const char *namespace_,
+		    struct jn_answer *out)
 {
-	JN_AUTO(jn_answer_done) struct jn_answer answer = { 0 };
 	JN_AUTO(jn_buffer_done) struct jn_buffer path = { 0 };
-	struct jn_request request = { .method = method, .timeout_ms = JN_PATIENCE_MS };
-	enum jn_noun noun = command->noun == JN_NOUN_BACKEND ? JN_NOUN_SERVICE : command->noun;
-	int code;
+	struct jn_request request = { .method = "GET", .timeout_ms = JN_PATIENCE_MS };
 
-	jn_ask_add_path(&path, noun, jn_ask_namespace(command), command->name);
+	jn_ask_add_path(&path, kind, namespace_, NULL);
 	request.target = jn_buffer_text(&path);
-	code = jn_buffer_failed(&path) ? out_of_memory() : exchange(client, &request, &answer);
-	if (code)
-		return code;
-	if (answer.status == 404) {
+	return jn_buffer_failed(&path) ? out_of_memory() : jn_ask(client, &request, out);
+}
+
+static int not_found(const struct jn_command *command)
+{
+	enum jn_noun noun = command->noun == JN_NOUN_BACKEND ? JN_NOUN_SERVICE : command->noun;
+
+	if (noun == JN_NOUN_NODE)
+		jn_text_say("there is no node \"%s\"; `junctor get nodes` shows what there is",
+			    command->name);
+	else
 		jn_text_say("there is no %s \"%s\" in namespace \"%s\"; `junctor get %s` shows "
 			    "what there is",
 			    jn_noun_one(noun), command->name, jn_ask_namespace(command),
 			    jn_noun_many(noun));
-		return JN_EXIT_NOT_FOUND;
+	return JN_EXIT_NOT_FOUND;
+}
+
+int jn_ask_for_object(struct jn_client *client, const struct jn_command *command,
+		      const char *method, enum jn_kind *kind, struct jn_answer *out)
+{
+	const enum jn_kind *kinds = jn_ask_kinds(command->noun);
+
+	for (unsigned i = 0; i < JN_KINDS_OF_NOUN && kinds[i] != JN_KIND_MAX; i++) {
+		JN_AUTO(jn_answer_done) struct jn_answer answer = { 0 };
+		JN_AUTO(jn_buffer_done) struct jn_buffer path = { 0 };
+		struct jn_request request = { .method = method, .timeout_ms = JN_PATIENCE_MS };
+		int code;
+
+		jn_ask_add_path(&path, kinds[i], jn_ask_namespace(command), command->name);
+		request.target = jn_buffer_text(&path);
+		code = jn_buffer_failed(&path) ? out_of_memory()
+					       : exchange(client, &request, &answer);
+		if (code)
+			return code;
+		if (kind)
+			*kind = kinds[i];
+		if (answer.status != 404)
+			return settle(&answer, out);
 	}
-	return settle(&answer, out);
+	return not_found(command);
 }

@@ -43,7 +43,7 @@ static const struct {
 	const char *value; /* NULL: takes none */
 	const char *help;
 } flags[] = {
-	[FLAG_FILE] = { "filename", 'f', "FILE|-", "JSON: an object, a List, or several objects" },
+	[FLAG_FILE] = { "filename", 'f', "FILE|-", "JSON or YAML: an object, a List, or several" },
 	[FLAG_GENERATION] = { "generation", 0, "N", "the generation (all that is declared now)" },
 	[FLAG_TIMEOUT] = { "timeout", 0, "S", "seconds to wait (30)" },
 	[FLAG_PIN_DIR] = { "pin-dir", 0, "DIR", "folder of the kernel tables (junctord's)" },
@@ -63,6 +63,8 @@ static const struct {
 	[JN_NOUN_SERVICE] = { "service", "services" },
 	[JN_NOUN_BACKEND] = { "backend", "backends" },
 	[JN_NOUN_POLICY] = { "policy", "policies" },
+	[JN_NOUN_SLICE] = { "endpointslice", "endpointslices" },
+	[JN_NOUN_NODE] = { "node", "nodes" },
 };
 _Static_assert(JN_COUNT(nouns) == JN_NOUN_MAX, "every kind needs its names");
 
@@ -87,7 +89,7 @@ struct jn_cli_verb {
 
 static const struct jn_cli_verb verbs[] = {
 	{ .name = "get",
-	  .nouns = BIT(JN_NOUN_SERVICE) | BIT(JN_NOUN_BACKEND) | BIT(JN_NOUN_POLICY),
+	  .nouns = BIT(JN_NOUN_MAX) - 1,
 	  .object = NEED_OPTIONAL,
 	  .flags = BIT(FLAG_NAMESPACE),
 	  .outputs = BIT(JN_OUTPUT_JSON) | BIT(JN_OUTPUT_NAME),
@@ -105,7 +107,7 @@ static const struct jn_cli_verb verbs[] = {
 	  .run = jn_cli_apply,
 	  .help = "declare objects, all or none; returns when the kernel serves them" },
 	{ .name = "delete",
-	  .nouns = BIT(JN_NOUN_SERVICE) | BIT(JN_NOUN_POLICY),
+	  .nouns = (BIT(JN_NOUN_MAX) - 1) & ~BIT(JN_NOUN_BACKEND),
 	  .object = NEED_REQUIRED,
 	  .flags = BIT(FLAG_NAMESPACE),
 	  .run = jn_cli_delete,

@@ -11,7 +11,14 @@
 #include "base/buffer.h"
 #include "base/error.h"
 
-enum jn_noun { JN_NOUN_SERVICE, JN_NOUN_BACKEND, JN_NOUN_POLICY, JN_NOUN_MAX };
+enum jn_noun {
+	JN_NOUN_SERVICE, /* of either kind */
+	JN_NOUN_BACKEND,
+	JN_NOUN_POLICY,
+	JN_NOUN_SLICE,
+	JN_NOUN_NODE,
+	JN_NOUN_MAX
+};
 
 enum jn_output { JN_OUTPUT_TABLE, JN_OUTPUT_JSON, JN_OUTPUT_NAME, JN_OUTPUT_MAX };
 

@@ -9,6 +9,7 @@
 #include "cli/ask.h"
 #include "cli/columns.h"
 #include "cli/items.h"
+#include "cli/rows.h"
 #include "cli/text.h"
 #include "cli/view.h"
 
@@ -39,7 +40,7 @@ static void add_pairs(struct jn_buffer *out, const char *name, const struct jn_j
 static void add_identity(struct jn_buffer *out, const struct jn_json *service)
 {
 	const struct jn_json *metadata = jn_json_get(service, "metadata");
-	const struct jn_json *addresses = jn_json_get(jn_json_get(service, "spec"), "addresses");
+	const struct jn_json *addresses = jn_view_addresses(service);
 
 	add_field(out, "Name:", jn_view_name(service));
 	add_field(out, "Namespace:", jn_view_namespace(service));
@@ -73,39 +74,39 @@ static void add_ports(struct jn_buffer *out, const struct jn_json *service)
 		jn_columns_add(&columns, jn_json_text(jn_json_get(port, "name")));
 		add_number(&columns, jn_json_get(port, "port"));
 		jn_columns_add(&columns, jn_json_text(jn_json_get(port, "protocol")));
-		add_number(&columns, jn_json_get(port, "targetPort"));
+		if (jn_json_get(port, "targetPort"))
+			add_number(&columns, jn_json_get(port, "targetPort"));
+		else
+			jn_columns_add(&columns, "by endpoint"); /* its slices say */
 	}
 	jn_buffer_add_text(out, "Ports:\n");
 	jn_columns_write(&columns, "  ", out);
 }
 
-static void add_backends(struct jn_buffer *out, const struct jn_json *service)
+/* holders: the service itself, or slices among which are its own. */
+static int add_backends(struct jn_buffer *out, const struct jn_json *service,
+			const struct jn_answer *holders)
 {
-	static const char *const heads[] = { "ADDRESS", "PORTS", "WEIGHT", "STATE", NULL };
-	const struct jn_json *backends = jn_json_get(jn_json_get(service, "spec"), "backends");
 	JN_AUTO(jn_columns_done) struct jn_columns columns;
+	struct jn_rows rows = { .service = jn_view_name(service),
+				.is_short = true,
+				.columns = &columns };
+	size_t heads;
+	int code;
 
-	jn_columns_init(&columns, heads);
-	for (size_t i = 0; i < jn_json_count(backends); i++) {
-		const struct jn_json *backend = jn_json_at(backends, i);
-
-		jn_view_add_backend_address(&columns.cell, backend);
-		jn_columns_take(&columns);
-		jn_view_add_backend_ports(&columns.cell, service, backend);
-		jn_columns_take(&columns);
-		jn_buffer_printf(&columns.cell, "%u", jn_view_backend_weight(backend));
-		jn_columns_take(&columns);
-		jn_view_add_backend_state(&columns.cell, service, i);
-		jn_columns_take(&columns);
-	}
-	if (!jn_json_count(backends)) {
+	jn_columns_init(&columns, jn_rows_heads(JN_NOUN_BACKEND) + 2);
+	heads = columns.cells.size;
+	code = jn_items_each(holders->body.data, holders->body.size, jn_rows_table(JN_NOUN_BACKEND),
+			     &rows);
+	if (columns.cells.size == heads) {
 		add_field(out, "Backends:", "none");
-		return;
+		return code;
 	}
 	jn_buffer_add_text(out, "Backends:    ");
 	jn_view_add_ready(out, service);
 	jn_buffer_add_text(out, " ready\n");
 	jn_columns_write(&columns, "  ", out);
+	return code;
 }
 
 /* Policies of one service while a list of all is walked. */
@@ -120,8 +121,10 @@ static void take_policy(void *arg, const struct jn_json *policy)
 	struct governors *g = arg;
 	const struct jn_json *spec = jn_json_get(policy, "spec");
 	const char *port = jn_json_text(jn_json_get(jn_json_get(spec, "targetRef"), "port"));
+	const char *kind = jn_json_text(jn_json_get(g->service, "kind"));
 
-	if (strcmp(jn_view_text(spec, "targetRef", "name"), jn_view_name(g->service)) != 0)
+	if (strcmp(jn_view_text(spec, "targetRef", "name"), jn_view_name(g->service)) != 0 ||
+	    strcmp(jn_view_text(spec, "targetRef", "kind"), kind ? kind : "") != 0)
 		return;
 	g->has_some = true;
 	jn_columns_add(&g->columns, jn_view_name(policy));
@@ -152,15 +155,16 @@ static int add_policies(struct jn_buffer *out, const struct jn_json *service,
 	return code;
 }
 
-static int ask_for_policies(struct jn_client *client, const struct jn_command *command,
-			    struct jn_answer *out)
+/* Where the backends of this service stand: in itself, or in the slices of its namespace. */
+static int ask_for_backends(struct jn_client *client, const struct jn_command *command,
+			    enum jn_kind kind, struct jn_answer *service, struct jn_answer *out)
 {
-	JN_AUTO(jn_buffer_done) struct jn_buffer path = { 0 };
-	struct jn_request request = { .method = "GET", .timeout_ms = JN_PATIENCE_MS };
-
-	jn_ask_add_path(&path, JN_NOUN_POLICY, jn_ask_namespace(command), NULL);
-	request.target = jn_buffer_text(&path);
-	return jn_ask(client, &request, out);
+	if (kind == JN_KIND_SERVICE)
+		return jn_ask_for_list(client, JN_KIND_ENDPOINT_SLICE, jn_ask_namespace(command),
+				       out);
+	*out = *service;
+	*service = (struct jn_answer){ 0 };
+	return JN_EXIT_OK;
 }
 
 int jn_cli_describe(const struct jn_command *command)
@@ -168,21 +172,27 @@ int jn_cli_describe(const struct jn_command *command)
 	JN_AUTO(jn_client_close) struct jn_client *client = NULL;
 	JN_AUTO(jn_answer_done) struct jn_answer answer = { 0 };
 	JN_AUTO(jn_answer_done) struct jn_answer policies = { 0 };
+	JN_AUTO(jn_answer_done) struct jn_answer backends = { 0 };
 	JN_AUTO(jn_json_free) struct jn_json *service = NULL;
 	JN_AUTO(jn_buffer_done) struct jn_buffer text = { 0 };
+	enum jn_kind kind = JN_KIND_MAX;
 	int code = jn_ask_open(command, &client);
 
 	if (!code)
-		code = jn_ask_for_object(client, command, "GET", &answer);
+		code = jn_ask_for_object(client, command, "GET", &kind, &answer);
 	if (!code)
 		code = jn_ask_read(answer.body.data, answer.body.size, &service);
 	if (!code)
-		code = ask_for_policies(client, command, &policies);
+		code = jn_ask_for_list(client, JN_KIND_TRAFFIC_POLICY, jn_ask_namespace(command),
+				       &policies);
+	if (!code)
+		code = ask_for_backends(client, command, kind, &answer, &backends);
 	if (code)
 		return code;
 	add_identity(&text, service);
 	add_ports(&text, service);
 	code = add_policies(&text, service, &policies);
-	add_backends(&text, service);
+	if (!code)
+		code = add_backends(&text, service, &backends);
 	return code ? code : jn_text_put(&text);
 }

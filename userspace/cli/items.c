@@ -88,3 +88,15 @@ int jn_items_each(const char *text, size_t size, jn_item_fn fn, void *arg)
 	}
 	return code;
 }
+
+void jn_items_text(const char *text, size_t text_size, const char **out, size_t *size)
+{
+	size_t from = find_list(text, text_size), at = from;
+
+	*out = text + from;
+	while (from && at < text_size && text[at] != ']') {
+		at = end_of_value(text, at, text_size);
+		at += at < text_size && text[at] == ',';
+	}
+	*size = at - from;
+}

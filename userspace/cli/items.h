@@ -18,4 +18,7 @@ typedef void (*jn_item_fn)(void *arg, const struct jn_json *object);
  */
 int jn_items_each(const char *text, size_t size, jn_item_fn fn, void *arg);
 
+/* What stands between the brackets of a List: *out and *size; nothing where it is none. */
+void jn_items_text(const char *text, size_t text_size, const char **out, size_t *size);
+
 #endif

@@ -25,6 +25,47 @@ static void add_generation(struct jn_buffer *out, const struct jn_json *status)
 			 jn_json_bool(jn_json_get(status, "synced")) ? "in sync" : "not in sync");
 }
 
+static bool has_error(const struct jn_json *source)
+{
+	return jn_json_get(source, "error") != NULL;
+}
+
+static size_t count_errors(const struct jn_json *sources)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < jn_json_count(sources); i++)
+		count += has_error(jn_json_at(sources, i));
+	return count;
+}
+
+static void add_sources(struct jn_buffer *out, const struct jn_json *sources)
+{
+	jn_buffer_add_text(out, "Sources:     ");
+	for (size_t i = 0; i < jn_json_count(sources); i++) {
+		const struct jn_json *source = jn_json_at(sources, i);
+		bool is_synced = jn_json_bool(jn_json_get(source, "synced"));
+
+		jn_buffer_add_text(out, i ? ", " : "");
+		jn_text_add_visible(out, text_of(jn_json_get(source, "name")));
+		jn_buffer_add_text(out, is_synced ? " in sync" : " NOT in sync");
+		if (!is_synced)
+			jn_buffer_printf(out, " for %lld s",
+					 (long long)jn_json_integer(jn_json_get(source, "stalenessS"
+											"econds")));
+	}
+	jn_buffer_add_text(out, "\n");
+	for (size_t i = 0; i < jn_json_count(sources); i++) {
+		if (!has_error(jn_json_at(sources, i)))
+			continue;
+		jn_buffer_add_text(out, "  - ");
+		jn_text_add_visible(out, text_of(jn_json_get(jn_json_at(sources, i), "name")));
+		jn_buffer_add_text(out, ": ");
+		jn_text_add_visible(out, text_of(jn_json_get(jn_json_at(sources, i), "error")));
+		jn_buffer_add_text(out, "\n");
+	}
+}
+
 static bool is_attached(const struct jn_json *hook)
 {
 	return jn_json_bool(jn_json_get(hook, "attached"));
@@ -101,6 +142,7 @@ static void add_status(struct jn_buffer *out, const struct jn_json *status)
 	jn_text_add_visible(out, text_of(jn_json_get(status, "version")));
 	jn_buffer_add_text(out, "\n");
 	add_generation(out, status);
+	add_sources(out, jn_json_get(status, "sources"));
 	add_hooks(out, jn_json_get(status, "hooks"));
 	add_degraded(out, jn_json_get(status, "degraded"));
 	jn_buffer_add_text(out, "\n");
@@ -132,6 +174,7 @@ int jn_cli_status(const struct jn_command *command)
 	code = jn_text_put(&text);
 	hooks = jn_json_get(status, "hooks");
 	if (jn_json_count(jn_json_get(status, "degraded")) ||
+	    count_errors(jn_json_get(status, "sources")) ||
 	    count_attached(hooks) < jn_json_count(hooks))
 		code = code ? code : JN_EXIT_DEGRADED;
 	return code;

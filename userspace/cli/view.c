@@ -50,9 +50,20 @@ const char *jn_view_status(const struct jn_json *object)
 
 /* --- services ---------------------------------------------------------------------------------- */
 
+bool jn_view_is(const struct jn_json *object, enum jn_kind kind)
+{
+	return !strcmp(or_empty(jn_json_text(jn_json_get(object, "kind"))),
+		       jn_kind_names(kind)->kind);
+}
+
+const struct jn_json *jn_view_addresses(const struct jn_json *service)
+{
+	return spec_of(service, jn_view_is(service, JN_KIND_SERVICE) ? "clusterIPs" : "addresses");
+}
+
 void jn_view_add_addresses(struct jn_buffer *out, const struct jn_json *service)
 {
-	const struct jn_json *addresses = spec_of(service, "addresses");
+	const struct jn_json *addresses = jn_view_addresses(service);
 
 	for (size_t i = 0; i < jn_json_count(addresses); i++)
 		jn_buffer_printf(out, "%s%s", i ? "," : "",
@@ -79,10 +90,13 @@ void jn_view_add_ports(struct jn_buffer *out, const struct jn_json *service)
 
 void jn_view_add_ready(struct jn_buffer *out, const struct jn_json *service)
 {
+	static const char *const others[] = { "notReady", "terminating", "noNewConnections" };
 	const struct jn_json *counts = jn_json_get(jn_json_get(service, "status"), "backends");
+	long long ready = jn_json_integer(jn_json_get(counts, "ready")), all = ready;
 
-	jn_buffer_printf(out, "%lld/%zu", (long long)jn_json_integer(jn_json_get(counts, "ready")),
-			 jn_json_count(spec_of(service, "backends")));
+	for (size_t i = 0; i < JN_COUNT(others); i++)
+		all += jn_json_integer(jn_json_get(counts, others[i]));
+	jn_buffer_printf(out, "%lld/%lld", ready, all);
 }
 
 /* --- backends ---------------------------------------------------------------------------------- */
@@ -212,6 +226,43 @@ void jn_view_add_backend_state(struct jn_buffer *out, const struct jn_json *serv
 		jn_buffer_printf(out, " (%s)", reason);
 }
 
+/* --- slices ------------------------------------------------------------------------------------ */
+
+const char *jn_view_service_of(const struct jn_json *slice)
+{
+	const struct jn_json *labels = jn_json_get(jn_json_get(slice, "metadata"), "labels");
+
+	return or_empty(jn_json_text(jn_json_get(labels, JN_LABEL_SERVICE_NAME)));
+}
+
+void jn_view_add_slice_ports(struct jn_buffer *out, const struct jn_json *slice)
+{
+	const struct jn_json *ports = jn_json_get(slice, "ports");
+
+	for (size_t i = 0; i < jn_json_count(ports); i++) {
+		const struct jn_json *port = jn_json_at(ports, i);
+
+		add_port(out, !i, jn_json_integer(jn_json_get(port, "port")), port);
+	}
+}
+
+const char *jn_view_endpoint_address(const struct jn_json *endpoint)
+{
+	return or_empty(jn_json_text(jn_json_at(jn_json_get(endpoint, "addresses"), 0)));
+}
+
+const char *jn_view_endpoint_state(const struct jn_json *endpoint)
+{
+	const struct jn_json *conditions = jn_json_get(endpoint, "conditions");
+
+	if (jn_json_bool(jn_json_get(conditions, "ready")))
+		return "Ready";
+	if (jn_json_bool(jn_json_get(conditions, "serving")) &&
+	    jn_json_bool(jn_json_get(conditions, "terminating")))
+		return "Terminating";
+	return "NotReady";
+}
+
 /* --- policies, names --------------------------------------------------------------------------- */
 
 void jn_view_add_target(struct jn_buffer *out, const struct jn_json *policy)
@@ -231,7 +282,7 @@ void jn_view_add_reference(struct jn_buffer *out, const char *kind, const char *
 
 		jn_buffer_add(out, &small, 1);
 	}
-	if (strcmp(namespace_, JN_DEFAULT_NAMESPACE) != 0)
+	if (*namespace_ && strcmp(namespace_, JN_DEFAULT_NAMESPACE) != 0)
 		jn_buffer_printf(out, "/%s", namespace_);
 	jn_buffer_printf(out, "/%s", name);
 }

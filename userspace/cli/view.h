@@ -9,6 +9,7 @@
 #include "base/buffer.h"
 #include "cli/command.h"
 #include "proto/json.h"
+#include "proto/object.h"
 
 /* The text at object.outer.inner, or "". */
 const char *jn_view_text(const struct jn_json *object, const char *outer, const char *inner);
@@ -18,7 +19,12 @@ const char *jn_view_namespace(const struct jn_json *object);
 /* "Programmed", "Pending", or what keeps it from its purpose: "NoEndpoint", "TargetNotFound", … */
 const char *jn_view_status(const struct jn_json *object);
 
-/* Of services. "127.96.0.10,fd00:96::10"; "80/TCP,53/UDP"; "2/3" are ready. */
+/* Is it of this kind? */
+bool jn_view_is(const struct jn_json *object, enum jn_kind kind);
+
+/* Of services of either kind: the list of their addresses. */
+const struct jn_json *jn_view_addresses(const struct jn_json *service);
+/* "127.96.0.10,fd00:96::10"; "80/TCP,53/UDP"; "2/3" are ready. */
 void jn_view_add_addresses(struct jn_buffer *out, const struct jn_json *service);
 void jn_view_add_ports(struct jn_buffer *out, const struct jn_json *service);
 void jn_view_add_ready(struct jn_buffer *out, const struct jn_json *service);
@@ -34,6 +40,12 @@ unsigned jn_view_backend_weight(const struct jn_json *backend);
  * index: into the service's backends.
  */
 void jn_view_add_backend_state(struct jn_buffer *out, const struct jn_json *service, size_t index);
+
+/* Of slices: the Service's name; "8081/TCP". Of their endpoints: address and state, as above. */
+const char *jn_view_service_of(const struct jn_json *slice);
+void jn_view_add_slice_ports(struct jn_buffer *out, const struct jn_json *slice);
+const char *jn_view_endpoint_address(const struct jn_json *endpoint);
+const char *jn_view_endpoint_state(const struct jn_json *endpoint);
 
 /* Of policies: "web", or with a port "web:http". */
 void jn_view_add_target(struct jn_buffer *out, const struct jn_json *policy);

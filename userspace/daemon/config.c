@@ -159,7 +159,8 @@ static int read_list(struct reader *r, const struct key *key, void *out,
 
 static int out_of_memory(struct reader *r)
 {
-	return jn_error_set(r->err, -ENOMEM, JN_ERROR_INTERNAL, "%s: out of memory", r->path);
+	return jn_error_set(r->err, -ENOMEM, JN_ERROR_INTERNAL,
+			    "%s: out of memory; give junctord more and start it again", r->path);
 }
 
 static int read_path(struct reader *r, const struct key *key, void *out)
@@ -168,6 +169,16 @@ static int read_path(struct reader *r, const struct key *key, void *out)
 
 	if (!text || text[0] != '/')
 		return fault(r, key->name, "must be an absolute path");
+	*(char **)out = strdup(text);
+	return *(char **)out ? 0 : out_of_memory(r);
+}
+
+static int read_node_name(struct reader *r, const struct key *key, void *out)
+{
+	const char *text = text_of(r);
+
+	if (!text || !jn_is_dns_name(text))
+		return fault(r, key->name, "must be " JN_DNS_NAME);
 	*(char **)out = strdup(text);
 	return *(char **)out ? 0 : out_of_memory(r);
 }
@@ -304,6 +315,8 @@ static const struct key settings_keys[] = {
 	{ "cgroup", read_path, offsetof(struct jn_settings, cgroup) },
 	{ "pin-dir", read_path, offsetof(struct jn_settings, pin_dir) },
 	{ "state-dir", read_path, offsetof(struct jn_settings, state_dir) },
+	{ "nodeName", read_node_name, offsetof(struct jn_settings, node_name) },
+	{ "services-dir", read_path, offsetof(struct jn_settings, services_dir) },
 	{ "log-level", read_log_level, 0 },
 	{ "guardRoutes", read_guard_routes, 0 },
 	{ "accessRules", read_rules, 0 },
@@ -395,6 +408,8 @@ int jn_config_read(const char *path, struct jn_settings *settings, struct jn_err
 	take_text(&settings->cgroup, &file.cgroup);
 	take_text(&settings->pin_dir, &file.pin_dir);
 	take_text(&settings->state_dir, &file.state_dir);
+	take_text(&settings->node_name, &file.node_name);
+	take_text(&settings->services_dir, &file.services_dir);
 	if (!settings->has_log_level) {
 		settings->has_log_level = file.has_log_level;
 		settings->log_level = file.log_level;
@@ -421,5 +436,7 @@ void jn_settings_done(struct jn_settings *settings)
 	free(settings->cgroup);
 	free(settings->pin_dir);
 	free(settings->state_dir);
+	free(settings->node_name);
+	free(settings->services_dir);
 	memset(settings, 0, sizeof(*settings));
 }

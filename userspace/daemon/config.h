@@ -20,6 +20,8 @@ struct jn_settings {
 	char *cgroup;
 	char *pin_dir;
 	char *state_dir;
+	char *node_name;
+	char *services_dir;
 	bool has_log_level;
 	enum jn_log_level log_level;
 	bool has_no_guard_routes; /* guardRoutes: false */

@@ -2,7 +2,7 @@
 /*
  * junctord: the wiring. Builds the rooms in order, runs the loop, takes them down in reverse.
  *
- *   options -> privileges -> locks -> datapath -> prober -> engine -> api -> hooks -> loop
+ *   options -> privileges -> locks -> datapath -> prober -> engine -> files -> api -> hooks -> loop
  *
  * The hooks come last: they are the only step that touches traffic, so whatever else can fail has
  * succeeded by then, the tables hold what was declared, and a failed start leaves nothing attached.
@@ -31,6 +31,7 @@
 #include "engine/engine.h"
 #include "loop/loop.h"
 #include "probe/prober.h"
+#include "source/file.h"
 
 #define AREA "daemon"
 
@@ -44,6 +45,7 @@ struct daemon {
 	struct jn_datapath *datapath;
 	struct jn_prober *prober;
 	struct jn_engine *engine;
+	struct jn_file_source *files;
 	struct jn_api *api;
 	bool is_stopping;
 };
@@ -67,14 +69,24 @@ static void on_drained(void *arg)
 		on_api_closed(d);
 }
 
-/* Let the write under way end and be answered, then close the socket and the loop's handles. */
-static void stop(struct daemon *d)
+static void on_files_closed(void *arg)
 {
-	d->is_stopping = true;
+	struct daemon *d = arg;
+
 	if (d->engine)
 		jn_engine_drain(d->engine, on_drained, d);
 	else
 		on_drained(d);
+}
+
+/* Let the write under way end and be answered, then close the socket and the loop's handles. */
+static void stop(struct daemon *d)
+{
+	d->is_stopping = true;
+	if (d->files)
+		jn_file_source_close(&d->files, on_files_closed, d);
+	else
+		on_files_closed(d);
 }
 
 static void on_signal(void *arg, int signal)
@@ -143,6 +155,7 @@ static int open_engine(struct daemon *d, struct jn_error *err)
 							  .start_timer = jn_loop_start_timer,
 							  .stop_timer = jn_loop_stop_timer },
 					    .state_dir = d->settings->state_dir,
+					    .node_name = d->settings->node_name,
 					    .has_guard_routes = !d->settings->has_no_guard_routes };
 	int rc = jn_datapath_open(&datapath, &d->datapath, err);
 
@@ -161,6 +174,33 @@ static int open_engine(struct daemon *d, struct jn_error *err)
 	return jn_engine_open(&engine, &d->engine, err);
 }
 
+static int open_files(struct daemon *d, struct jn_error *err)
+{
+	struct jn_file_source_options options = { .loop = d->loop,
+						  .engine = d->engine,
+						  .folder = d->settings->services_dir };
+
+	if (!jn_file_source_open(&options, &d->files))
+		return 0;
+	return jn_error_set(err, -ENOMEM, JN_ERROR_INTERNAL,
+			    "out of memory; give junctord more memory");
+}
+
+/* The api shows the source of files and does not know it. */
+static void show_files(void *arg, struct jn_api_source *out)
+{
+	const struct daemon *d = arg;
+	struct jn_file_source_status status = { 0 };
+
+	if (d->files) /* else it is stopping */
+		jn_file_source_status(d->files, &status);
+	*out = (struct jn_api_source){ .name = "file",
+				       .is_synced = status.is_synced,
+				       .was_synced = status.was_synced,
+				       .stale_seconds = status.stale_seconds,
+				       .error = status.error };
+}
+
 static int open_api(struct daemon *d, struct jn_error *err)
 {
 	const struct jn_settings *s = d->settings;
@@ -171,6 +211,8 @@ static int open_api(struct daemon *d, struct jn_error *err)
 		.datapath = d->datapath,
 		.socket_path = s->socket,
 		.version = JN_VERSION,
+		.source = show_files,
+		.source_arg = d,
 		.access = { .rules = s->rules.items, .rule_count = (unsigned)s->rules.count },
 	};
 
@@ -208,6 +250,8 @@ static int start(struct daemon *d, struct jn_error *err)
 	rc = open_engine(d, err);
 	if (!rc)
 		rc = watch_signals(d, err);
+	if (!rc)
+		rc = open_files(d, err);
 	if (!rc)
 		rc = open_api(d, err);
 	if (!rc)
@@ -294,7 +338,8 @@ int main(int argc, char **argv)
 	int rc;
 
 	umask(0077);
-	if (jn_options_parse(argc, argv, &options, &err) != 0) {
+	rc = jn_options_parse(argc, argv, &options, &err);
+	if (rc && rc != -ENOMEM) {
 		fprintf(stderr, "junctord: %s\n\n%s", jn_error_text(&err), jn_options_usage());
 		return EXIT_USAGE;
 	}
@@ -304,7 +349,8 @@ int main(int argc, char **argv)
 		      stdout);
 		return EXIT_OK;
 	}
-	rc = jn_options_complete(&options, &err);
+	if (!rc)
+		rc = jn_options_complete(&options, &err);
 	if (!rc) {
 		jn_log_set_level(options.settings.log_level);
 		rc = run_task(&options, &err);

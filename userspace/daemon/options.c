@@ -5,14 +5,17 @@
  */
 #include "daemon/options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "proto/field.h"
 
 enum flag {
 	FLAG_CONFIG = 256, /* above every character, so that no short flag has these values */
@@ -20,6 +23,8 @@ enum flag {
 	FLAG_CGROUP,
 	FLAG_PIN_DIR,
 	FLAG_STATE_DIR,
+	FLAG_NODE_NAME,
+	FLAG_SERVICES_DIR,
 	FLAG_LOG_LEVEL,
 	FLAG_CHECK,
 	FLAG_OFFLINE,
@@ -33,6 +38,8 @@ static const struct option flags[] = {
 	{ "cgroup", required_argument, NULL, FLAG_CGROUP },
 	{ "pin-dir", required_argument, NULL, FLAG_PIN_DIR },
 	{ "state-dir", required_argument, NULL, FLAG_STATE_DIR },
+	{ "node-name", required_argument, NULL, FLAG_NODE_NAME },
+	{ "services-dir", required_argument, NULL, FLAG_SERVICES_DIR },
 	{ "log-level", required_argument, NULL, FLAG_LOG_LEVEL },
 	{ "check", no_argument, NULL, FLAG_CHECK },
 	{ "offline", required_argument, NULL, FLAG_OFFLINE },
@@ -52,6 +59,9 @@ const char *jn_options_usage(void)
 	       "  --cgroup DIR       balance sockets of this cgroup and below (all of cgroup2)\n"
 	       "  --pin-dir DIR      folder of the kernel tables (" JN_DEFAULT_PIN_DIR ")\n"
 	       "  --state-dir DIR    folder of the declared state (" JN_DEFAULT_STATE_DIR ")\n"
+	       "  --node-name NAME   the Node object that this machine is (its host name); in the\n"
+	       "                     configuration file: nodeName\n"
+	       "  --services-dir DIR folder of files that declare (" JN_DEFAULT_SERVICES_DIR ")\n"
 	       "  --log-level LEVEL  error, warning, info or debug (info)\n"
 	       "  --config FILE      configuration (" JN_DEFAULT_CONFIG ", if it exists)\n"
 	       "  --check            validate the configuration and exit\n"
@@ -82,10 +92,18 @@ static int set_path(char **field, const char *flag, const char *text, struct jn_
 		return refuse(err, flag, "needs a path");
 	copy = strdup(text);
 	if (!copy)
-		return jn_error_set(err, -ENOMEM, JN_ERROR_INTERNAL, "out of memory");
+		return jn_error_set(err, -ENOMEM, JN_ERROR_INTERNAL,
+				    "out of memory; give junctord more and start it again");
 	free(*field);
 	*field = copy;
 	return 0;
+}
+
+static int set_node_name(char **field, const char *text, struct jn_error *err)
+{
+	if (!jn_is_dns_name(text))
+		return refuse(err, "--node-name", "needs " JN_DNS_NAME);
+	return set_path(field, "--node-name", text, err);
 }
 
 static int take_flag(struct jn_options *out, int flag, const char *text, struct jn_error *err)
@@ -104,6 +122,10 @@ static int take_flag(struct jn_options *out, int flag, const char *text, struct 
 		return set_path(&s->pin_dir, "--pin-dir", text, err);
 	case FLAG_STATE_DIR:
 		return set_path(&s->state_dir, "--state-dir", text, err);
+	case FLAG_NODE_NAME:
+		return set_node_name(&s->node_name, text, err);
+	case FLAG_SERVICES_DIR:
+		return set_path(&s->services_dir, "--services-dir", text, err);
 	case FLAG_LOG_LEVEL:
 		s->has_log_level = true;
 		if (jn_log_parse_level(text, &s->log_level) == 0)
@@ -160,6 +182,19 @@ static int set_default(char **field, const char *text, struct jn_error *err)
 	return *field ? 0 : set_path(field, "", text, err);
 }
 
+/* As the kubelet has it: the host name, in small letters. One that is no name leaves it unset. */
+static int default_node_name(char **field, struct jn_error *err)
+{
+	char name[HOST_NAME_MAX + 1] = "";
+
+	if (*field || gethostname(name, sizeof(name)) != 0)
+		return 0;
+	name[HOST_NAME_MAX] = '\0';
+	for (char *c = name; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	return jn_is_dns_name(name) ? set_path(field, "", name, err) : 0;
+}
+
 int jn_options_complete(struct jn_options *options, struct jn_error *err)
 {
 	struct jn_settings *s = &options->settings;
@@ -177,6 +212,10 @@ int jn_options_complete(struct jn_options *options, struct jn_error *err)
 		rc = set_default(&s->pin_dir, JN_DEFAULT_PIN_DIR, err);
 	if (!rc)
 		rc = set_default(&s->state_dir, JN_DEFAULT_STATE_DIR, err);
+	if (!rc)
+		rc = default_node_name(&s->node_name, err);
+	if (!rc)
+		rc = set_default(&s->services_dir, JN_DEFAULT_SERVICES_DIR, err);
 	if (!s->has_log_level)
 		s->log_level = JN_LOG_INFO;
 	return rc;

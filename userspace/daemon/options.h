@@ -13,6 +13,7 @@
 #define JN_DEFAULT_CONFIG "/etc/junctor/junctord.yaml" /* read when it exists */
 #define JN_DEFAULT_PIN_DIR "/sys/fs/bpf/junctor"
 #define JN_DEFAULT_STATE_DIR "/var/lib/junctor"
+#define JN_DEFAULT_SERVICES_DIR "/etc/junctor/services.d" /* read when it exists */
 
 enum jn_task {
 	JN_TASK_SERVE,
@@ -36,7 +37,8 @@ int jn_options_parse(int argc, char **argv, struct jn_options *out, struct jn_er
 
 /*
  * Add what the configuration file and the defaults say about settings the command line left open.
- * Afterwards every text but settings.cgroup is set (NULL: the whole cgroup2 hierarchy).
+ * Afterwards every text but settings.cgroup (NULL: the whole cgroup2 hierarchy) is set, and
+ * settings.node_name where the host name is a DNS name.
  * Returns 0; -EINVAL or another negative errno with err naming file and line.
  */
 int jn_options_complete(struct jn_options *options, struct jn_error *err);

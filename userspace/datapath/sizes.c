@@ -8,26 +8,22 @@
 #include "base/auto.h"
 #include "datapath/internal.h"
 
-static const struct {
-	const char *table;
-	size_t offset;
-} list[] = {
-	{ "jn_names", offsetof(struct jn_sizes, services) },
-	{ "jn_stats", offsetof(struct jn_sizes, services) },
-	{ "jn_sets", offsetof(struct jn_sizes, sets) },
-	{ "jn_cursors", offsetof(struct jn_sizes, sets) },
-	{ "jn_frontends", offsetof(struct jn_sizes, frontends) },
-	{ "jn_endpoints", offsetof(struct jn_sizes, endpoints) },
-	{ "jn_revisions", offsetof(struct jn_sizes, revisions) },
-	{ "jn_slots", offsetof(struct jn_sizes, slots) },
-	{ "jn_live", offsetof(struct jn_sizes, live) },
-};
-
 uint32_t *jn_size_of(struct jn_sizes *sizes, const char *table)
 {
+	const struct {
+		const char *table;
+		uint32_t *size;
+	} list[] = {
+		{ "jn_names", &sizes->services },      { "jn_stats", &sizes->services },
+		{ "jn_sets", &sizes->sets },	       { "jn_cursors", &sizes->sets },
+		{ "jn_frontends", &sizes->frontends }, { "jn_endpoints", &sizes->endpoints },
+		{ "jn_revisions", &sizes->revisions }, { "jn_slots", &sizes->slots },
+		{ "jn_live", &sizes->live },
+	};
+
 	for (size_t i = 0; i < JN_COUNT(list); i++) {
 		if (!strcmp(list[i].table, table))
-			return (uint32_t *)(void *)((char *)sizes + list[i].offset);
+			return list[i].size;
 	}
 	return NULL;
 }

@@ -94,7 +94,7 @@ static int read_frontend(void *arg, const struct jn_frontend_key *key,
 
 static bool is_name_whole(const struct jn_name *name)
 {
-	return name->name[0] && name->namespace_[0] &&
+	return name->name[0] && name->namespace_[0] && name->kind < JN_NAME_KIND_MAX &&
 	       memchr(name->namespace_, 0, sizeof(name->namespace_)) &&
 	       memchr(name->name, 0, sizeof(name->name)) &&
 	       memchr(name->port_name, 0, sizeof(name->port_name));
@@ -120,6 +120,7 @@ static int read_name(void *arg, uint32_t service, const struct jn_name *name)
 	struct adoption *a = arg;
 	struct jn_installed_service *installed;
 	struct jn_installed_port *port;
+	struct jn_object_key key;
 	struct place place;
 
 	if (!service || service >= a->sizes->services)
@@ -127,7 +128,10 @@ static int read_name(void *arg, uint32_t service, const struct jn_name *name)
 	a->services[service] = 1;
 	if (!is_name_whole(name))
 		return discard(&a->garbage->services, service);
-	installed = jn_installed_make(&a->in->installed, name->namespace_, name->name);
+	key = jn_object_key_of(name->kind == JN_NAME_SERVICE ? JN_KIND_SERVICE
+							     : JN_KIND_LOCAL_SERVICE,
+			       name->namespace_, name->name);
+	installed = jn_installed_make(&a->in->installed, &key);
 	if (!installed)
 		return -ENOMEM;
 	port = jn_installed_port(installed, name->port_name, name->proto);

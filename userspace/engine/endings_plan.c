@@ -124,7 +124,8 @@ void jn_endings_keep_drain(struct jn_engine *e, const struct jn_object_key *serv
 	policy = jn_model_policy(e->model, service->namespace_, service->name, port->port_name);
 	if (!policy)
 		policy = jn_model_policy(e->model, service->namespace_, service->name, "");
-	if (drain_seconds == JN_NEVER_DRAINED && policy)
+	if (drain_seconds == JN_NEVER_DRAINED && policy &&
+	    policy->policy.target_kind == service->kind)
 		drain_seconds = policy->policy.drain_seconds;
 	if (drain_seconds == JN_NEVER_DRAINED) {
 		(void)jn_table_del(&e->endings.gone, &port->service);

@@ -14,7 +14,6 @@
 #include "base/vec.h"
 #include "datapath/datapath.h"
 #include "engine/internal.h"
-#include "engine/probes.h"
 
 static int install_init(struct jn_install *in, const struct jn_engine_options *options)
 {
@@ -62,6 +61,8 @@ int jn_engine_open(const struct jn_engine_options *options, struct jn_engine **o
 	if (!rc)
 		rc = jn_model_new(&e->model);
 	e->install.model = e->model;
+	if (!rc && options->node_name)
+		jn_model_set_node(e->model, options->node_name);
 	if (!rc)
 		rc = jn_engine_load(e, options->state_dir, err);
 	if (rc)
@@ -154,64 +155,6 @@ int jn_engine_list(struct jn_engine *engine, enum jn_kind kind, const char *name
 	*out = list;
 	list = (struct jn_object_list){ 0 };
 	return 0;
-}
-
-static void service_status(const struct jn_object *object, struct jn_object_status *out)
-{
-	const struct jn_local_service *s = &object->service;
-	bool is_usable = false;
-
-	for (unsigned i = 0; i < s->backend_count; i++) {
-		const struct jn_backend *backend = &s->backends[i];
-
-		if (!backend->is_ready)
-			out->not_ready++;
-		else if (backend->is_terminating)
-			out->terminating++;
-		else if (!backend->weight)
-			out->weightless++;
-		else
-			out->ready++;
-		is_usable |= backend->is_ready && backend->weight;
-	}
-	if (!is_usable)
-		out->reason = "NoEndpoint";
-}
-
-static const char *policy_reason(struct jn_engine *engine, const struct jn_object *policy)
-{
-	struct jn_object_key key = { .kind = JN_KIND_LOCAL_SERVICE };
-	const struct jn_object *target;
-
-	memcpy(key.namespace_, policy->key.namespace_, sizeof(key.namespace_));
-	memcpy(key.name, policy->policy.target, sizeof(key.name));
-	target = jn_model_find(engine->model, &key);
-	if (!target)
-		return "TargetNotFound";
-	if (!policy->policy.port[0])
-		return NULL;
-	for (unsigned i = 0; i < target->service.port_count; i++) {
-		if (!strcmp(target->service.ports[i].name, policy->policy.port))
-			return NULL;
-	}
-	return "PortNotFound";
-}
-
-void jn_engine_object_status(struct jn_engine *engine, const struct jn_object *object,
-			     struct jn_object_status *out)
-{
-	*out = (struct jn_object_status){
-		.generation = object->version,
-		.is_programmed = object->version <= engine->installed,
-	};
-	if (object->key.kind == JN_KIND_LOCAL_SERVICE) {
-		service_status(object, out);
-		jn_probes_show(&engine->install, object, out);
-	}
-	if (object->key.kind == JN_KIND_TRAFFIC_POLICY)
-		out->reason = policy_reason(engine, object);
-	if (!out->reason && jn_notes_find(&engine->notes, &object->key))
-		out->reason = "StateDamaged";
 }
 
 uint64_t jn_engine_generation(const struct jn_engine *engine)

@@ -41,6 +41,7 @@ struct jn_engine_options {
 	struct jn_executor executor;
 	const char *state_dir;	   /* locked by the caller */
 	uint64_t netns_cookie;	   /* of this process */
+	const char *node_name;	   /* of the Node that this is; NULL: of none */
 	bool has_guard_routes;	   /* each service address gets one; see netlink/routes.h */
 	struct jn_probing probing; /* { 0 }: nobody probes */
 };
@@ -89,6 +90,12 @@ struct jn_write {
 	/* "items", "lines": fault paths start with items[position]; NULL: one object. */
 	const char *list_word;
 	bool is_dry_run;
+	/*
+	 * Who writes; the objects say the same. What another source owns is not written
+	 * (JN_ERROR_CONFLICT), except where it was lost or rebuilt from the tables. Only the api
+	 * waits for the disk: for the others, what they declare can be read again.
+	 */
+	enum jn_owner owner;
 	uint64_t received_ns; /* clock when the request was complete */
 	/*
 	 * Called once, on the engine's thread, maybe before jn_engine_write returns. err: empty on

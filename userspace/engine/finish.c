@@ -39,7 +39,8 @@ static void clear_notes(struct jn_engine *e)
 	}
 	for (size_t i = 0; i < e->forgotten.count; i++)
 		jn_notes_del(&e->notes, &e->forgotten.items[i]);
-	if (!e->notes.items.count)
+	/* Files are read again by themselves: nobody has compared anything. */
+	if (!e->notes.items.count && e->current->owner == JN_OWNER_API)
 		jn_notes_unsay(&e->notes);
 }
 
@@ -96,9 +97,11 @@ static void finish_commit(struct jn_engine *e)
 static void commit_work(void *arg)
 {
 	struct jn_engine *e = arg;
+	bool waits = e->current->owner == JN_OWNER_API;
 
-	e->commit_rc = jn_store_commit(e->store, e->generation + 1, e->rows.items, e->rows.count,
-				       &e->commit_error);
+	e->commit_rc = (waits ? jn_store_commit
+			      : jn_store_commit_soon)(e->store, e->generation + 1, e->rows.items,
+						      e->rows.count, &e->commit_error);
 }
 
 static void tidy_work(void *arg)
@@ -124,7 +127,7 @@ static void commit_done(void *arg)
 	finish_commit(e);
 	e->is_pumping = false;
 	jn_engine_start_grace(e);
-	/* The log is folded in when nobody waits for the disk. */
+	/* What is not on the disk yet goes there, and the log is folded in, when nobody waits. */
 	e->is_store_busy = !e->queue.count &&
 			   !e->executor.submit(e->executor.context, tidy_work, tidy_done, e);
 	if (!e->is_store_busy)

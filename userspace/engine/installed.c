@@ -4,28 +4,24 @@
  */
 #include "engine/installed.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct service_key {
-	const char *namespace_, *name;
-};
-
 static uint64_t hash_service(const void *key)
 {
-	const struct service_key *k = key;
+	const struct jn_object_key *k = key;
 
 	return jn_hash_bytes(k->namespace_, strlen(k->namespace_)) * 31 +
-	       jn_hash_bytes(k->name, strlen(k->name));
+	       jn_hash_bytes(k->name, strlen(k->name)) + k->kind;
 }
 
 static bool has_service(const void *entry, const void *key)
 {
 	struct jn_installed_service *const *service = entry;
-	const struct service_key *k = key;
+	const struct jn_object_key *k = key;
 
-	return !strcmp((*service)->name, k->name) && !strcmp((*service)->namespace_, k->namespace_);
+	return (*service)->kind == k->kind && !strcmp((*service)->name, k->name) &&
+	       !strcmp((*service)->namespace_, k->namespace_);
 }
 
 static const struct jn_table_ops installed_ops = { sizeof(struct jn_installed_service *),
@@ -62,39 +58,43 @@ void jn_installed_done(struct jn_table *installed)
 }
 
 struct jn_installed_service *jn_installed_find(const struct jn_table *installed,
-					       const char *namespace_, const char *name)
+					       const struct jn_object_key *key)
 {
-	struct service_key key = { namespace_, name };
-	struct jn_installed_service **service = jn_table_find(installed, &key);
+	struct jn_installed_service **service = jn_table_find(installed, key);
 
 	return service ? *service : NULL;
 }
 
-struct jn_installed_service *jn_installed_make(struct jn_table *installed, const char *namespace_,
-					       const char *name)
+struct jn_installed_service *jn_installed_make(struct jn_table *installed,
+					       const struct jn_object_key *key)
 {
-	struct service_key key = { namespace_, name };
 	struct jn_installed_service **entry, *service;
 	bool is_new;
 
-	service = jn_installed_find(installed, namespace_, name);
+	service = jn_installed_find(installed, key);
 	if (service)
 		return service;
 	service = calloc(1, sizeof(*service));
-	entry = service ? jn_table_put(installed, &key, &is_new) : NULL;
+	entry = service ? jn_table_put(installed, key, &is_new) : NULL;
 	if (!entry) {
 		free(service);
 		return NULL;
 	}
-	(void)snprintf(service->namespace_, sizeof(service->namespace_), "%s", namespace_);
-	(void)snprintf(service->name, sizeof(service->name), "%s", name);
+	service->kind = key->kind;
+	memcpy(service->namespace_, key->namespace_, sizeof(service->namespace_));
+	memcpy(service->name, key->name, sizeof(service->name)); /* a service's is a label */
 	*entry = service;
 	return service;
 }
 
+struct jn_object_key jn_installed_key(const struct jn_installed_service *service)
+{
+	return jn_object_key_of(service->kind, service->namespace_, service->name);
+}
+
 void jn_installed_drop(struct jn_table *installed, struct jn_installed_service *service)
 {
-	struct service_key key = { service->namespace_, service->name };
+	struct jn_object_key key = jn_installed_key(service);
 
 	jn_table_del(installed, &key);
 	free_service(service);

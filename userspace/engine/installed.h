@@ -34,6 +34,7 @@ struct jn_installed_port {
 void jn_installed_port_done(struct jn_installed_port *port);
 
 struct jn_installed_service {
+	enum jn_kind kind;
 	char namespace_[JN_NAME_BYTES];
 	char name[JN_NAME_BYTES];
 	struct jn_installed_port *ports;
@@ -45,10 +46,12 @@ void jn_installed_init(struct jn_table *installed);
 void jn_installed_done(struct jn_table *installed);
 
 struct jn_installed_service *jn_installed_find(const struct jn_table *installed,
-					       const char *namespace_, const char *name);
+					       const struct jn_object_key *key);
 /* Found or made; NULL when memory is out. */
-struct jn_installed_service *jn_installed_make(struct jn_table *installed, const char *namespace_,
-					       const char *name);
+struct jn_installed_service *jn_installed_make(struct jn_table *installed,
+					       const struct jn_object_key *key);
+/* The object that asks for it. */
+struct jn_object_key jn_installed_key(const struct jn_installed_service *service);
 void jn_installed_drop(struct jn_table *installed, struct jn_installed_service *service);
 
 struct jn_installed_port *jn_installed_port(const struct jn_installed_service *service,

@@ -120,12 +120,21 @@ int jn_engine_adopt(struct jn_engine *e, struct jn_garbage *garbage, struct jn_e
 int jn_engine_load(struct jn_engine *e, const char *state_dir, struct jn_error *err);
 
 /*
- * recover.c: declare what the tables hold of this service: a LocalService and, where its ports do
- * not choose in the default way, a TrafficPolicy of the same name. Appended to out. 0; -ENOENT when
- * nothing is installed; -ENOMEM.
+ * recover.c: declare what the tables hold of this service: a LocalService (of a Service: see below)
+ * and, where its ports do not choose in the default way and nothing declared says so, TrafficPolicies
+ * named after it. Appended to out. 0; -ENOENT when nothing is installed; -ENOMEM.
  */
 int jn_engine_recover(struct jn_engine *e, const struct jn_installed_service *service,
 		      struct jn_object_list *out);
+
+/*
+ * recover_cluster.c: the same of a Service: the Service itself where it is lost or asks for something
+ * else, and slices with the endpoints that no declared one brings. Where a declared one brings an
+ * endpoint that the tables do not use, all of them are `stale`, and `out` has all endpoints. -ENOENT
+ * as above.
+ */
+int jn_engine_recover_cluster(struct jn_engine *e, const struct jn_installed_service *service,
+			      struct jn_object_list *out, struct jn_object_list *stale);
 
 /* write.c */
 void jn_engine_pump(struct jn_engine *e);

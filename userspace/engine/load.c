@@ -5,7 +5,7 @@
  * A whole store is always right: the tables are brought in line with it, which also completes what
  * a crash interrupted between commit and publication. A store that is damaged, or older than the
  * tables, is doubted: what the tables hold goes on being served, and the objects that the store no
- * longer knows are declared anew from the tables, stored, and named in /v1/status.
+ * longer knows are declared anew from the tables, stored, and named in /v1/status (doubt.c).
  */
 #include <errno.h>
 #include <malloc.h>
@@ -17,18 +17,11 @@
 #include "base/vec.h"
 #include "datapath/datapath.h"
 #include "engine/internal.h"
+#include "engine/loading.h"
 #include "engine/plan_lives.h"
 #include "engine/probes.h"
 
-struct loading {
-	struct jn_engine *e;
-	struct jn_changes objects; /* what the store knows; each is an `after` */
-	struct jn_notes bad;	   /* rows that are not what was written */
-	bool is_damaged;	   /* more than single rows */
-	uint64_t store_generation, tables_generation;
-};
-
-static void loading_done(struct loading *l)
+static void loading_done(struct jn_loading *l)
 {
 	jn_changes_done(&l->objects);
 	jn_notes_done(&l->bad);
@@ -38,7 +31,7 @@ static void loading_done(struct loading *l)
 
 static void read_bad_row(void *arg, const char *kind, const char *namespace_, const char *name)
 {
-	struct loading *l = arg;
+	struct jn_loading *l = arg;
 	struct jn_object_key key = { 0 };
 
 	if (!jn_kind_by_name(kind, &key.kind)) {
@@ -53,7 +46,7 @@ static void read_bad_row(void *arg, const char *kind, const char *namespace_, co
 
 static int read_row(void *arg, const struct jn_row *row)
 {
-	struct loading *l = arg;
+	struct jn_loading *l = arg;
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 	JN_AUTO(jn_object_list_done) struct jn_object_list list = { 0 };
 	struct jn_decode_options options = {
@@ -61,6 +54,7 @@ static int read_row(void *arg, const struct jn_row *row)
 		.namespace_ = row->namespace_,
 		.namespace_is_fixed = true,
 		.name = row->name,
+		.is_stored = true,
 	};
 	enum jn_kind kind;
 	struct jn_change *change;
@@ -90,7 +84,7 @@ static int read_row(void *arg, const struct jn_row *row)
 
 static void read_damage(void *arg, const char *sentence)
 {
-	struct loading *l = arg;
+	struct jn_loading *l = arg;
 
 	l->is_damaged = true;
 	(void)jn_notes_say(&l->e->notes, sentence); /* is_damaged alone is enough to be careful */
@@ -98,8 +92,7 @@ static void read_damage(void *arg, const char *sentence)
 
 /* --- declaring ----------------------------------------------------------------------------------- */
 
-/* Stage and keep these changes. -EINVAL: they do not fit together with the rest; -ENOMEM. */
-static int declare(struct jn_engine *e, const struct jn_changes *changes)
+int jn_loading_declare(struct jn_engine *e, const struct jn_changes *changes)
 {
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 	int rc = jn_model_stage(e->model, changes, &err);
@@ -109,7 +102,7 @@ static int declare(struct jn_engine *e, const struct jn_changes *changes)
 	return rc;
 }
 
-static struct jn_changes one_change(const struct jn_model *m, struct jn_object *after,
+struct jn_changes jn_loading_change(const struct jn_model *m, struct jn_object *after,
 				    struct jn_change *change)
 {
 	change->before = jn_model_find(m, &after->key);
@@ -118,222 +111,25 @@ static struct jn_changes one_change(const struct jn_model *m, struct jn_object *
 }
 
 /* All at once; where they contradict each other (damage), one by one, and the rest is bad. */
-static int declare_stored(struct loading *l)
+static int declare_stored(struct jn_loading *l)
 {
-	int rc = declare(l->e, &l->objects);
+	int rc = jn_loading_declare(l->e, &l->objects);
 
 	if (rc != -EINVAL)
 		return rc;
 	for (size_t i = 0; i < l->objects.count; i++) {
 		struct jn_change change = { 0 };
-		struct jn_changes one = one_change(l->e->model, l->objects.items[i].after, &change);
+		struct jn_changes one =
+			jn_loading_change(l->e->model, l->objects.items[i].after, &change);
 		const struct jn_object_key *key = &l->objects.items[i].after->key;
 
-		rc = declare(l->e, &one);
+		rc = jn_loading_declare(l->e, &one);
 		if (rc == -EINVAL)
 			read_bad_row(l, jn_kind_names(key->kind)->kind, key->namespace_, key->name);
 		else if (rc)
 			return rc;
 	}
 	return 0;
-}
-
-/* --- doubt: what the tables know better ---------------------------------------------------------- */
-
-static struct jn_object_key key_of(const struct jn_installed_service *service)
-{
-	struct jn_object_key key = { .kind = JN_KIND_LOCAL_SERVICE };
-
-	memcpy(key.namespace_, service->namespace_, sizeof(key.namespace_));
-	memcpy(key.name, service->name, sizeof(key.name));
-	return key;
-}
-
-/* The last generation that changed anything of this service. */
-static uint64_t effective_version(const struct jn_engine *e, const struct jn_object *object)
-{
-	const struct jn_object *policy;
-	uint64_t version = object->version;
-
-	for (unsigned i = 0; i <= object->service.port_count; i++) {
-		policy = jn_model_policy(e->model, object->key.namespace_, object->key.name,
-					 i < object->service.port_count
-						 ? object->service.ports[i].name
-						 : "");
-		if (policy && policy->version > version)
-			version = policy->version;
-	}
-	return version;
-}
-
-/* Would the tables have to change for this service as it is declared now? 1, 0 or -ENOMEM. */
-static int differs(struct jn_engine *e, struct jn_object_key *key)
-{
-	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
-	struct jn_transaction t = { .in = &e->install };
-	struct jn_key_list keys = { .items = key, .count = 1 };
-	int rc = jn_transaction_prepare(&t, &keys, &err);
-
-	if (rc)
-		return rc == -ENOMEM ? rc : 1; /* a limit is reached: it would */
-	rc = !jn_transaction_is_empty(&t);
-	jn_transaction_take_back(&t);
-	return rc;
-}
-
-/* Is the tables' version of this service to be trusted more than the store's? 1, 0 or -ENOMEM. */
-static int is_doubtful(struct loading *l, struct jn_object_key *key)
-{
-	const struct jn_object *object = jn_model_find(l->e->model, key);
-
-	if (!object)
-		return l->is_damaged || l->store_generation < l->tables_generation ||
-		       jn_notes_find(&l->bad, key);
-	if (effective_version(l->e, object) > l->tables_generation)
-		return 0;
-	return differs(l->e, key);
-}
-
-/* A policy that was lost gets its own name back where only one was lost in its namespace. */
-static void rename_policy(struct loading *l, struct jn_object *policy)
-{
-	const struct jn_note *found = NULL, *note;
-	size_t at = 0;
-
-	while ((note = jn_table_next(&l->bad.items, &at))) {
-		if (note->key.kind != JN_KIND_TRAFFIC_POLICY ||
-		    strcmp(note->key.namespace_, policy->key.namespace_))
-			continue;
-		if (found)
-			return;
-		found = note;
-	}
-	if (found)
-		policy->key = found->key;
-}
-
-static int recover_object(struct loading *l, struct jn_object *object, uint64_t generation,
-			  struct jn_rows *rows)
-{
-	struct jn_change change = { 0 };
-	struct jn_changes one = one_change(l->e->model, object, &change);
-	int rc;
-
-	object->version = generation;
-	rc = declare(l->e, &one);
-	if (rc)
-		return rc == -EINVAL ? 0 : rc; /* something right stands there now: it wins */
-	rc = jn_notes_add(&l->e->notes, &object->key, true);
-	jn_notes_del(&l->bad, &object->key);
-	return rc ? rc : jn_rows_add(rows, &object->key, object, true);
-}
-
-/* Does what is declared choose in this way already? */
-static bool is_governed(const struct jn_model *m, const struct jn_object *policy)
-{
-	const struct jn_traffic_policy *p = &policy->policy;
-	const struct jn_object *found;
-
-	found = jn_model_policy(m, policy->key.namespace_, p->target, p->port);
-	if (!found)
-		found = jn_model_policy(m, policy->key.namespace_, p->target, "");
-	return found && found->policy.algorithm == p->algorithm &&
-	       found->policy.no_endpoint_errno == p->no_endpoint_errno;
-}
-
-/* First the policies: often they alone are missing, and the service's own row is right. */
-static int recover_service(struct loading *l, const struct jn_installed_service *service,
-			   uint64_t generation, struct jn_rows *rows,
-			   struct jn_object_list *recovered)
-{
-	struct jn_object_key key = key_of(service);
-	size_t first = recovered->count;
-	int rc = jn_engine_recover(l->e, service, recovered);
-
-	if (rc == -ENOENT)
-		return 0; /* no frontend leads to it: there is nothing to serve */
-	for (size_t i = first; i < recovered->count && !rc; i++) {
-		if (recovered->items[i]->key.kind != JN_KIND_TRAFFIC_POLICY ||
-		    is_governed(l->e->model, recovered->items[i]))
-			continue;
-		rename_policy(l, recovered->items[i]);
-		rc = recover_object(l, recovered->items[i], generation, rows);
-	}
-	if (!rc)
-		rc = jn_model_find(l->e->model, &key) ? differs(l->e, &key) : 1;
-	return rc > 0 ? recover_object(l, recovered->items[first], generation, rows) : rc;
-}
-
-static int recover_all(struct loading *l, uint64_t generation, struct jn_rows *rows,
-		       struct jn_object_list *recovered)
-{
-	struct jn_installed_service **services = NULL, **service;
-	size_t at = 0, count = 0;
-	int rc = 0;
-
-	/* A list of its own: planning touches the table of what is installed. */
-	services = calloc(l->e->install.installed.count + 1, sizeof(*services));
-	if (!services)
-		return -ENOMEM;
-	while ((service = jn_table_next(&l->e->install.installed, &at)))
-		services[count++] = *service;
-	for (size_t i = 0; i < count && !rc; i++) {
-		struct jn_object_key key = key_of(services[i]);
-
-		rc = is_doubtful(l, &key);
-		if (rc > 0)
-			rc = recover_service(l, services[i], generation, rows, recovered);
-	}
-	free(services);
-	return rc;
-}
-
-/* What could not be brought back is remembered on disk until somebody declares or deletes it. */
-static int note_lost(struct loading *l)
-{
-	const struct jn_note *note;
-	size_t at = 0;
-	int rc = 0;
-
-	while (!rc && (note = jn_table_next(&l->bad.items, &at))) {
-		const struct jn_object_key *key = &note->key;
-		struct jn_row row = {
-			.kind = jn_kind_names(key->kind)->kind,
-			.namespace_ = key->namespace_,
-			.name = key->name,
-		};
-
-		if (jn_model_find(l->e->model, key))
-			continue;
-		rc = jn_notes_add(&l->e->notes, key, false);
-		if (!rc)
-			(void)jn_store_set_damaged(l->e->store, &row, true); /* said in any case */
-	}
-	return rc;
-}
-
-static int settle_doubt(struct loading *l, struct jn_error *err)
-{
-	JN_AUTO(jn_rows_done) struct jn_rows rows = { 0 };
-	JN_AUTO(jn_object_list_done) struct jn_object_list recovered = { 0 };
-	struct jn_engine *e = l->e;
-	uint64_t generation = e->generation + 1;
-	int rc;
-
-	if (l->store_generation < l->tables_generation && !l->is_damaged)
-		(void)jn_notes_say(&e->notes,
-				   "StateBehind: the stored state is older than the kernel tables; "
-				   "what the tables serve was kept: compare junctor get with your "
-				   "files"); /* without memory to say it, each object is named */
-	rc = recover_all(l, generation, &rows, &recovered);
-	if (!rc)
-		rc = jn_rows_close(&rows);
-	if (!rc && rows.count) {
-		rc = jn_store_commit(e->store, generation, rows.items, rows.count, err);
-		if (!rc)
-			e->generation = generation;
-	}
-	return rc ? rc : note_lost(l);
 }
 
 /* --- bringing the tables in line ----------------------------------------------------------------- */
@@ -357,12 +153,12 @@ static int collect_keys(struct jn_engine *e, struct jn_key_list *keys)
 	int rc = 0;
 
 	while (!rc && (object = jn_model_next(e->model, &at))) {
-		if (object->key.kind == JN_KIND_LOCAL_SERVICE)
+		if (jn_kind_is_service(object->key.kind))
 			rc = add_key(keys, &object->key);
 	}
 	at = 0;
 	while (!rc && (service = jn_table_next(&e->install.installed, &at))) {
-		struct jn_object_key key = key_of(*service);
+		struct jn_object_key key = jn_installed_key(*service);
 
 		if (!jn_model_find(e->model, &key))
 			rc = add_key(keys, &key);
@@ -469,7 +265,7 @@ static int bring_in_line(struct jn_engine *e, struct jn_garbage *garbage, struct
 
 int jn_engine_load(struct jn_engine *e, const char *state_dir, struct jn_error *err)
 {
-	JN_AUTO(loading_done) struct loading l = { .e = e };
+	JN_AUTO(loading_done) struct jn_loading l = { .e = e };
 	JN_AUTO(jn_garbage_done) struct jn_garbage garbage = { 0 };
 	struct jn_store_reader reader = { &l, read_row, read_bad_row, read_damage };
 	int rc;
@@ -485,7 +281,7 @@ int jn_engine_load(struct jn_engine *e, const char *state_dir, struct jn_error *
 								 : l.tables_generation;
 	rc = declare_stored(&l);
 	if (!rc && (l.is_damaged || l.bad.items.count || l.store_generation < l.tables_generation))
-		rc = settle_doubt(&l, err);
+		rc = jn_loading_settle_doubt(&l, err);
 	if (!rc)
 		rc = bring_in_line(e, &garbage, err);
 	if (!rc)

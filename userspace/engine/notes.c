@@ -94,20 +94,26 @@ int jn_notes_say(struct jn_notes *notes, const char *sentence)
 
 static char *note_text(const struct jn_note *note)
 {
-	const char *kind = jn_kind_names(note->key.kind)->kind;
-	char *text = NULL;
+	char name[JN_KEY_TEXT_BYTES], *text = NULL;
 	int length;
 
-	if (note->is_recovered)
+	(void)jn_object_key_text(&note->key, name);
+	if (note->is_recovered && note->key.kind == JN_KIND_ENDPOINT_SLICE)
 		length = asprintf(&text,
-				  "StateDamaged: %s %s/%s was rebuilt from the kernel tables, "
+				  "StateDamaged: %s was rebuilt from the kernel tables, "
+				  "because a stored row was damaged or missing; declare the slices "
+				  "of its Service again and delete it",
+				  name);
+	else if (note->is_recovered)
+		length = asprintf(&text,
+				  "StateDamaged: %s was rebuilt from the kernel tables, "
 				  "because its stored row was damaged or missing; declare it again",
-				  kind, note->key.namespace_, note->key.name);
+				  name);
 	else if (note->key.name[0])
 		length = asprintf(&text,
-				  "StateDamaged: %s %s/%s is lost, its stored row is damaged; "
+				  "StateDamaged: %s is lost, its stored row is damaged; "
 				  "declare it again or delete it",
-				  kind, note->key.namespace_, note->key.name);
+				  name);
 	else
 		length = asprintf(&text, "StateDamaged: a stored row is damaged and its name "
 					 "cannot be read; compare junctor get with your files");

@@ -108,7 +108,8 @@ void jn_plan_lives_discard(struct jn_install *in, const struct jn_port_plan *pla
 			   struct jn_garbage *garbage)
 {
 	const struct jn_endpoint *table = jn_datapath_endpoints(in->datapath);
-	uint8_t proto = plan->desired ? plan->desired->name.proto : plan->installed->proto;
+	/* One of the two is there. */
+	uint8_t proto = plan->installed ? plan->installed->proto : plan->desired->name.proto;
 
 	if (plan->installed && plan->installed->live && plan->installed->live != plan->live.id)
 		discard(garbage, plan->installed->live, NULL);

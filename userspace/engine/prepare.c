@@ -44,6 +44,8 @@ static int take_endpoints(struct jn_install *in, const struct jn_service_plan *s
 	size_t count = plan->desired ? plan->desired->endpoint_count : 0;
 	int rc;
 
+	if (count > JN_MAX_BACKENDS)
+		return limit_reached(err, service, "endpoints of one port", JN_MAX_BACKENDS);
 	rc = jn_plan_endpoints(plan->desired, plan->installed ? plan->installed->endpoints : NULL,
 			       plan->installed ? plan->installed->endpoint_count : 0,
 			       jn_datapath_endpoints(in->datapath), &plan->match);
@@ -181,7 +183,7 @@ static int plan_set(struct jn_transaction *t, const struct jn_service_plan *serv
 	if (rc)
 		return rc;
 	if (!plan->is_new && revision &&
-	    jn_plan_is_published(port->desired, &plan->slots, revision,
+	    jn_plan_is_published(port->desired, family, &plan->slots, revision,
 				 jn_datapath_slots(in->datapath)))
 		return 0;
 	return take_revision(in, service, plan, err);
@@ -311,10 +313,10 @@ static int make_installed(struct jn_install *in, struct jn_service_plan *service
 	const struct jn_object_key *key = &service->key;
 
 	if (!service->desired.port_count) {
-		service->installed = jn_installed_find(&in->installed, key->namespace_, key->name);
+		service->installed = jn_installed_find(&in->installed, key);
 		return 0;
 	}
-	service->installed = jn_installed_make(&in->installed, key->namespace_, key->name);
+	service->installed = jn_installed_make(&in->installed, key);
 	service->next_ports = calloc(service->desired.port_count, sizeof(*service->next_ports));
 	return service->installed && service->next_ports ? 0 : -ENOMEM;
 }
@@ -431,78 +433,4 @@ int jn_transaction_prepare(struct jn_transaction *t, const struct jn_key_list *k
 	if (rc)
 		jn_transaction_take_back(t);
 	return rc;
-}
-
-static void take_back_service(struct jn_transaction *t, const struct jn_port_plan *plan)
-{
-	if (!plan->service || plan->installed)
-		return;
-	if (t->is_hidden) /* one that stays behind is found, and removed, at the next start */
-		(void)jn_datapath_del_names(t->in->datapath, &plan->service, 1);
-	jn_ids_free(&t->in->services, plan->service, 0);
-}
-
-static void take_back_port(struct jn_transaction *t, struct jn_port_plan *plan)
-{
-	struct jn_install *in = t->in;
-
-	take_back_service(t, plan);
-	jn_plan_lives_take_back(in, plan, t->is_hidden);
-	for (size_t i = 0; plan->is_new && i < plan->desired->endpoint_count; i++) {
-		if (!plan->is_new[i])
-			continue;
-		if (t->is_hidden)
-			jn_datapath_clear_endpoint(in->datapath, plan->match.ids[i]);
-		jn_ids_free(&in->endpoints, plan->match.ids[i], 0);
-	}
-	for (unsigned family = 0; family < JN_FAMILY_MAX; family++) {
-		struct jn_set_plan *set = &plan->sets[family];
-
-		if (set->has_slots)
-			jn_ranges_free(&in->slots, set->slot_base, (uint32_t)set->slots.count);
-		if (set->is_published_anew)
-			jn_ids_free(&in->revisions, set->revision, 0);
-		if (set->is_new)
-			jn_ids_free(&in->sets, set->set, 0);
-	}
-}
-
-void jn_transaction_take_back(struct jn_transaction *t)
-{
-	if (t->is_hidden)
-		t->in->hidden_needs = 0;
-	for (size_t i = 0; i < t->count; i++) {
-		struct jn_service_plan *service = &t->services[i];
-
-		for (size_t p = 0; p < service->port_count; p++)
-			take_back_port(t, &service->ports[p]);
-		if (service->installed && !service->installed->count)
-			jn_installed_drop(&t->in->installed, service->installed);
-	}
-	jn_transaction_done(t);
-}
-
-static void port_plan_done(struct jn_port_plan *plan)
-{
-	jn_endpoint_match_done(&plan->match);
-	free(plan->is_new);
-	free(plan->lives);
-	for (unsigned family = 0; family < JN_FAMILY_MAX; family++)
-		free(plan->sets[family].slots.items);
-}
-
-void jn_transaction_done(struct jn_transaction *t)
-{
-	for (size_t i = 0; i < t->count; i++) {
-		for (size_t p = 0; p < t->services[i].port_count; p++)
-			port_plan_done(&t->services[i].ports[p]);
-		free(t->services[i].ports);
-		free(t->services[i].next_ports);
-		jn_desired_done(&t->services[i].desired);
-	}
-	free(t->services);
-	free(t->put_keys.items);
-	free(t->put_values.items);
-	free(t->del_keys.items);
-	*t = (struct jn_transaction){ .in = t->in };
 }

@@ -123,7 +123,7 @@ void jn_probes_show(const struct jn_install *in, const struct jn_object *service
 {
 	const struct jn_endpoint *table = jn_datapath_endpoints(in->datapath);
 	const struct jn_installed_service *installed =
-		jn_installed_find(&in->installed, service->key.namespace_, service->key.name);
+		jn_installed_find(&in->installed, &service->key);
 	size_t most = 0;
 
 	for (size_t p = 0; installed && p < installed->count; p++) {

@@ -12,7 +12,7 @@ void jn_probes_tell(struct jn_install *in, const struct jn_service_plan *service
 		    const struct jn_port_plan *plan);
 /* At start: verdicts of probes that nobody declares any more are taken back. 0 or -ENOMEM. */
 int jn_probes_forget(struct jn_install *in);
-/* What is known of the endpoints of a LocalService. */
+/* What is known of the endpoints of a service. */
 void jn_probes_show(const struct jn_install *in, const struct jn_object *service,
 		    struct jn_object_status *out);
 

@@ -103,7 +103,8 @@ static int hide_port(struct jn_transaction *t, struct jn_port_plan *plan)
 							 .slot_base = set->slot_base,
 							 .slot_count = (uint32_t)set->slots.picked,
 							 .no_endpoint_errno =
-								 plan->desired->no_endpoint_errno,
+								 jn_desired_errno(plan->desired,
+										  family),
 							 .algorithm = plan->desired->algorithm,
 							 .flags = jn_plan_flags(plan->desired),
 							 .rules = plan->desired->rules,

@@ -206,6 +206,35 @@ static void name_after_port(struct jn_object_key *key, const char *name, const c
 	memcpy(key->name, text, length);
 }
 
+/* Does what is declared choose in this way already? */
+static bool is_governed(const struct jn_model *m, const struct jn_object *policy)
+{
+	const struct jn_traffic_policy *p = &policy->policy;
+	const struct jn_object *found;
+
+	found = jn_model_policy(m, policy->key.namespace_, p->target, p->port);
+	if (!found)
+		found = jn_model_policy(m, policy->key.namespace_, p->target, "");
+	return found && found->policy.target_kind == p->target_kind &&
+	       found->policy.algorithm == p->algorithm &&
+	       found->policy.no_endpoint_errno == p->no_endpoint_errno;
+}
+
+/* Does it say no more than what holds without a policy? A Service has an affinity of its own. */
+static bool is_default(enum jn_kind kind, const struct jn_revision *revision)
+{
+	bool has_rules = revision->flags != 0;
+	bool is_refused = revision->no_endpoint_errno == ECONNREFUSED;
+
+	if (kind == JN_KIND_SERVICE) {
+		struct jn_rules rules = { .affinity_seconds = revision->rules.affinity_seconds };
+
+		has_rules = memcmp(&rules, &revision->rules, sizeof(rules)) != 0;
+		is_refused |= revision->no_endpoint_errno == EHOSTUNREACH;
+	}
+	return revision->algorithm == JN_ALGORITHM_RANDOM && !has_rules && is_refused;
+}
+
 /* One policy per port that does not choose in the default way. */
 static int recover_policy(struct jn_engine *e, const struct jn_installed_service *service,
 			  const struct jn_installed_port *port, struct jn_object_list *out)
@@ -214,8 +243,7 @@ static int recover_policy(struct jn_engine *e, const struct jn_installed_service
 	struct jn_object *object, **item;
 
 	if (!revision || revision->algorithm >= JN_ALGORITHM_MAX ||
-	    (revision->algorithm == JN_ALGORITHM_RANDOM && !revision->flags &&
-	     revision->no_endpoint_errno == ECONNREFUSED))
+	    is_default(service->kind, revision))
 		return 0;
 	object = new_object(JN_KIND_TRAFFIC_POLICY, service);
 	if (!object)
@@ -225,10 +253,17 @@ static int recover_policy(struct jn_engine *e, const struct jn_installed_service
 		memcpy(object->policy.port, port->port_name, sizeof(port->port_name));
 	}
 	memcpy(object->policy.target, service->name, sizeof(service->name));
+	object->policy.target_kind = (uint8_t)service->kind;
 	object->policy.algorithm = revision->algorithm;
 	object->policy.no_endpoint_errno = revision->no_endpoint_errno;
+	if (service->kind == JN_KIND_SERVICE && object->policy.no_endpoint_errno == EHOSTUNREACH)
+		object->policy.no_endpoint_errno = ECONNREFUSED; /* its endpoints are elsewhere */
 	jn_rules_recover(&revision->rules, &object->policy);
 	object->policy.drain_seconds = JN_NEVER_DRAINED; /* not in the tables */
+	if (is_governed(e->model, object)) {
+		jn_object_unref(&object);
+		return 0;
+	}
 	item = jn_vec_add(out);
 	if (!item) {
 		jn_object_unref(&object);
@@ -241,7 +276,7 @@ static int recover_policy(struct jn_engine *e, const struct jn_installed_service
 int jn_engine_recover(struct jn_engine *e, const struct jn_installed_service *service,
 		      struct jn_object_list *out)
 {
-	int rc = recover_service(e, service, out);
+	int rc = service->kind == JN_KIND_SERVICE ? 0 : recover_service(e, service, out);
 
 	for (size_t p = 0; p < service->count && !rc; p++)
 		rc = recover_policy(e, service, &service->ports[p], out);

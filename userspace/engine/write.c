@@ -82,20 +82,45 @@ static void item_fault(struct jn_engine *e, const struct jn_write_item *item, st
 		       enum jn_error_kind kind, const char *what)
 {
 	const char *leaf = kind == JN_ERROR_CONFLICT ? "metadata.resourceVersion" : "metadata.name";
-	char field[FIELD_BYTES];
+	char field[FIELD_BYTES], name[JN_KEY_TEXT_BYTES];
 
 	name_field(e, item, leaf, field);
 	jn_error_cause(err, kind, kind == JN_ERROR_NOT_FOUND ? "NotFound" : "Conflict", field,
-		       "%s %s/%s %s", jn_kind_names(item->key.kind)->kind, item->key.namespace_,
-		       item->key.name, what);
+		       "%s %s", jn_object_key_text(&item->key, name), what);
 }
 
-/* Is it what this write expects to find? */
+static void owner_fault(struct jn_engine *e, const struct jn_write_item *item,
+			const struct jn_object *before, struct jn_error *err)
+{
+	const char *kind = jn_kind_names(item->key.kind)->kind;
+	char field[FIELD_BYTES];
+
+	name_field(e, item, "metadata.name", field);
+	if (before->owner == JN_OWNER_FILE)
+		jn_error_cause(err, JN_ERROR_CONFLICT, "Conflict", field,
+			       "%s %s/%s belongs to the file source; change or delete it in %s, in "
+			       "the folder of --services-dir",
+			       kind, item->key.namespace_, item->key.name,
+			       before->file ? before->file : "its file");
+	else
+		jn_error_cause(err, JN_ERROR_CONFLICT, "Conflict", field,
+			       "%s %s/%s belongs to the %s source; delete it there (junctor "
+			       "delete), or remove it here",
+			       kind, item->key.namespace_, item->key.name,
+			       jn_owner_name(before->owner));
+}
+
+/* Is it what this write expects to find? note: what is known to be wrong with it, or NULL. */
 static bool check_item(struct jn_engine *e, const struct jn_write_item *item,
-		       const struct jn_object *before, struct jn_error *err)
+		       const struct jn_object *before, const struct jn_note *note,
+		       struct jn_error *err)
 {
 	const struct jn_object *object = item->object;
 
+	if (before && before->owner != e->current->owner && !note) {
+		owner_fault(e, item, before, err);
+		return false;
+	}
 	if (item->verb == JN_WRITE_CREATE && before)
 		item_fault(e, item, err, JN_ERROR_EXISTS,
 			   "exists already; PUT replaces it, /v1/apply creates or replaces");
@@ -192,10 +217,11 @@ static int collect_changes(struct jn_engine *e, struct jn_write *w, struct jn_er
 
 		if (item->verb == JN_WRITE_DELETE && !before && note)
 			rc = forget(e, item);
-		else if (!check_item(e, item, before, err))
+		else if (!check_item(e, item, before, note, err))
 			continue;
 		else if (before && item->object && !is_doubted(e, note) &&
-			 jn_object_equal(before, item->object))
+			 jn_object_equal(before, item->object) &&
+			 jn_object_same_owner(before, item->object))
 			item->result = JN_RESULT_UNCHANGED;
 		else
 			rc = add_change(e, item, before);
@@ -232,7 +258,7 @@ static int prepare(struct jn_engine *e, struct jn_error *err)
 	if (rc)
 		return rc;
 	e->transaction = (struct jn_transaction){ .in = &e->install };
-	rc = jn_changes_touched(&e->changes, &keys);
+	rc = jn_model_touched(e->model, &e->changes, &keys);
 	if (!rc)
 		rc = jn_transaction_prepare(&e->transaction, &keys, err);
 	if (rc == -ENOSPC && jn_install_fit(&e->install, &keys, &e->growth.sizes))

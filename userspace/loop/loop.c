@@ -7,12 +7,15 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 
 #include "base/auto.h"
 #include "loop/internal.h"
 
 #define MAX_SIGNALS 8
+#define MAX_FD 255 /* of what a loop waits for, far above what the limits of clients allow */
 
 struct jn_loop {
 	uv_loop_t uv;
@@ -35,6 +38,25 @@ struct job {
 	void *arg;
 };
 
+/*
+ * libuv keeps what it waits for in an array by descriptor, and ends the process where it finds no
+ * memory to enlarge it: let it be large enough before anybody depends on this process. Where there
+ * cannot be such a descriptor, none needs the room.
+ */
+static void make_room_for_fds(uv_loop_t *uv)
+{
+	JN_AUTO(jn_close_fd) int low = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), high = -1;
+	uv_poll_t poll;
+
+	if (low >= 0)
+		high = fcntl(low, F_DUPFD_CLOEXEC, MAX_FD);
+	if (high < 0 || uv_poll_init(uv, &poll, high))
+		return;
+	(void)uv_poll_start(&poll, UV_READABLE, NULL); /* registers it, and cannot fail */
+	uv_close((uv_handle_t *)&poll, NULL);
+	(void)uv_run(uv, UV_RUN_NOWAIT); /* closes it */
+}
+
 int jn_loop_new(struct jn_loop **out)
 {
 	struct jn_loop *loop = calloc(1, sizeof(*loop));
@@ -47,6 +69,7 @@ int jn_loop_new(struct jn_loop **out)
 		free(loop);
 		return rc; /* libuv's errors are negative errno on this system */
 	}
+	make_room_for_fds(&loop->uv);
 	*out = loop;
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/claimed.h"
 #include "proto/address.h"
 
 struct frontend_claim {
@@ -54,18 +55,39 @@ static bool has_policy(const void *entry, const void *key)
 	return !memcmp(entry, key, sizeof(struct policy_key));
 }
 
+/* Of objects' keys, but for the kind. */
+static uint64_t hash_name(const void *key)
+{
+	const struct jn_object_key *k = key;
+
+	return jn_hash_bytes(k->namespace_, sizeof(k->namespace_)) * 31 +
+	       jn_hash_bytes(k->name, sizeof(k->name));
+}
+
+static bool has_name(const void *entry, const void *key)
+{
+	const struct jn_object *const *owner = entry;
+	const struct jn_object_key *k = key;
+
+	return !strcmp((*owner)->key.name, k->name) &&
+	       !strcmp((*owner)->key.namespace_, k->namespace_);
+}
+
 static const struct jn_table_ops frontends_ops = { sizeof(struct frontend_claim), hash_address,
 						   has_address };
 static const struct jn_table_ops backends_ops = { sizeof(struct backend_claim), hash_address,
 						  has_address };
 static const struct jn_table_ops policies_ops = { sizeof(struct policy_claim), hash_policy,
 						  has_policy };
+static const struct jn_table_ops names_ops = { sizeof(struct jn_object *), hash_name, has_name };
 
 void jn_claims_init(struct jn_claims *c)
 {
 	jn_table_init(&c->frontends, &frontends_ops);
 	jn_table_init(&c->backends, &backends_ops);
 	jn_table_init(&c->policies, &policies_ops);
+	jn_table_init(&c->names, &names_ops);
+	jn_slice_index_init(&c->slices);
 }
 
 void jn_claims_done(struct jn_claims *c)
@@ -73,6 +95,8 @@ void jn_claims_done(struct jn_claims *c)
 	jn_table_done(&c->frontends);
 	jn_table_done(&c->backends);
 	jn_table_done(&c->policies);
+	jn_table_done(&c->names);
+	jn_slice_index_done(&c->slices);
 }
 
 void jn_claims_fault(const struct jn_changes *changes, const struct jn_change *change,
@@ -92,50 +116,6 @@ void jn_claims_fault(const struct jn_changes *changes, const struct jn_change *c
 	jn_error_cause(err, fault->kind, fault->reason, path, "%s", sentence);
 }
 
-/* --- walking what one object claims ------------------------------------------------------------ */
-
-/* One backend or frontend of an object; index and port_index are where it stands in the spec. */
-struct claimed {
-	struct jn_frontend_key key;
-	unsigned index, port_index;
-};
-
-typedef void (*claimed_fn)(void *arg, const struct claimed *claimed);
-
-static void each_frontend(const struct jn_object *o, claimed_fn fn, void *arg)
-{
-	if (!o || o->key.kind != JN_KIND_LOCAL_SERVICE)
-		return;
-	for (unsigned p = 0; p < o->service.port_count; p++) {
-		const struct jn_port *port = &o->service.ports[p];
-
-		for (unsigned i = 0; i < o->service.address_count; i++) {
-			struct claimed claimed = { .index = i, .port_index = p };
-
-			claimed.key = jn_frontend_key_of(&o->service.addresses[i], port->port,
-							 port->proto);
-			fn(arg, &claimed);
-		}
-	}
-}
-
-static void each_backend(const struct jn_object *o, claimed_fn fn, void *arg)
-{
-	if (!o || o->key.kind != JN_KIND_LOCAL_SERVICE)
-		return;
-	for (unsigned p = 0; p < o->service.port_count; p++) {
-		for (unsigned i = 0; i < o->service.backend_count; i++) {
-			const struct jn_backend *backend = &o->service.backends[i];
-			struct claimed claimed = { .index = i, .port_index = p };
-
-			claimed.key = jn_frontend_key_of(&backend->addr,
-							 jn_backend_port(&o->service, backend, p),
-							 o->service.ports[p].proto);
-			fn(arg, &claimed);
-		}
-	}
-}
-
 static struct policy_key policy_key_of(const struct jn_object *o)
 {
 	struct policy_key key = { 0 };
@@ -152,11 +132,11 @@ struct entering {
 	struct jn_claims *claims;
 	const struct jn_changes *changes;
 	const struct jn_change *change;
-	const struct jn_object *object;
+	struct jn_object *object;
 	struct jn_error *err; /* NULL: nothing can be wrong with what was right before */
 };
 
-static void describe(const struct claimed *claimed, char text[JN_ENDPOINT_TEXT_BYTES + 8])
+static void describe(const struct jn_claimed *claimed, char text[JN_ENDPOINT_TEXT_BYTES + 8])
 {
 	char address[JN_ENDPOINT_TEXT_BYTES];
 
@@ -166,17 +146,17 @@ static void describe(const struct claimed *claimed, char text[JN_ENDPOINT_TEXT_B
 }
 
 /* taken: the claim of another object on the same frontend, or NULL. */
-static void check_frontend(struct entering *e, const struct claimed *claimed,
+static void check_frontend(struct entering *e, const struct jn_claimed *claimed,
 			   const struct frontend_claim *taken)
 {
 	bool is_backend = jn_table_find(&e->claims->backends, &claimed->key) != NULL;
-	char text[JN_ENDPOINT_TEXT_BYTES + 8], field[64];
+	char text[JN_ENDPOINT_TEXT_BYTES + 8], field[JN_CLAIMED_FIELD_BYTES];
 	struct jn_fault fault = { JN_ERROR_CONFLICT, JN_CAUSE_DUPLICATE, field };
 
 	if (!taken && !is_backend)
 		return;
 	describe(claimed, text);
-	(void)snprintf(field, sizeof(field), "spec.addresses[%u]", claimed->index);
+	jn_claimed_field(e->object, claimed, field);
 	if (taken)
 		jn_claims_fault(e->changes, e->change, &fault, e->err,
 				"%s belongs to %s %s/%s; choose another address or port, or remove "
@@ -191,7 +171,7 @@ static void check_frontend(struct entering *e, const struct claimed *claimed,
 				text);
 }
 
-static void enter_frontend(void *arg, const struct claimed *claimed)
+static void enter_frontend(void *arg, const struct jn_claimed *claimed)
 {
 	struct entering *e = arg;
 	struct frontend_claim *claim;
@@ -206,7 +186,7 @@ static void enter_frontend(void *arg, const struct claimed *claimed)
 		check_frontend(e, claimed, is_new ? NULL : claim);
 }
 
-static void enter_backend(void *arg, const struct claimed *claimed)
+static void enter_backend(void *arg, const struct jn_claimed *claimed)
 {
 	struct entering *e = arg;
 	struct backend_claim *claim;
@@ -217,23 +197,23 @@ static void enter_backend(void *arg, const struct claimed *claimed)
 	claim->count++;
 }
 
-static void check_backend(void *arg, const struct claimed *claimed)
+static void check_backend(void *arg, const struct jn_claimed *claimed)
 {
 	struct entering *e = arg;
 	const struct frontend_claim *claim = jn_table_find(&e->claims->frontends, &claimed->key);
-	char text[JN_ENDPOINT_TEXT_BYTES + 8], field[64];
+	char text[JN_ENDPOINT_TEXT_BYTES + 8], field[JN_CLAIMED_FIELD_BYTES];
 	const struct jn_fault fault = { JN_ERROR_INVALID, JN_CAUSE_INVALID, field };
 
 	if (!claim)
 		return;
 	describe(claimed, text);
-	(void)snprintf(field, sizeof(field), "spec.backends[%u].address", claimed->index);
+	jn_claimed_field(e->object, claimed, field);
 	jn_claims_fault(e->changes, e->change, &fault, e->err,
 			"%s is a service address of %s/%s; name the backends behind it instead",
 			text, claim->owner->key.namespace_, claim->owner->key.name);
 }
 
-static void leave_frontend(void *arg, const struct claimed *claimed)
+static void leave_frontend(void *arg, const struct jn_claimed *claimed)
 {
 	struct entering *e = arg;
 	const struct frontend_claim *claim = jn_table_find(&e->claims->frontends, &claimed->key);
@@ -242,7 +222,7 @@ static void leave_frontend(void *arg, const struct claimed *claimed)
 		jn_table_del(&e->claims->frontends, &claimed->key);
 }
 
-static void leave_backend(void *arg, const struct claimed *claimed)
+static void leave_backend(void *arg, const struct jn_claimed *claimed)
 {
 	struct entering *e = arg;
 	struct backend_claim *claim = jn_table_find(&e->claims->backends, &claimed->key);
@@ -287,22 +267,64 @@ static void leave_policy(struct entering *e)
 		jn_table_del(&e->claims->policies, &key);
 }
 
+/* One name is one service, whatever its kind: else nobody could tell which of two is meant. */
+static void enter_name(struct entering *e)
+{
+	static const struct jn_fault taken = { JN_ERROR_CONFLICT, JN_CAUSE_DUPLICATE,
+					       "metadata.name" };
+	const struct jn_object **owner;
+	bool is_new;
+
+	if (!e->object || !jn_kind_is_service(e->object->key.kind))
+		return;
+	owner = jn_table_put(&e->claims->names, &e->object->key, &is_new);
+	if (is_new)
+		*owner = e->object;
+	else if (e->err)
+		jn_claims_fault(e->changes, e->change, &taken, e->err,
+				"the name belongs to %s %s/%s, and one name is one service; choose "
+				"another, or delete that one first",
+				jn_kind_names((*owner)->key.kind)->kind, (*owner)->key.namespace_,
+				(*owner)->key.name);
+}
+
+static void leave_name(struct entering *e)
+{
+	const struct jn_object **owner;
+
+	if (!e->object || !jn_kind_is_service(e->object->key.kind))
+		return;
+	owner = jn_table_find(&e->claims->names, &e->object->key);
+	if (owner && *owner == e->object)
+		jn_table_del(&e->claims->names, &e->object->key);
+}
+
+static void enter_slice(struct entering *e)
+{
+	if (e->object && e->object->key.kind == JN_KIND_ENDPOINT_SLICE)
+		jn_slice_index_add(&e->claims->slices, e->object);
+}
+
+static void leave_slice(struct entering *e)
+{
+	if (e->object && e->object->key.kind == JN_KIND_ENDPOINT_SLICE)
+		jn_slice_index_del(&e->claims->slices, e->object);
+}
+
 /* Room for everything the batch may claim, so that no later step can fail. */
 static int reserve(struct jn_claims *c, const struct jn_changes *changes)
 {
 	size_t frontends = 0, backends = 0;
 
 	for (size_t i = 0; i < changes->count; i++) {
-		const struct jn_object *o = changes->items[i].after;
-
-		if (!o || o->key.kind != JN_KIND_LOCAL_SERVICE)
-			continue;
-		frontends += (size_t)o->service.port_count * o->service.address_count;
-		backends += (size_t)o->service.port_count * o->service.backend_count;
+		frontends += jn_claimed_most_frontends(changes->items[i].after);
+		backends += jn_claimed_most_backends(changes->items[i].after);
 	}
 	if (jn_table_reserve(&c->frontends, c->frontends.count + frontends) ||
 	    jn_table_reserve(&c->backends, c->backends.count + backends) ||
-	    jn_table_reserve(&c->policies, c->policies.count + changes->count))
+	    jn_table_reserve(&c->policies, c->policies.count + changes->count) ||
+	    jn_table_reserve(&c->names, c->names.count + changes->count) ||
+	    jn_table_reserve(&c->slices.services, c->slices.services.count + changes->count))
 		return -ENOMEM;
 	return 0;
 }
@@ -327,9 +349,11 @@ static void leave_all(struct jn_claims *c, const struct jn_changes *changes, enu
 	for (size_t i = 0; i < changes->count; i++) {
 		struct entering e = entering_of(c, changes, i, side);
 
-		each_frontend(e.object, leave_frontend, &e);
-		each_backend(e.object, leave_backend, &e);
+		jn_claimed_frontends(e.object, leave_frontend, &e);
+		jn_claimed_backends(e.object, leave_backend, &e);
 		leave_policy(&e);
+		leave_name(&e);
+		leave_slice(&e);
 	}
 }
 
@@ -342,16 +366,18 @@ static void enter_all(struct jn_claims *c, const struct jn_changes *changes, enu
 		struct entering e = entering_of(c, changes, i, side);
 
 		e.err = err;
-		each_frontend(e.object, enter_frontend, &e);
+		jn_claimed_frontends(e.object, enter_frontend, &e);
 		enter_policy(&e);
+		enter_name(&e);
+		enter_slice(&e);
 	}
 	for (size_t i = 0; i < changes->count; i++) {
 		struct entering e = entering_of(c, changes, i, side);
 
 		e.err = err;
-		each_backend(e.object, enter_backend, &e);
+		jn_claimed_backends(e.object, enter_backend, &e);
 		if (err)
-			each_backend(e.object, check_backend, &e);
+			jn_claimed_backends(e.object, check_backend, &e);
 	}
 }
 

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Who owns which frontend, which addresses are backends, which policy governs which target.
+ * Who owns which frontend and which name, which addresses are backends, which policy governs which
+ * target, which slices belong to which Service.
  */
 #ifndef JUNCTOR_MODEL_CLAIMS_H
 #define JUNCTOR_MODEL_CLAIMS_H
 
 #include "base/table.h"
 #include "model/model.h"
+#include "model/slice_index.h"
 
 struct jn_claims {
 	struct jn_table frontends; /* jn_frontend_key -> the object that declares it */
 	struct jn_table backends;  /* jn_frontend_key -> how many declare it as a backend */
 	struct jn_table policies;  /* namespace, target, port -> the policy */
+	struct jn_table names;	   /* namespace, name -> the service of this name */
+	struct jn_slice_index slices;
 };
 
 void jn_claims_init(struct jn_claims *c);

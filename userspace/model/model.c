@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ struct jn_model {
 	struct jn_table objects; /* of struct jn_object * */
 	struct jn_table staged;	 /* of const struct jn_change *, while a batch is staged */
 	struct jn_claims claims;
+	char node[JN_LONG_NAME_BYTES]; /* that we are; "": not known */
 };
 
 static uint64_t hash_key(const void *key)
@@ -60,6 +62,11 @@ int jn_model_new(struct jn_model **out)
 	jn_claims_init(&m->claims);
 	*out = m;
 	return 0;
+}
+
+void jn_model_set_node(struct jn_model *m, const char *name)
+{
+	(void)snprintf(m->node, sizeof(m->node), "%s", name); /* longer ones do not exist */
 }
 
 void jn_model_free(struct jn_model **model)
@@ -202,53 +209,119 @@ static bool key_has_key(const void *entry, const void *key)
 
 static const struct jn_table_ops keys_ops = { sizeof(struct jn_object_key), hash_key, key_has_key };
 
-/* The service that an object is about: itself, or a policy's target. */
-static struct jn_object_key service_key_of(const struct jn_object *object)
-{
-	struct jn_object_key key = { .kind = JN_KIND_LOCAL_SERVICE };
+struct touching {
+	const struct jn_model *model;
+	struct jn_table seen;
+	struct jn_key_list *out;
+};
 
-	memcpy(key.namespace_, object->key.namespace_, sizeof(key.namespace_));
-	memcpy(key.name,
-	       object->key.kind == JN_KIND_TRAFFIC_POLICY ? object->policy.target
-							  : object->key.name,
-	       sizeof(key.name));
-	return key;
-}
-
-static int add_touched(struct jn_table *seen, const struct jn_object *object,
-		       struct jn_key_list *out)
+static int touch(struct touching *t, enum jn_kind kind, const char *namespace_, const char *name)
 {
-	struct jn_object_key key, *entry, *item;
+	struct jn_object_key key = jn_object_key_of(kind, namespace_, name), *entry, *item;
 	bool is_new;
 
-	if (!object)
-		return 0;
-	key = service_key_of(object);
-	entry = jn_table_put(seen, &key, &is_new);
+	entry = jn_table_put(&t->seen, &key, &is_new);
 	if (!entry)
 		return -ENOMEM;
 	if (!is_new)
 		return 0;
 	*entry = key;
-	item = jn_vec_add(out);
+	item = jn_vec_add(t->out);
 	if (!item)
 		return -ENOMEM;
 	*item = key;
 	return 0;
 }
 
-int jn_changes_touched(const struct jn_changes *changes, struct jn_key_list *out)
+/* The service that an object is about: itself, a policy's target, or a slice's Service. */
+static int touch_service_of(struct touching *t, const struct jn_object *object)
 {
-	JN_AUTO(jn_table_done) struct jn_table seen;
+	const char *namespace_ = object ? object->key.namespace_ : NULL;
+
+	if (!object || object->key.kind == JN_KIND_NODE)
+		return 0;
+	if (object->key.kind == JN_KIND_TRAFFIC_POLICY)
+		return touch(t, (enum jn_kind)object->policy.target_kind, namespace_,
+			     object->policy.target);
+	if (object->key.kind != JN_KIND_ENDPOINT_SLICE)
+		return touch(t, object->key.kind, namespace_, object->key.name);
+	if (!object->slice.service[0])
+		return 0;
+	return touch(t, JN_KIND_SERVICE, namespace_, object->slice.service);
+}
+
+static const char *zone_of(const struct jn_object *node)
+{
+	const char *zone = node ? jn_labels_find(&node->labels, JN_LABEL_ZONE) : NULL;
+
+	return zone ? zone : "";
+}
+
+/* Does a change of a node mean that we are somewhere else now? */
+static bool moves_us(const struct jn_model *m, const struct jn_change *change)
+{
+	const struct jn_object_key *key = change_key(change);
+
+	return key->kind == JN_KIND_NODE && !strcmp(key->name, m->node) &&
+	       strcmp(zone_of(change->before), zone_of(change->after)) != 0;
+}
+
+static bool has_zone_hints(const struct jn_endpoint_slice *slice)
+{
+	for (unsigned i = 0; i < slice->endpoint_count; i++) {
+		if (slice->endpoints[i].hints && slice->endpoints[i].hints->zone_count)
+			return true;
+	}
+	return false;
+}
+
+/* Our zone matters only where endpoints say for which zones they are. */
+static int touch_zoned(struct touching *t)
+{
+	struct jn_object **first;
+	size_t at = 0;
 	int rc = 0;
 
-	jn_table_init(&seen, &keys_ops);
-	for (size_t i = 0; i < changes->count && !rc; i++) {
-		rc = add_touched(&seen, changes->items[i].before, out);
-		if (!rc)
-			rc = add_touched(&seen, changes->items[i].after, out);
+	while (!rc && (first = jn_table_next(&t->model->claims.slices.services, &at))) {
+		struct jn_object *slice = *first;
+
+		while (slice && !has_zone_hints(&slice->slice))
+			slice = slice->slice.next;
+		if (slice)
+			rc = touch_service_of(t, slice);
 	}
 	return rc;
+}
+
+int jn_model_touched(const struct jn_model *m, const struct jn_changes *changes,
+		     struct jn_key_list *out)
+{
+	struct touching t = { .model = m, .out = out };
+	int rc = 0;
+
+	jn_table_init(&t.seen, &keys_ops);
+	for (size_t i = 0; i < changes->count && !rc; i++) {
+		rc = touch_service_of(&t, changes->items[i].before);
+		if (!rc)
+			rc = touch_service_of(&t, changes->items[i].after);
+		if (!rc && moves_us(m, &changes->items[i]))
+			rc = touch_zoned(&t);
+	}
+	jn_table_done(&t.seen);
+	return rc;
+}
+
+struct jn_here jn_model_here(const struct jn_model *m)
+{
+	struct jn_object_key key = jn_object_key_of(JN_KIND_NODE, "", m->node);
+
+	return (struct jn_here){ .node = m->node, .zone = zone_of(jn_model_find_staged(m, &key)) };
+}
+
+struct jn_object *jn_model_slices(const struct jn_model *m, const char *namespace_,
+				  const char *service)
+{
+	return jn_slice_index_find(&m->claims.slices, namespace_, service);
 }
 
 struct jn_frontend_key jn_frontend_key_of(const struct jn_addr *addr, uint16_t port, uint8_t proto)

@@ -23,6 +23,19 @@ struct jn_model;
 int jn_model_new(struct jn_model **out);
 void jn_model_free(struct jn_model **model);
 
+/*
+ * The name of the node that this is, before anything is declared. Without one no endpoint of a
+ * slice is on this node.
+ */
+void jn_model_set_node(struct jn_model *m, const char *name);
+
+/* Where this is, staged batch applied. Texts are the model's; "" where it is not known. */
+struct jn_here {
+	const char *node;
+	const char *zone; /* by the label of the Node object */
+};
+struct jn_here jn_model_here(const struct jn_model *m);
+
 /* Borrowed; NULL when there is none. */
 struct jn_object *jn_model_find(const struct jn_model *m, const struct jn_object_key *key);
 /* Walk all objects: start with *at = 0; NULL at the end. */
@@ -52,6 +65,9 @@ void jn_model_settle(struct jn_model *m, const struct jn_changes *changes, bool 
 
 /* As jn_model_find, with the staged batch applied. */
 struct jn_object *jn_model_find_staged(const struct jn_model *m, const struct jn_object_key *key);
+/* The slices of a Service, staged batch applied, in no order: the next is ->slice.next. Or NULL. */
+struct jn_object *jn_model_slices(const struct jn_model *m, const char *namespace_,
+				  const char *service);
 /* The policy of this target and port ("" = the one for all ports), staged batch applied, or NULL. */
 const struct jn_object *jn_model_policy(const struct jn_model *m, const char *namespace_,
 					const char *target, const char *port);
@@ -65,8 +81,9 @@ struct jn_key_list {
 	struct jn_object_key *items;
 	size_t count, capacity;
 };
-/* The services whose tables may differ once the batch is kept: each once. -ENOMEM. */
-int jn_changes_touched(const struct jn_changes *changes, struct jn_key_list *out);
+/* The services whose tables may differ once the staged batch is kept: each once. -ENOMEM. */
+int jn_model_touched(const struct jn_model *m, const struct jn_changes *changes,
+		     struct jn_key_list *out);
 
 /* The key of a frontend; port in host order. */
 struct jn_frontend_key jn_frontend_key_of(const struct jn_addr *addr, uint16_t port, uint8_t proto);

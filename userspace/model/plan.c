@@ -153,11 +153,12 @@ int jn_plan_slots(const struct jn_desired_port *desired, const uint32_t *ids,
 	return append_members(usable, count, out);
 }
 
-bool jn_plan_is_published(const struct jn_desired_port *desired, const struct jn_slot_list *slots,
-			  const struct jn_revision *revision, const struct jn_slot *table)
+bool jn_plan_is_published(const struct jn_desired_port *desired, enum jn_family vip_family,
+			  const struct jn_slot_list *slots, const struct jn_revision *revision,
+			  const struct jn_slot *table)
 {
 	return revision->algorithm == desired->algorithm &&
-	       revision->no_endpoint_errno == desired->no_endpoint_errno &&
+	       revision->no_endpoint_errno == jn_desired_errno(desired, vip_family) &&
 	       revision->flags == jn_plan_flags(desired) &&
 	       !memcmp(&revision->rules, &desired->rules, sizeof(desired->rules)) &&
 	       revision->slot_count == slots->picked &&

@@ -40,7 +40,8 @@ int jn_plan_slots(const struct jn_desired_port *desired, const uint32_t *ids,
 		  struct jn_slot_list *out);
 
 /* Does the published revision hold exactly this? */
-bool jn_plan_is_published(const struct jn_desired_port *desired, const struct jn_slot_list *slots,
-			  const struct jn_revision *revision, const struct jn_slot *table);
+bool jn_plan_is_published(const struct jn_desired_port *desired, enum jn_family vip_family,
+			  const struct jn_slot_list *slots, const struct jn_revision *revision,
+			  const struct jn_slot *table);
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "model/resolve_cluster.h"
 #include "model/rules.h"
 #include "proto/address.h"
 
@@ -86,15 +87,23 @@ static void apply_policy(const struct jn_traffic_policy *policy, struct jn_desir
 	port->rules = jn_rules_of(policy, port->name.proto);
 }
 
-static void resolve_policy(const struct jn_model *m, const struct jn_object *service,
-			   struct jn_desired_port *port)
+/* A policy for a service of the same name, but of the other kind, is none. */
+static const struct jn_object *find_policy(const struct jn_model *m,
+					   const struct jn_object *service, const char *port_name)
 {
 	const struct jn_object *policy;
 
-	policy = jn_model_policy(m, service->key.namespace_, service->key.name,
-				 port->name.port_name);
+	policy = jn_model_policy(m, service->key.namespace_, service->key.name, port_name);
+	return policy && policy->policy.target_kind == service->key.kind ? policy : NULL;
+}
+
+void jn_resolve_policy(const struct jn_model *m, const struct jn_object *service,
+		       struct jn_desired_port *port)
+{
+	const struct jn_object *policy = find_policy(m, service, port->name.port_name);
+
 	if (!policy)
-		policy = jn_model_policy(m, service->key.namespace_, service->key.name, "");
+		policy = find_policy(m, service, "");
 	port->algorithm = JN_ALGORITHM_RANDOM;
 	port->no_endpoint_errno = ECONNREFUSED;
 	port->drain_seconds = JN_NEVER_DRAINED;
@@ -121,11 +130,12 @@ static int resolve_port(const struct jn_model *m, const struct jn_object *servic
 	port->frontend_count = s->address_count;
 	port->is_bound = has_loopback(s);
 	resolve_endpoints(s, index, port);
-	resolve_policy(m, service, port);
+	jn_resolve_policy(m, service, port);
 	return 0;
 }
 
-int jn_resolve(const struct jn_model *m, const struct jn_object *service, struct jn_desired *out)
+static int resolve_local(const struct jn_model *m, const struct jn_object *service,
+			 struct jn_desired *out)
 {
 	JN_AUTO(jn_desired_done) struct jn_desired desired = { 0 };
 	int rc;
@@ -142,6 +152,19 @@ int jn_resolve(const struct jn_model *m, const struct jn_object *service, struct
 	*out = desired;
 	desired = (struct jn_desired){ 0 };
 	return 0;
+}
+
+int jn_resolve(const struct jn_model *m, const struct jn_object *service, struct jn_desired *out)
+{
+	if (service->key.kind == JN_KIND_SERVICE)
+		return jn_resolve_cluster(m, service, out);
+	return resolve_local(m, service, out);
+}
+
+/* A policy may say what is answered where nobody serves, not where somebody does elsewhere. */
+uint16_t jn_desired_errno(const struct jn_desired_port *port, enum jn_family vip_family)
+{
+	return port->is_elsewhere[vip_family] ? EHOSTUNREACH : port->no_endpoint_errno;
 }
 
 bool jn_desired_allows(const struct jn_desired_port *port, enum jn_family vip_family,

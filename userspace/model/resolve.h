@@ -14,6 +14,14 @@
 
 #include "model/model.h"
 
+/* A set's families: VIPs of one family share a set. */
+enum jn_family { JN_FAMILY_V4, JN_FAMILY_V6, JN_FAMILY_MAX };
+
+static inline enum jn_family jn_family_of(const struct jn_addr *addr)
+{
+	return jn_addr_is_v4(addr) ? JN_FAMILY_V4 : JN_FAMILY_V6;
+}
+
 struct jn_desired_endpoint {
 	struct jn_addr addr;
 	__be16 port;
@@ -28,7 +36,8 @@ struct jn_desired_port {
 	struct jn_desired_endpoint *endpoints; /* in declared order */
 	unsigned endpoint_count;
 	bool is_bound;	 /* a loopback address in it: only for junctord's own network namespace */
-	bool prefers_v6; /* UDP with a usable IPv6 endpoint: see jn_desired_allows */
+	bool prefers_v6; /* an IPv6 VIP reaches IPv6 only: see jn_desired_allows */
+	bool is_elsewhere[JN_FAMILY_MAX]; /* endpoints, but none that this node may use */
 	enum jn_algorithm algorithm;
 	uint16_t no_endpoint_errno;
 	struct jn_rules rules;
@@ -43,25 +52,21 @@ struct jn_desired {
 };
 void jn_desired_done(struct jn_desired *desired);
 
+/* What connect() fails with where this VIP family has no usable endpoint. */
+uint16_t jn_desired_errno(const struct jn_desired_port *port, enum jn_family vip_family);
+
 /*
  * Resolve a LocalService with the policies that are staged or kept. Which backends take new
  * connections: the ready ones that are not terminating and have a weight; where there is none of
- * them, the terminating ones that are still ready. 0 or -ENOMEM.
+ * them, the terminating ones that are still ready. A Service: see topology.h. 0 or -ENOMEM.
  */
 int jn_resolve(const struct jn_model *m, const struct jn_object *service, struct jn_desired *out);
-
-/* A set's families: VIPs of one family share a set. */
-enum jn_family { JN_FAMILY_V4, JN_FAMILY_V6, JN_FAMILY_MAX };
-
-static inline enum jn_family jn_family_of(const struct jn_addr *addr)
-{
-	return jn_addr_is_v4(addr) ? JN_FAMILY_V4 : JN_FAMILY_V6;
-}
 
 /*
  * May this endpoint stand in the set of that VIP family? An IPv4 VIP reaches IPv4 only; an IPv6 VIP
  * reaches both, except over UDP when the service has a usable IPv6 endpoint: an unconnected IPv6
- * socket cannot be sent to an IPv4 address (the kernel answers ENOTSUPP).
+ * socket cannot be sent to an IPv4 address (the kernel answers ENOTSUPP). The families of a Service
+ * stay apart, as in Kubernetes.
  */
 bool jn_desired_allows(const struct jn_desired_port *port, enum jn_family vip_family,
 		       const struct jn_desired_endpoint *endpoint);

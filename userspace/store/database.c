@@ -139,12 +139,13 @@ static int is_ok(void *arg, int count, char **values, char **names)
 	return 0;
 }
 
-bool jn_database_is_sound(struct jn_database *db)
+int jn_database_check(struct jn_database *db, bool *is_sound)
 {
 	bool ok = false;
 	int rc = sqlite3_exec(db->sql, "PRAGMA quick_check(1)", is_ok, &ok, NULL);
 
-	return !rc && ok && !sqlite3_db_readonly(db->sql, "main");
+	*is_sound = !rc && ok && !sqlite3_db_readonly(db->sql, "main");
+	return rc;
 }
 
 /* --- statements ------------------------------------------------------------------------------ */
@@ -160,6 +161,11 @@ static int run(struct jn_database *db, enum jn_statement which)
 
 int jn_database_begin(struct jn_database *db)
 {
+	/* A rollback that found no memory left its transaction open: it is done now. */
+	if (!sqlite3_get_autocommit(db->sql))
+		jn_database_rollback(db);
+	if (!sqlite3_get_autocommit(db->sql))
+		return SQLITE_NOMEM;
 	return run(db, JN_STATEMENT_BEGIN);
 }
 
@@ -184,6 +190,23 @@ int jn_database_reserve(struct jn_database *db)
 	return rc == SQLITE_IOERR_WRITE ? SQLITE_FULL : rc;
 }
 
+int jn_database_be_lazy(struct jn_database *db, bool is_lazy)
+{
+	return sqlite3_exec(db->sql,
+			    is_lazy ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL",
+			    NULL, NULL, NULL);
+}
+
+int jn_database_sync_log(struct jn_database *db)
+{
+	sqlite3_file *log = NULL;
+	int rc = sqlite3_file_control(db->sql, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+
+	if (rc || !log || !log->pMethods)
+		return rc;
+	return log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+}
+
 /*
  * What a transaction that did not fit has written to the log stays there and takes the room that
  * was too small: give it back.
@@ -193,7 +216,9 @@ void jn_database_rollback(struct jn_database *db)
 	sqlite3_file *log = NULL;
 
 	if (!sqlite3_get_autocommit(db->sql))
-		(void)run(db, JN_STATEMENT_ROLLBACK); /* an error here leaves it rolled back, too */
+		(void)run(db, JN_STATEMENT_ROLLBACK);
+	if (!sqlite3_get_autocommit(db->sql))
+		return; /* no memory: the next jn_database_begin tries again */
 	if (db->log_frames < 0 ||
 	    sqlite3_file_control(db->sql, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) || !log ||
 	    !log->pMethods)

@@ -99,13 +99,18 @@ void jn_database_close(struct jn_database *db);
 
 /* One number that a PRAGMA answers. */
 int jn_database_number(struct jn_database *db, const char *sql, int64_t *out);
-bool jn_database_is_sound(struct jn_database *db); /* says SQLite; it does not look at the rows */
+/* Is it sound, says SQLite? It does not look at the rows. The result: whether that could be told. */
+int jn_database_check(struct jn_database *db, bool *is_sound);
 
 /*
  * Make room in the main file for all that the transaction has grown it by. So bringing in the log
  * never needs room: on a full disk it is what frees some.
  */
 int jn_database_reserve(struct jn_database *db);
+/* Commits from now on do not wait for the disk (true), or do. Not within a transaction. */
+int jn_database_be_lazy(struct jn_database *db, bool is_lazy);
+/* The log, as it is, to the disk. */
+int jn_database_sync_log(struct jn_database *db);
 int jn_database_begin(struct jn_database *db);
 int jn_database_commit(struct jn_database *db);
 void jn_database_rollback(struct jn_database *db);

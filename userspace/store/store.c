@@ -23,6 +23,8 @@
 struct jn_store {
 	struct jn_database db;
 	struct jn_record record; /* of the last commit */
+	bool is_lazy;		 /* commits do not wait for the disk */
+	bool is_behind;		 /* some did not, and are not known to be there */
 };
 
 /* --- checking -------------------------------------------------------------------------------- */
@@ -82,6 +84,7 @@ static int check_log(const char *path, enum verdict *out)
 static int check_rows(struct jn_store *store, const char *path, enum verdict *out)
 {
 	struct check c = { 0 };
+	bool is_sound = false;
 	int64_t format = 0;
 	int rc = jn_database_open(&store->db, path);
 
@@ -91,13 +94,14 @@ static int check_rows(struct jn_store *store, const char *path, enum verdict *ou
 		rc = jn_database_prepare(&store->db);
 	if (!rc)
 		rc = jn_database_each(&store->db, check_row, &c);
+	if (!rc)
+		rc = jn_database_check(&store->db, &is_sound);
 	*out = WHOLE;
 	/* The record is hashed with its format: where it is right, only the number is wrong. */
 	if (format > JN_STORE_FORMAT && !c.has_record)
 		*out = NEWER;
 	else if (rc || format != JN_STORE_FORMAT || c.has_wrong_row || !c.has_record ||
-		 c.found.count != c.record.count || c.found.sum != c.record.sum ||
-		 !jn_database_is_sound(&store->db))
+		 c.found.count != c.record.count || c.found.sum != c.record.sum || !is_sound)
 		*out = DAMAGED;
 	store->record = c.record;
 	return rc;
@@ -315,29 +319,71 @@ static int commit(struct jn_store *store, uint64_t generation, const struct jn_r
 	return end(store, rc, &record);
 }
 
-int jn_store_commit(struct jn_store *store, uint64_t generation, const struct jn_row *rows,
-		    size_t count, struct jn_error *err)
+static int fail_commit(int rc, struct jn_error *err)
+{
+	if (rc == -ENOSPC)
+		return jn_error_set(err, rc, JN_ERROR_DISK_FULL,
+				    "there is no room on the disk to keep this (%s); nothing was "
+				    "applied: free some below the state folder and try again",
+				    strerror(-rc));
+	if (rc == -ENOMEM)
+		return jn_error_set(err, rc, JN_ERROR_INTERNAL,
+				    "out of memory; nothing was applied: try again with less, or "
+				    "give junctord more memory");
+	if (rc == -EUCLEAN)
+		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
+				    "the file that keeps the state is damaged; nothing was "
+				    "applied: restart junctord, which rebuilds it, and try again");
+	return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
+			    "this cannot be kept on the disk (%s); nothing was applied: "
+			    "check the disk of the state folder and try again",
+			    strerror(-rc));
+}
+
+static int commit_rows(struct jn_store *store, uint64_t generation, const struct jn_row *rows,
+		       size_t count, struct jn_error *err)
 {
 	int rc = commit(store, generation, rows, count);
 
 	/* The log may be what fills the disk: a page lies in it once for each of its changes. */
 	if (rc == -ENOSPC && !jn_database_fold_log(&store->db))
 		rc = commit(store, generation, rows, count);
-	if (rc == -ENOSPC)
-		return jn_error_set(err, rc, JN_ERROR_DISK_FULL,
-				    "there is no room on the disk to keep this (%s); nothing was "
-				    "applied: free some below the state folder and try again",
-				    strerror(-rc));
-	if (rc == -EUCLEAN)
-		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
-				    "the file that keeps the state is damaged; nothing was "
-				    "applied: restart junctord, which rebuilds it, and try again");
+	return rc ? fail_commit(rc, err) : 0;
+}
+
+static int be_lazy(struct jn_store *store, bool is_lazy)
+{
+	int rc = 0;
+
+	if (store->is_lazy != is_lazy)
+		rc = jn_database_errno(&store->db, jn_database_be_lazy(&store->db, is_lazy));
+	if (!rc)
+		store->is_lazy = is_lazy;
+	return rc;
+}
+
+int jn_store_commit(struct jn_store *store, uint64_t generation, const struct jn_row *rows,
+		    size_t count, struct jn_error *err)
+{
+	int rc = be_lazy(store, false);
+
 	if (rc)
-		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
-				    "this cannot be kept on the disk (%s); nothing was applied: "
-				    "check the disk of the state folder and try again",
-				    strerror(-rc));
-	return 0;
+		return fail_commit(rc, err);
+	rc = commit_rows(store, generation, rows, count, err);
+	if (!rc)
+		store->is_behind = false; /* the log is one file: what stands before went along */
+	return rc;
+}
+
+int jn_store_commit_soon(struct jn_store *store, uint64_t generation, const struct jn_row *rows,
+			 size_t count, struct jn_error *err)
+{
+	int rc;
+
+	(void)be_lazy(store, true); /* else it waits: slow, not wrong */
+	rc = commit_rows(store, generation, rows, count, err);
+	store->is_behind |= store->is_lazy && !rc;
+	return rc;
 }
 
 /* The body stays for people, if it is right; it is not told while the mark is there. */
@@ -379,6 +425,8 @@ int jn_store_set_damaged(struct jn_store *store, const struct jn_row *key, bool 
 
 void jn_store_tidy(struct jn_store *store)
 {
+	if (store->is_behind)
+		store->is_behind = jn_database_sync_log(&store->db) != 0; /* else once more, then */
 	if (jn_database_log_bytes(&store->db) > LOG_BYTES)
 		(void)jn_database_fold_log(&store->db); /* the next idle moment tries again */
 }

@@ -59,10 +59,20 @@ void jn_store_close(struct jn_store **store);
 int jn_store_commit(struct jn_store *store, uint64_t generation, const struct jn_row *rows,
 		    size_t count, struct jn_error *err);
 
+/*
+ * The same without waiting for the disk: a process that dies loses nothing, a machine that does may
+ * lose the last of these, the newest first. On the disk with the next jn_store_commit or jn_store_tidy.
+ */
+int jn_store_commit_soon(struct jn_store *store, uint64_t generation, const struct jn_row *rows,
+			 size_t count, struct jn_error *err);
+
 /* Remember, and forget, that an object is missing or damaged, until it is declared again. */
 int jn_store_set_damaged(struct jn_store *store, const struct jn_row *key, bool is_damaged);
 
-/* Bring the write-ahead log into the main file when it has grown past 4 MiB; for idle moments. */
+/*
+ * For idle moments: what jn_store_commit_soon left behind goes to the disk, and the write-ahead log
+ * into the main file when it has grown past 4 MiB.
+ */
 void jn_store_tidy(struct jn_store *store);
 
 #endif

@@ -43,7 +43,7 @@ static inline __u32 jn_answer_next(__u32 answer_us, __u32 sample_us)
 /* What one more connection would cost a backend; the weight divides. */
 struct jn_cost {
 	__u64 cost;
-	__u32 weight;
+	__u64 weight;
 };
 
 /* Is a cheaper than b? Neither cost exceeds 2^48. */

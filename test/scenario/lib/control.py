@@ -4,6 +4,8 @@
 Raw bytes for the requests that no HTTP client would send. It keeps nothing between two requests.
 """
 
+import contextlib
+import http.client
 import json
 import re
 import socket
@@ -109,6 +111,23 @@ class Control:
         """The sum of all samples of this name that have these labels."""
         return sum(value for found, has, value in self.metrics()
                    if found == name and labels.items() <= has.items())
+
+    @contextlib.contextmanager
+    def begin(self, method, target, body=None):
+        """Sends a request and does not wait; gives a function that says the status, 0 for none."""
+        connection = UnixConnection(self.path, TIMEOUT_SECONDS)
+
+        def status():
+            try:
+                return connection.getresponse().status
+            except (OSError, http.client.HTTPException):
+                return 0
+
+        try:
+            connection.request(method, target, encode(body))
+            yield status
+        finally:
+            connection.close()
 
     def open(self, timeout=TIMEOUT_SECONDS):
         """A bare connection."""

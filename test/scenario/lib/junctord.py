@@ -30,9 +30,11 @@ class Junctord:
     def __init__(self, node):
         self.node = node
         self.process = None
+        self.program = None  # another build of junctord; None: the one that is tested
         self.log_path = node.folder / "junctord.log"
         self.options = {"--socket": node.socket_path, "--cgroup": node.cgroup,
-                        "--pin-dir": node.pins, "--state-dir": node.state}
+                        "--pin-dir": node.pins, "--state-dir": node.state,
+                        "--services-dir": node.folder / "services.d"}
 
     def flags(self, **changed):
         """The command line; junctord.flags(state_dir="/x") changes one flag, None drops it."""
@@ -45,7 +47,8 @@ class Junctord:
         """Starts it and does not wait. prefix: a program that becomes junctord (prlimit, ...)."""
         from lib.node import built
         with open(self.log_path, "a", encoding="utf-8") as log:
-            self.process = self.node.start(*prefix, built("junctord"), *self.flags(**changed),
+            self.process = self.node.start(*prefix, self.program or built("junctord"),
+                                           *self.flags(**changed),
                                            stdout=log, stderr=log)
         return self.process
 

@@ -91,6 +91,15 @@ class Node:
         """What a program that succeeds prints."""
         return self.run(*command, **options).stdout.strip()
 
+    def tables(self):
+        """{(VIP with port, protocol): what the pinned tables say of it}; see tools/dump_tables.c."""
+        folder, = Path(self.pins).glob("v*")
+        rows = [json.loads(line)
+                for line in self.said(tool("dump_tables"), folder).splitlines()]
+        found = {(row.pop("vip"), row.pop("protocol")): row for row in rows}
+        assert len(found) == len(rows), f"a frontend stands twice in the table: {rows}"
+        return found
+
     def python(self, script, *arguments, **options):
         """Starts a program of lib/."""
         return self.start("/usr/bin/python3", Path(__file__).parent / script, *arguments,

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the files want, against each other and against what the engine has of them -> one write. A
+ * file counts whole: it is in the write with all of its objects, or what it had before stays.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/table.h"
+#include "base/vec.h"
+#include "source/internal.h"
+
+#define LIST_WORD "objects"
+
+/* --- who holds what ---------------------------------------------------------------------------- */
+
+struct claim {
+	struct jn_object_key key;
+	struct jn_file *file;
+};
+
+static uint64_t hash_key(const void *key)
+{
+	return jn_hash_bytes(key, sizeof(struct jn_object_key));
+}
+
+static bool has_key(const void *entry, const void *key)
+{
+	return !memcmp(entry, key, sizeof(struct jn_object_key));
+}
+
+static const struct jn_table_ops claims_ops = { sizeof(struct claim), hash_key, has_key };
+
+/* The file that holds it already stays. */
+static int claim(struct jn_table *claims, const struct jn_object_key *key, struct jn_file *file)
+{
+	struct claim *entry;
+	bool is_new;
+
+	entry = jn_table_put(claims, key, &is_new);
+	if (!entry)
+		return -ENOMEM;
+	if (is_new)
+		*entry = (struct claim){ .key = *key, .file = file };
+	return 0;
+}
+
+static struct jn_file *holder(const struct jn_table *claims, const struct jn_object_key *key)
+{
+	const struct claim *entry = jn_table_find(claims, key);
+
+	return entry ? entry->file : NULL;
+}
+
+static int claim_applied(struct jn_table *claims, struct jn_file *file)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < file->applied.count && !rc; i++)
+		rc = claim(claims, &file->applied.items[i], file);
+	return rc;
+}
+
+/* What a file had and still wants. */
+static int claim_kept(struct jn_table *claims, const struct jn_table *before, struct jn_file *file)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < file->wanted.objects.count && !rc; i++) {
+		const struct jn_object_key *key = &file->wanted.objects.items[i]->key;
+
+		if (holder(before, key) == file)
+			rc = claim(claims, key, file);
+	}
+	return rc;
+}
+
+static void refuse_for(struct jn_file *file, size_t index, const struct jn_file *first)
+{
+	const struct jn_object_key *key = &file->wanted.objects.items[index]->key;
+	char *message;
+
+	if (asprintf(&message, "%s %s/%s is declared by %s already; remove it from one of the two",
+		     jn_kind_names(key->kind)->kind, key->namespace_, key->name, first->name) < 0)
+		message = NULL;
+	jn_file_refuse(file,
+		       message ? jn_content_fault(&file->wanted, index, "metadata.name", message)
+			       : NULL);
+	free(message);
+}
+
+/* All that a file wants, or, where another holds some of it, nothing: it is refused. */
+static int claim_wanted(struct jn_table *claims, struct jn_file *file)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < file->wanted.objects.count; i++) {
+		struct jn_file *first = holder(claims, &file->wanted.objects.items[i]->key);
+
+		if (!first || first == file)
+			continue;
+		refuse_for(file, i, first);
+		return 0;
+	}
+	for (size_t i = 0; i < file->wanted.objects.count && !rc; i++)
+		rc = claim(claims, &file->wanted.objects.items[i]->key, file);
+	return rc;
+}
+
+static size_t include(struct jn_files *files, size_t most)
+{
+	size_t included = 0;
+
+	for (size_t i = 0; i < files->count; i++) {
+		struct jn_file *file = files->items[i];
+
+		file->is_included = file->is_there && file->has_wanted && !file->is_refused &&
+				    included < most;
+		included += file->is_included;
+	}
+	return included;
+}
+
+/*
+ * First those keep what they hold that are not in this write, then those that are in it and still
+ * want what they hold; then the rest, by the name of the file. *refused: somebody could not have it,
+ * so holds on to what he has, and it is all to be done again.
+ */
+static int claim_all(struct jn_files *files, const struct jn_table *before, struct jn_table *claims,
+		     bool *refused)
+{
+	int rc = 0;
+
+	*refused = false;
+	for (size_t i = 0; i < files->count && !rc; i++) {
+		struct jn_file *file = files->items[i];
+
+		if (file->is_included)
+			rc = claim_kept(claims, before, file);
+		else if (file->is_there)
+			rc = claim_applied(claims, file);
+	}
+	for (size_t i = 0; i < files->count && !rc; i++) {
+		struct jn_file *file = files->items[i];
+
+		if (file->is_included)
+			rc = claim_wanted(claims, file);
+		*refused |= file->is_included && file->is_refused;
+	}
+	return rc;
+}
+
+static int settle_claims(struct jn_files *files, size_t most, struct jn_table *claims,
+			 size_t *included)
+{
+	JN_AUTO(jn_table_done) struct jn_table before;
+	bool refused = true;
+	int rc = 0;
+
+	jn_table_init(&before, &claims_ops);
+	for (size_t i = 0; i < files->count && !rc; i++)
+		rc = claim_applied(&before, files->items[i]);
+	while (!rc && refused) {
+		jn_table_done(claims);
+		jn_table_init(claims, &claims_ops);
+		*included = include(files, most);
+		rc = claim_all(files, &before, claims, &refused);
+	}
+	return rc;
+}
+
+/* --- the write --------------------------------------------------------------------------------- */
+
+/* Takes the reference to object. */
+static int add(struct jn_batch *batch, struct jn_file *file, size_t index,
+	       const struct jn_object_key *key, struct jn_object *object)
+{
+	struct jn_batch_item *item = jn_vec_add(&batch->items);
+
+	if (!item) {
+		jn_object_unref(&object);
+		return -ENOMEM;
+	}
+	*item = (struct jn_batch_item){ .file = file, .index = index };
+	return jn_write_add(batch->write, object ? JN_WRITE_APPLY : JN_WRITE_DELETE, key, object);
+}
+
+static int add_wanted(struct jn_batch *batch, struct jn_file *file)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < file->wanted.objects.count && !rc; i++) {
+		struct jn_object *object = file->wanted.objects.items[i];
+
+		object->version = 0; /* of a write that failed */
+		rc = add(batch, file, i, &object->key, jn_object_ref(object));
+	}
+	return rc;
+}
+
+/* Only what is really there, and still ours, can be deleted. */
+static bool is_ours(struct jn_engine *engine, const struct jn_object_key *key)
+{
+	JN_AUTO(jn_object_unref) struct jn_object *object = jn_engine_find(engine, key);
+
+	return object && object->owner == JN_OWNER_FILE;
+}
+
+static int add_dropped(struct jn_batch *batch, struct jn_engine *engine,
+		       const struct jn_table *claims, struct jn_file *file)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < file->applied.count && !rc; i++) {
+		const struct jn_object_key *key = &file->applied.items[i];
+
+		if (!holder(claims, key) && is_ours(engine, key))
+			rc = add(batch, file, SIZE_MAX, key, NULL);
+	}
+	return rc;
+}
+
+int jn_batch_build(struct jn_files *files, struct jn_engine *engine, size_t most,
+		   struct jn_batch *out)
+{
+	JN_AUTO(jn_batch_done) struct jn_batch batch = { 0 };
+	JN_AUTO(jn_table_done) struct jn_table claims;
+	int rc;
+
+	jn_table_init(&claims, &claims_ops);
+	rc = settle_claims(files, most, &claims, &batch.included);
+	batch.write = jn_write_new();
+	if (!rc && !batch.write)
+		rc = -ENOMEM;
+	for (size_t i = 0; i < files->count && !rc; i++) {
+		struct jn_file *file = files->items[i];
+
+		rc = add_dropped(&batch, engine, &claims, file);
+		if (!rc && file->is_included)
+			rc = add_wanted(&batch, file);
+	}
+	if (rc)
+		return rc;
+	batch.write->list_word = LIST_WORD;
+	batch.write->owner = JN_OWNER_FILE;
+	*out = batch;
+	batch = (struct jn_batch){ 0 };
+	return 0;
+}
+
+void jn_batch_done(struct jn_batch *batch)
+{
+	jn_write_free(&batch->write);
+	free(batch->items.items);
+	*batch = (struct jn_batch){ 0 };
+}
+
+/* --- afterwards -------------------------------------------------------------------------------- */
+
+static int take_applied(struct jn_file *file)
+{
+	struct jn_keys keys = { 0 };
+
+	for (size_t i = 0; i < file->wanted.objects.count; i++) {
+		struct jn_object_key *key = jn_vec_add(&keys);
+
+		if (!key) {
+			free(keys.items);
+			return -ENOMEM;
+		}
+		*key = file->wanted.objects.items[i]->key;
+	}
+	free(file->applied.items);
+	file->applied = keys;
+	jn_content_done(&file->wanted);
+	file->has_wanted = file->is_included = false;
+	free(JN_MOVE(file->error));
+	return 0;
+}
+
+int jn_batch_settle(struct jn_files *files)
+{
+	size_t kept = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < files->count; i++) {
+		struct jn_file *file = files->items[i];
+
+		if (!file->is_there)
+			jn_file_free(&file);
+		else if (file->is_included && take_applied(file))
+			rc = -ENOMEM; /* it is wanted on, and then found unchanged */
+		if (file)
+			files->items[kept++] = file;
+	}
+	files->count = kept;
+	return rc;
+}
+
+static bool is_about_content(enum jn_error_kind kind)
+{
+	return kind == JN_ERROR_INVALID || kind == JN_ERROR_CONFLICT || kind == JN_ERROR_EXISTS ||
+	       kind == JN_ERROR_NOT_FOUND;
+}
+
+/* The item that a cause is about, and its field there; NULL: no item's. */
+static const struct jn_batch_item *item_of(const struct jn_batch *batch,
+					   const struct jn_cause *cause, const char **field)
+{
+	const char *dot = strchr(cause->field, '.');
+	unsigned position;
+
+	if (!dot || sscanf(cause->field, LIST_WORD "[%u].", &position) != 1 ||
+	    position >= batch->items.count || batch->items.items[position].index == SIZE_MAX)
+		return NULL;
+	*field = dot + 1;
+	return &batch->items.items[position];
+}
+
+size_t jn_batch_blame(const struct jn_batch *batch, const struct jn_error *err)
+{
+	size_t blamed = 0;
+
+	if (!is_about_content(err->kind))
+		return 0;
+	for (unsigned i = 0; i < err->cause_count; i++) {
+		const struct jn_cause *cause = &err->causes[i];
+		const struct jn_batch_item *item;
+		const char *field;
+
+		item = item_of(batch, cause, &field);
+		if (!item || item->file->is_refused)
+			continue;
+		jn_file_refuse(item->file, jn_content_fault(&item->file->wanted, item->index, field,
+							    cause->message));
+		blamed++;
+	}
+	return blamed;
+}
+
+bool jn_batch_narrow(const struct jn_batch *batch, struct jn_files *files, struct jn_error *err,
+		     size_t *most)
+{
+	if (!is_about_content(err->kind) || !batch->included)
+		return false;
+	if (batch->included > 1) {
+		*most = batch->included / 2;
+		return true;
+	}
+	for (size_t i = 0; i < files->count; i++) {
+		if (files->items[i]->is_included)
+			jn_file_refuse(files->items[i], strdup(jn_error_text(err)));
+	}
+	return true;
+}
