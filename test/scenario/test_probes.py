@@ -18,6 +18,7 @@ import time
 
 import pytest
 
+from lib import kube
 from lib.clients import connect_errno, names_at, udp_name
 from lib.junctord import wait_for
 from lib.node import built
@@ -211,6 +212,29 @@ def test_an_http_server_is_no_grpc_server(node, vip, free):
     assert endpoints(node, vip)[SERVERS["a"]][1] in ("its answer is not gRPC",
                                                      "it closed without an answer")
     assert state_of(node, vip, f"{free}:50051") == "Up"
+
+
+# --- Kubernetes' Services -------------------------------------------------------------------------
+def test_a_service_and_its_slice(node, vip):
+    name = name_of(vip)
+    node.control.declare(
+        kube.service(name, vip, [80]),
+        kube.slice_of(name, [kube.endpoint(SERVERS[one].rpartition(":")[0]) for one in "ab"],
+                      {"": 8081}),
+        policy(name, name, targetRef={"kind": "Service", "name": name},
+               probe={"type": "HTTP", "path": "/health", **QUICK}))
+    try:
+        assert set(names_at(node, vip, count=40)) == {"a", "b"}
+        node.servers.sicken("b")
+        wait_for(lambda: names_at(node, vip, count=20) == {"a": 20}, "b is never left")
+        shown = {}
+        for command in (["get", "backends"], ["get", "backend", name], ["describe", "service", name]):
+            text = node.said(built("junctor"), "--socket", node.socket_path, *command)
+            shown[command[-1]] = [line for line in text.splitlines() if "127.0.0.2 " in line]
+            assert "Down (HTTP status 503)" in shown[command[-1]][-1], text
+            assert " Up" in [line for line in text.splitlines() if "127.0.0.1 " in line][-1], text
+    finally:
+        node.control.remove(f"{kube.SERVICES}/{name}")
 
 
 # --- panic, sharing -------------------------------------------------------------------------------

@@ -120,7 +120,7 @@ static void each_of_slice(struct jn_rows *rows, const struct jn_json *slice, bac
 
 		jn_buffer_add_text(&b.address, b.declared);
 		jn_view_add_slice_ports(&b.ports, slice);
-		jn_buffer_add_text(&b.state, jn_view_endpoint_state(one));
+		jn_states_add(rows->states, slice, one, &b.state);
 		fn(rows, &b);
 		backend_done(&b);
 	}

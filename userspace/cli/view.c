@@ -164,8 +164,7 @@ static const char *declared_state(const struct jn_json *backend)
 	return jn_view_backend_weight(backend) ? NULL : "NoNewConnections";
 }
 
-/* Of an entry of status.endpoints. */
-static unsigned badness(const struct jn_json *endpoint)
+unsigned jn_view_badness(const struct jn_json *endpoint)
 {
 	const char *state = or_empty(jn_json_text(jn_json_get(endpoint, "state")));
 
@@ -205,25 +204,30 @@ static const struct jn_json *worst_endpoint(const struct jn_json *service, size_
 		(void)snprintf(wanted, sizeof(wanted), strchr(text, ':') ? "[%s]:%u" : "%s:%u",
 			       text, (unsigned)number_of(backend, own, jn_json_at(ports, p)));
 		endpoint = find_endpoint(endpoints, wanted, p * jn_json_count(backends) + index);
-		if (endpoint && (!worst || badness(endpoint) > badness(worst)))
+		if (endpoint && (!worst || jn_view_badness(endpoint) > jn_view_badness(worst)))
 			worst = endpoint;
 	}
 	return worst;
+}
+
+void jn_view_add_known_state(struct jn_buffer *out, const struct jn_json *endpoint)
+{
+	const char *reason = jn_json_text(jn_json_get(endpoint, "reason"));
+
+	jn_buffer_add_text(out, or_empty(jn_json_text(jn_json_get(endpoint, "state"))));
+	if (reason)
+		jn_buffer_printf(out, " (%s)", reason);
 }
 
 void jn_view_add_backend_state(struct jn_buffer *out, const struct jn_json *service, size_t index)
 {
 	const char *state = declared_state(jn_json_at(spec_of(service, "backends"), index));
 	const struct jn_json *endpoint = state ? NULL : worst_endpoint(service, index);
-	const char *reason = NULL;
 
-	if (endpoint) {
-		state = jn_json_text(jn_json_get(endpoint, "state"));
-		reason = jn_json_text(jn_json_get(endpoint, "reason"));
-	}
-	jn_buffer_add_text(out, state ? state : "Ready");
-	if (reason)
-		jn_buffer_printf(out, " (%s)", reason);
+	if (endpoint)
+		jn_view_add_known_state(out, endpoint);
+	else
+		jn_buffer_add_text(out, state ? state : "Ready");
 }
 
 /* --- slices ------------------------------------------------------------------------------------ */

@@ -47,6 +47,10 @@ void jn_view_add_slice_ports(struct jn_buffer *out, const struct jn_json *slice)
 const char *jn_view_endpoint_address(const struct jn_json *endpoint);
 const char *jn_view_endpoint_state(const struct jn_json *endpoint);
 
+/* An entry of status.endpoints: "Down (HTTP status 503)"; the more, the worse. */
+void jn_view_add_known_state(struct jn_buffer *out, const struct jn_json *endpoint);
+unsigned jn_view_badness(const struct jn_json *endpoint);
+
 /* Of policies: "web", or with a port "web:http". */
 void jn_view_add_target(struct jn_buffer *out, const struct jn_json *policy);
 
