@@ -94,8 +94,10 @@ static int publish_two_probed(void **state)
 		PUT(jn_endpoints, &id, &endpoint);
 		put_down(id, false);
 	}
+	/* Three turns, so that the eight draws of a choice do not end where they began. */
+	put_slot(2, (struct jn_slot){ .endpoint = 1 });
 	put_revision(1, (struct jn_revision){ .number = 1,
-					      .slot_count = 2,
+					      .slot_count = 3,
 					      .flags = JN_REVISION_ASKS_BACKEND,
 					      .algorithm = JN_ALGORITHM_ROUND_ROBIN,
 					      .rules = { .is_probed = 1 },
