@@ -18,9 +18,11 @@ static __always_inline enum jn_reason decide(struct bpf_sock_addr *ctx, struct j
 	if (reason != JN_REASON_OK)
 		return reason;
 	call->is_connect = true;
-	if (jn_asks_client(frontend))
-		name_client(ctx, call);
 	reason = jn_choose(frontend, call, choice);
+	if (reason == JN_ASKS_CLIENT) {
+		name_client(ctx, call);
+		reason = jn_choose(frontend, call, choice);
+	}
 	if (reason != JN_REASON_OK)
 		return reason;
 	if (sk && jn_socket_remember(sk, call, frontend, choice))

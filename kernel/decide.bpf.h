@@ -30,8 +30,9 @@ struct jn_call {
 	struct jn_frontend_key key; /* what it names */
 	enum jn_reach reach;
 	bool is_connect;       /* it opens a connection; else a datagram is sent */
-	bool is_bound;	       /* to a source address; only where jn_asks_client */
-	struct jn_addr client; /* who calls; only where jn_asks_client */
+	bool has_client;       /* the next two are filled in */
+	bool is_bound;	       /* to a source address */
+	struct jn_addr client; /* who calls */
 };
 
 /* An address and a port, of a VIP or of a backend. */
@@ -50,8 +51,10 @@ struct jn_choice {
 
 /*
  * choose.bpf.c: the endpoint of one new connection. out->service_errno is set on NO_ENDPOINT, the
- * rest on OK. Also LIMIT_REACHED, FAMILY_MISMATCH, TABLE_DAMAGED.
+ * rest on OK. Also LIMIT_REACHED, FAMILY_MISMATCH, TABLE_DAMAGED; and, of a call whose client is not
+ * filled in, ASKS_CLIENT: fill it in and ask again. Few services do, and only they pay for it.
  */
+#define JN_ASKS_CLIENT JN_REASON_MAX
 enum jn_reason jn_choose(const struct jn_frontend *frontend, const struct jn_call *call,
 			 struct jn_choice *out);
 

@@ -85,6 +85,7 @@ static inline void name_client(struct bpf_sock_addr *ctx, struct jn_call *call)
 		source = (struct jn_addr){ .w = { sk->src_ip6[0], sk->src_ip6[1], sk->src_ip6[2],
 						  sk->src_ip6[3] } };
 	call->is_bound = record ? record->flags & JN_SOCKET_BOUND : !jn_addr_is_any(&source);
+	call->has_client = true;
 	call->client = call->is_bound ? source : jn_client_of_netns(bpf_get_netns_cookie(ctx));
 }
 

@@ -60,14 +60,6 @@ static inline const struct jn_revision *jn_read_revision(__u32 set_id)
 	return revision;
 }
 
-/* Does the choice depend on who calls? Then the door fills in call->client. */
-static inline bool jn_asks_client(const struct jn_frontend *frontend)
-{
-	const struct jn_revision *revision = jn_read_revision(frontend->set);
-
-	return revision && revision->flags & JN_REVISION_ASKS_CLIENT;
-}
-
 /* May a socket of this network namespace use it? OK or OTHER_NETNS. */
 static inline enum jn_reason jn_admit(const struct jn_frontend *frontend, __u64 netns_cookie)
 {

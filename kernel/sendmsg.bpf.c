@@ -14,15 +14,19 @@ static __always_inline enum jn_reason decide(struct bpf_sock_addr *ctx, struct j
 {
 	enum jn_reason reason = jn_admit(frontend, netns_for(ctx, frontend));
 	struct bpf_sock *sk = ctx->sk;
+	__u64 cookie;
 
 	if (reason != JN_REASON_OK)
 		return reason;
 	/* A connected socket hears its own backend only: another one's replies would be lost. */
 	if (sk && jn_socket_backend(sk, &call->key, &choice->backend))
 		return JN_REASON_OK;
-	if (jn_asks_client(frontend))
-		name_client(ctx, call);
-	return jn_udp_choose(call, bpf_get_socket_cookie(ctx), frontend, choice);
+	cookie = bpf_get_socket_cookie(ctx);
+	reason = jn_udp_choose(call, cookie, frontend, choice);
+	if (reason != JN_ASKS_CLIENT)
+		return reason;
+	name_client(ctx, call);
+	return jn_udp_choose(call, cookie, frontend, choice);
 }
 
 /* OK only: the datagram goes to choice->backend. */

@@ -27,25 +27,23 @@ static struct jn_socket *make_record(struct bpf_sock *sk, __u8 proto)
 bool jn_socket_remember(struct bpf_sock *sk, const struct jn_call *call,
 			const struct jn_frontend *frontend, const struct jn_choice *choice)
 {
-	struct jn_socket record = {
-		.vip = call->key.vip,
-		.backend = choice->backend.addr,
-		.vip_port = call->key.port,
-		.backend_port = choice->backend.port,
-		.service = frontend->service,
-		.endpoint = choice->endpoint,
-		.set = frontend->set,
-		.flags = choice->socket_flags | (call->is_bound ? JN_SOCKET_BOUND : 0),
-		.at_backend = choice->at_backend,
-		.at_service = choice->at_service,
-	};
-	struct jn_socket *stored = make_record(sk, call->key.proto);
+	struct jn_socket *record = make_record(sk, call->key.proto);
 
-	if (!stored)
+	if (!record)
 		return false;
-	if (stored->flags & JN_SOCKET_COUNTED) /* the socket had one */
-		jn_socket_uncount(stored);
-	*stored = record;
+	if (record->flags & JN_SOCKET_COUNTED) /* the socket had one */
+		jn_socket_uncount(record);
+	/* Field by field: a whole one on the stack first would be written twice. */
+	record->vip = call->key.vip;
+	record->vip_port = call->key.port;
+	record->backend = choice->backend.addr;
+	record->backend_port = choice->backend.port;
+	record->service = frontend->service;
+	record->endpoint = choice->endpoint;
+	record->set = frontend->set;
+	record->flags = choice->socket_flags | (call->is_bound ? JN_SOCKET_BOUND : 0);
+	record->at_backend = choice->at_backend;
+	record->at_service = choice->at_service;
 	return true;
 }
 

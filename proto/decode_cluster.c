@@ -301,10 +301,9 @@ void jn_cluster_read(struct jn_decoder *d, const struct jn_json *spec, void *tar
 	settle_addresses(d, &r);
 	if (d->err->fault_count == faults && r.service.address_count && !r.service.port_count)
 		jn_decoder_fault_in(d, "ports", JN_CAUSE_REQUIRED,
-				    "is missing; give at least one "
-				    "port");
-	if (r.service.affinity.type ==
-	    JN_AFFINITY_NONE) /* where it is off it is one and the same */
+				    "is missing; give at least one port");
+	/* A time-out of nothing: two that differ in it alone are one and the same. */
+	if (r.service.affinity.type == JN_AFFINITY_NONE)
 		r.service.affinity.timeout_seconds = JN_DEFAULT_AFFINITY_SECONDS;
 	o->cluster = r.service;
 }

@@ -361,5 +361,6 @@ static const struct jn_field slice_items[] = {
 	  .type = JN_FIELD_LIST,
 	  .read = read_endpoints,
 	  .expected = "a list of endpoints" },
+	{ .name = "status", .type = JN_FIELD_IGNORED }, /* Kubernetes gives it none, we do */
 };
 const struct jn_fields jn_slice_fields = JN_FIELDS(slice_items);

@@ -259,7 +259,7 @@ static void write_object(struct jn_writer *w, const struct jn_object *o, uint64_
 	}
 	jn_write_close(w, '}');
 	write_content(w, o, version != 0);
-	if (status && o->key.kind != JN_KIND_ENDPOINT_SLICE) { /* Kubernetes gives it none */
+	if (status) {
 		write_status(w, o, status);
 	} else if (o->owner != JN_OWNER_API) {
 		jn_write_key(w, "status");

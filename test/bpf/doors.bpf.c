@@ -43,7 +43,7 @@ SEC("syscall")
 int test_choose(struct test_choose *io)
 {
 	struct jn_frontend frontend = io->frontend;
-	struct jn_call call = { .reach = io->reach, .client = io->client };
+	struct jn_call call = { .reach = io->reach, .has_client = true, .client = io->client };
 	struct jn_choice choice = { 0 };
 
 	io->reason = jn_choose(&frontend, &call, &choice);
@@ -66,7 +66,9 @@ SEC("syscall")
 int test_udp_choose(struct test_choose *io)
 {
 	struct jn_frontend frontend = io->frontend;
-	struct jn_call call = { .key = io->key, .reach = io->reach, .client = io->client };
+	struct jn_call call = {
+		.key = io->key, .reach = io->reach, .has_client = true, .client = io->client
+	};
 	struct jn_choice choice = { 0 };
 
 	io->reason = jn_udp_choose(&call, io->cookie, &frontend, &choice);

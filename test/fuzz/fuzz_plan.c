@@ -82,7 +82,7 @@ static void free_revision(struct jn_revision *r)
 }
 
 static void put_revision(struct jn_revision *r, const struct jn_desired_port *d,
-			 const struct jn_slot_list *list)
+			 enum jn_family family, const struct jn_slot_list *list)
 {
 	uint32_t base = 0, picked = (uint32_t)list->picked, count = (uint32_t)list->count;
 	bool has_members = count > picked;
@@ -94,7 +94,7 @@ static void put_revision(struct jn_revision *r, const struct jn_desired_port *d,
 				   .slot_base = base,
 				   .slot_count = picked,
 				   .algorithm = (uint8_t)d->algorithm,
-				   .no_endpoint_errno = d->no_endpoint_errno,
+				   .no_endpoint_errno = jn_desired_errno(d, family),
 				   .flags = jn_plan_flags(d),
 				   .rules = d->rules,
 				   .member_base = has_members ? base + picked : base,
@@ -193,11 +193,11 @@ static void publish(struct installed *port, const struct jn_desired_port *d, con
 
 		CHECK(!jn_plan_slots(d, of, family, r->number ? r : NULL, &list));
 		check_slots(d, of, family, &list);
-		if (!r->number || !jn_plan_is_published(d, &list, r, slots)) {
+		if (!r->number || !jn_plan_is_published(d, family, &list, r, slots)) {
 			free_revision(r);
-			put_revision(r, d, &list);
+			put_revision(r, d, family, &list);
 		}
-		CHECK(jn_plan_is_published(d, &list, r, slots));
+		CHECK(jn_plan_is_published(d, family, &list, r, slots));
 		free(items);
 		items = list.items;
 	}
@@ -357,11 +357,8 @@ static bool is_touched(const struct jn_key_list *touched, unsigned index)
 	return seen;
 }
 
-static void update(const struct jn_changes *changes)
+static void update(const struct jn_key_list *touched)
 {
-	struct jn_key_list touched = { 0 };
-
-	CHECK(!jn_changes_touched(changes, &touched));
 	for (unsigned i = 0; i < NAMES; i++) {
 		struct jn_desired desired = { 0 };
 
@@ -369,14 +366,13 @@ static void update(const struct jn_changes *changes)
 			CHECK(!jn_resolve(model, declared[i], &desired));
 		for (unsigned p = 0; p < desired.port_count; p++)
 			check_port(declared[i], p, &desired.ports[p]);
-		if (is_touched(&touched, i))
+		if (is_touched(touched, i))
 			install_service(i, &desired);
 		else
 			CHECK(is_same(&desired, &resolved[i]));
 		jn_desired_done(&resolved[i]);
 		resolved[i] = desired;
 	}
-	free(touched.items);
 }
 
 static void add_change(struct jn_changes *changes, struct jn_object **next, unsigned index,
@@ -403,7 +399,7 @@ static void read_batch(struct numbers *n, struct jn_changes *changes, struct jn_
 	}
 }
 
-static void keep(const struct jn_changes *changes, struct jn_object *const *next)
+static void keep(const struct jn_key_list *touched, struct jn_object *const *next)
 {
 	for (unsigned i = 0; i < KEYS; i++) {
 		if (next[i] == declared[i])
@@ -411,13 +407,14 @@ static void keep(const struct jn_changes *changes, struct jn_object *const *next
 		jn_object_unref(&declared[i]);
 		declared[i] = next[i] ? jn_object_ref(next[i]) : NULL;
 	}
-	update(changes);
+	update(touched);
 }
 
 /* One batch: refused, taken back, or kept. */
 static void run_batch(struct jn_changes *changes, struct jn_object *const *next, bool is_kept)
 {
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+	struct jn_key_list touched = { 0 };
 	int rc = jn_model_stage(model, changes, &err);
 
 	CHECK(rc == 0 || rc == -EINVAL);
@@ -428,10 +425,13 @@ static void run_batch(struct jn_changes *changes, struct jn_object *const *next,
 
 		CHECK(jn_model_find_staged(model, &key) == next[i]);
 	}
-	if (!rc)
+	if (!rc) {
+		CHECK(!jn_model_touched(model, changes, &touched));
 		jn_model_settle(model, changes, is_kept);
+	}
 	if (!rc && is_kept)
-		keep(changes, next);
+		keep(&touched, next);
+	free(touched.items);
 	check_model();
 }
 

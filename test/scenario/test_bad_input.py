@@ -124,7 +124,7 @@ def test_a_wrong_field_is_named(node, path, value, remedy):
 
 
 POLICY_FIELDS = [
-    ("spec.targetRef", GONE, "give"), ("spec.targetRef.kind", "Service", "LocalService"),
+    ("spec.targetRef", GONE, "give"), ("spec.targetRef.kind", "Gateway", "LocalService"),
     ("spec.targetRef.name", GONE, "give"), ("spec.targetRef.name", "No Label", ""),
     ("spec.targetRef.prt", "x", "port"), ("spec.algorithm", "roundrobin", "RoundRobin"),
     ("spec.algorithm", "IpHash", "Random"), ("spec.algorithm", 1, "Random"),

@@ -13,6 +13,7 @@ real sockets. The names of the tests are those that Kubernetes gives them.
 import collections
 import errno
 import itertools
+import json
 import socket
 
 import pytest
@@ -467,3 +468,24 @@ def test_names_of_endpoints_can_be_asked_in_metrics(node, name, vip):
     assert node.control.counter("junctor_service_endpoints", service=name) == 2
     name_at(node, vip)
     assert node.control.counter("junctor_service_forwarded_total", service=name) == 1
+
+
+# --- files ----------------------------------------------------------------------------------------
+def test_slices_of_a_file_are_whole_after_a_restart(bare_node):
+    """The row of a slice says whose it is in a field that Kubernetes' slices do not have."""
+    folder = bare_node.folder / "services.d"
+    folder.mkdir()
+    bare_node.servers.http(a="10.1.0.1:8081", b="10.1.0.2:8081")
+    for one in (service("web", "10.96.0.10", [80]), slice_of("web", pods("a", "b"), HTTP),
+                kube.node("node-a", "z1")):
+        (folder / f"{one['kind'].lower()}.json").write_text(json.dumps(one), encoding="utf-8")
+    bare_node.junctord.start(services_dir=folder, node_name="node-a")
+    assert reached(bare_node, "10.96.0.10") == "ab"
+    read = bare_node.control.get(f"{kube.SLICES}/web-abcde").json
+    assert (read["status"]["source"], read["status"]["file"]) == ("file", "endpointslice.json")
+    generation = bare_node.control.status()["generation"]
+    bare_node.junctord.restart(services_dir=folder, node_name="node-a")
+    after = bare_node.control.status()
+    assert (after["degraded"], after["generation"]) == ([], generation)
+    assert bare_node.control.get(f"{kube.SLICES}/web-abcde").json == read
+    assert reached(bare_node, "10.96.0.10") == "ab"

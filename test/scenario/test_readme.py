@@ -21,6 +21,7 @@ import pytest
 TOP = Path(__file__).resolve().parents[2]
 README = TOP / "README.md"
 MARK = "=== command"
+JOB_ENDED = re.compile(r"\[\d+\][+-]? +(Terminated|Done|Killed)\b")
 TIMEOUT_SECONDS = 120
 
 PROLOGUE = """
@@ -53,7 +54,7 @@ def shape(lines):
     jobs is left out: it says it otherwise at a terminal."""
     shaped = []
     for line in lines:
-        if line.startswith("bash: line"):
+        if line.startswith("bash: line") or JOB_ENDED.match(line):
             continue
         line = re.sub(r"^(blue|green)$", "SERVER", line.strip())
         line = re.sub(r"\d+(\.\d+)?", "N", line)

@@ -188,8 +188,8 @@ static void test_numbers(void **state)
 
 static void test_help_names_everything(void **state)
 {
-	static const char *const words[] = { "get services|backends|policies|endpointslices|nodes "
-					     "[NAME]",
+	static const char *const words[] = { ("get services|backends|policies|endpointslices|nodes "
+					      "[NAME]"),
 					     "describe service NAME",
 					     "apply -f FILE|-\n",
 					     "delete service|policy|endpointslice|node NAME",

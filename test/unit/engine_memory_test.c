@@ -174,6 +174,53 @@ static void test_a_start_short_of_memory_changes_nothing(void **state)
 	assert_true(is_seen(&write_views[1]));
 }
 
+static struct jn_write *write_of_cluster(bool is_there)
+{
+	struct jn_write *w = new_write();
+
+	if (!is_there) {
+		add_delete(w, JN_KIND_SERVICE, "api");
+		add_delete(w, JN_KIND_ENDPOINT_SLICE, "api-1");
+		return w;
+	}
+	add_json(w, "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"api\"},"
+		    "\"spec\":{\"clusterIP\":\"10.0.0.4\",\"ports\":[{\"port\":80}]}}");
+	add_json(w, "{\"apiVersion\":\"discovery.k8s.io/v1\",\"kind\":\"EndpointSlice\","
+		    "\"metadata\":{\"name\":\"api-1\",\"labels\":{\"kubernetes.io/service-name\":"
+		    "\"api\"}},\"addressType\":\"IPv4\",\"ports\":[{\"port\":81}],\"endpoints\":"
+		    "[{\"addresses\":[\"10.1.0.1\"],\"nodeName\":\"n\",\"hints\":{\"forZones\":"
+		    "[{\"name\":\"z\"}]}},{\"addresses\":[\"10.1.0.2\"]}]}");
+	return w;
+}
+
+static void test_services_short_of_memory(void **state)
+{
+	static const struct view views[] = { { .vip = { "" } },
+					     { .vip = { [3] = "random 10.1.0.1:81 "
+							      "10.1.0.2:81" } } };
+	bool is_over[2] = { false, false };
+
+	(void)state;
+	for (unsigned n = 1; !is_over[0] || !is_over[1]; n++) {
+		for (unsigned there = 2; there--;) {
+			expect(&views[there]);
+			run_short_of_memory(write_of_cluster(there), n);
+			is_over[there] |= fail_at != 0;
+			assert_true(is_seen(last_kind ? &view_old : &view_new));
+			if (last_kind)
+				assert_int_equal(run_write(write_of_cluster(there)), JN_ERROR_NONE);
+			assert_true(is_seen(&view_new));
+		}
+		assert_true(n < 1000);
+	}
+	expect(&views[1]);
+	assert_int_equal(run_write(write_of_cluster(true)), JN_ERROR_NONE);
+	expect(NULL);
+	open_short_of_memory(damage_nothing);
+	open_short_of_memory(damage_rows);
+	open_short_of_memory(lose_rows);
+}
+
 static void test_nothing_leaks(void **state)
 {
 	long before;
@@ -197,6 +244,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_write_short_of_memory_is_whole_or_nothing),
 		TEST(test_a_start_short_of_memory_changes_nothing),
+		TEST(test_services_short_of_memory),
 		TEST(test_nothing_leaks),
 	};
 

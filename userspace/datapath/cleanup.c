@@ -29,6 +29,7 @@ struct cleanup {
 	} maps;			  /* ids of our tables, by which programs of ours are known */
 	struct jn_buffer foreign; /* names, ", " between them */
 	unsigned removed;
+	struct jn_error *err;
 };
 
 static void cleanup_done(struct cleanup *c)
@@ -269,14 +270,31 @@ static int unmount(const char *pin_dir, struct jn_error *err)
 	return rc;
 }
 
+int jn_pins_remove(const char *folder, struct jn_error *err)
+{
+	JN_AUTO(cleanup_done) struct cleanup c = { .folder = strdup(folder) };
+
+	return c.folder ? remove_pins(&c, err) : -ENOMEM;
+}
+
+static int remove_version(void *arg, const char *folder)
+{
+	struct cleanup *c = arg;
+	struct jn_error *err = c->err;
+
+	free(c->folder);
+	c->folder = strdup(folder);
+	return c->folder ? remove_pins(c, err) : -ENOMEM;
+}
+
 int jn_datapath_cleanup(const char *pin_dir, const char *cgroup, unsigned *removed,
 			struct jn_error *err)
 {
-	JN_AUTO(cleanup_done) struct cleanup c = { 0 };
-	int rc = jn_pins_name_folder(pin_dir, &c.folder);
+	JN_AUTO(cleanup_done) struct cleanup c = { .err = err };
+	int rc = jn_versions_each(pin_dir, remove_version, &c);
 
-	if (!rc)
-		rc = remove_pins(&c, err);
+	if (!rc && !c.folder)
+		rc = jn_pins_name_folder(pin_dir, &c.folder);
 	if (!rc && cgroup && c.maps.count)
 		rc = detach_strays(&c, cgroup, err);
 	if (!rc && !c.foreign.size)

@@ -5,6 +5,7 @@
  *	open.c     load and close        pins.c     the folder v<ABI> and the tables pinned in it
  *	links.c    hooks                 tables.c   stores into mapped tables (seam.c: the seam)
  *	hashes.c   hash tables           counters.c per-CPU counters
+ *	versions.c what another version of the tables left
  *	sizes.c    which table is how large   grow.c    larger tables
  *	bpffs.c    where pins live       machine.c  cgroup, lock, namespace, grace period
  *	mounts.c   mountinfo             cleanup.c  taking everything out again
@@ -68,6 +69,16 @@ int jn_pin_open(const char *path, enum jn_pin_kind *kind);
 /* "<pin_dir>/v<ABI>" into *out; -ENOMEM. */
 int jn_pins_name_folder(const char *pin_dir, char **out);
 
+/* versions.c: each folder v<number> below pin_dir, ours too. A nonzero return of fn ends the walk. */
+typedef int (*jn_version_fn)(void *arg, const char *folder);
+int jn_versions_each(const char *pin_dir, jn_version_fn fn, void *arg);
+/* versions.c: links of hooks that another version attached become ours; best effort. */
+void jn_versions_take_links(const struct jn_datapath *dp);
+/* versions.c: what is left of other versions goes; best effort, a later start tries again. */
+void jn_versions_remove_others(const struct jn_datapath *dp);
+/* cleanup.c: links and tables of one folder, and the folder. -ENOTEMPTY and others: some stay. */
+int jn_pins_remove(const char *folder, struct jn_error *err);
+
 /* Ours, 0700, no symlink? -ENOENT without err when there is none. */
 int jn_pins_check_folder(const char *folder, struct jn_error *err);
 
@@ -116,6 +127,8 @@ struct jn_program {
 	uint32_t maps[JN_MAX_PROGRAM_MAPS]; /* ids; info.nr_map_ids of them */
 };
 
+/* The name of a hook's program, and of its link's pin. */
+const char *jn_hook_pin(size_t hook);
 /* The fd of an object's program for that hook. */
 int jn_program_fd(const struct bpf_object *object, size_t hook);
 int jn_program_ask(int fd, struct jn_program *out);

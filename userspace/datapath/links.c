@@ -10,6 +10,7 @@
  *	a link at the cgroup, another build's	the program in it is swapped (link update)
  *	a link at the cgroup, this build's	nothing
  *	a link of a hook that no object needs	it goes, last
+ *	(a link of another version's)		it is taken over first (versions.c)
  *
  * New links are pinned under a name of their own and renamed when all of them stand, so that a
  * failure or a crash leaves either the old name or the new one.
@@ -61,6 +62,11 @@ struct attachment {
 	bool is_pinned[JN_HOOK_COUNT], is_renamed[JN_HOOK_COUNT];
 	bool is_done;
 };
+
+const char *jn_hook_pin(size_t hook)
+{
+	return hooks[hook].program;
+}
 
 static const char *hook_name(size_t i)
 {
@@ -326,6 +332,7 @@ int jn_datapath_attach(struct jn_datapath *dp, struct jn_error *err)
 		a.old[i] = -1;
 		unpin(dp, i, JN_NEW_SUFFIX); /* a start that died halfway left it */
 	}
+	jn_versions_take_links(dp);
 	rc = jn_cgroup_open(dp->cgroup, &a.cgroup, &a.cgroup_id, err);
 	if (!rc)
 		rc = each_hook(&a, NULL, look, err);
@@ -340,6 +347,7 @@ int jn_datapath_attach(struct jn_datapath *dp, struct jn_error *err)
 				    "the hooks cannot be attached at %s (%s); free some memory",
 				    dp->cgroup, strerror(-rc));
 	a.is_done = true;
+	jn_versions_remove_others(dp);
 	dp->is_attached = true;
 	for (size_t i = 0; i < JN_HOOK_COUNT; i++) {
 		if (a.old[i] >= 0)

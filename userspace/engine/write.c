@@ -92,22 +92,20 @@ static void item_fault(struct jn_engine *e, const struct jn_write_item *item, st
 static void owner_fault(struct jn_engine *e, const struct jn_write_item *item,
 			const struct jn_object *before, struct jn_error *err)
 {
-	const char *kind = jn_kind_names(item->key.kind)->kind;
-	char field[FIELD_BYTES];
+	char field[FIELD_BYTES], name[JN_KEY_TEXT_BYTES];
 
+	(void)jn_object_key_text(&item->key, name);
 	name_field(e, item, "metadata.name", field);
 	if (before->owner == JN_OWNER_FILE)
 		jn_error_cause(err, JN_ERROR_CONFLICT, "Conflict", field,
-			       "%s %s/%s belongs to the file source; change or delete it in %s, in "
-			       "the folder of --services-dir",
-			       kind, item->key.namespace_, item->key.name,
-			       before->file ? before->file : "its file");
+			       "%s belongs to the file source; change or delete it in %s, in the "
+			       "folder of --services-dir",
+			       name, before->file ? before->file : "its file");
 	else
 		jn_error_cause(err, JN_ERROR_CONFLICT, "Conflict", field,
-			       "%s %s/%s belongs to the %s source; delete it there (junctor "
-			       "delete), or remove it here",
-			       kind, item->key.namespace_, item->key.name,
-			       jn_owner_name(before->owner));
+			       "%s belongs to the %s source; delete it there (junctor delete), or "
+			       "remove it here",
+			       name, jn_owner_name(before->owner));
 }
 
 /* Is it what this write expects to find? note: what is known to be wrong with it, or NULL. */

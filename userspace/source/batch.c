@@ -81,10 +81,10 @@ static int claim_kept(struct jn_table *claims, const struct jn_table *before, st
 static void refuse_for(struct jn_file *file, size_t index, const struct jn_file *first)
 {
 	const struct jn_object_key *key = &file->wanted.objects.items[index]->key;
-	char *message;
+	char name[JN_KEY_TEXT_BYTES], *message;
 
-	if (asprintf(&message, "%s %s/%s is declared by %s already; remove it from one of the two",
-		     jn_kind_names(key->kind)->kind, key->namespace_, key->name, first->name) < 0)
+	if (asprintf(&message, "%s is declared by %s already; remove it from one of the two",
+		     jn_object_key_text(key, name), first->name) < 0)
 		message = NULL;
 	jn_file_refuse(file,
 		       message ? jn_content_fault(&file->wanted, index, "metadata.name", message)
