@@ -46,13 +46,14 @@ ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANITIZERS) $(LDFLAGS)
 BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Werror -Iinclude \
 	-I/usr/include/$(shell gcc -print-multiarch)
 
-DAEMON_LIBS := $(shell $(PKG_CONFIG) --libs libbpf libnl-3.0 libuv jansson sqlite3 yaml-0.1 libsystemd)
+DAEMON_LIBS := $(shell $(PKG_CONFIG) --libs libbpf libnl-3.0 libuv libnghttp2 jansson sqlite3 \
+	yaml-0.1 libsystemd)
 CLI_LIBS := $(shell $(PKG_CONFIG) --libs jansson yaml-0.1)
 
 # --- sources ----------------------------------------------------------------------------------
 # A room is a folder, below userspace/ but for proto; what junctor (the command line tool) may link is CLI_ROOMS.
 CLI_ROOMS := base proto client cli
-ROOMS := base proto client model datapath netlink loop store engine source api daemon cli
+ROOMS := base proto client model datapath netlink loop probe store engine source api daemon cli
 sources = $(wildcard $1/*.c userspace/$1/*.c)
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(call sources,$1))
 MAINS := $(BUILD)/obj/userspace/daemon/main.o $(BUILD)/obj/userspace/cli/main.o

@@ -7,6 +7,7 @@
  */
 #include <junctor/decide/address.h>
 
+#include "live.bpf.h"
 #include "maps.bpf.h"
 #include "udp.bpf.h"
 
@@ -15,23 +16,56 @@ static struct jn_udp_key udp_key(__u64 cookie, const struct jn_addr *addr, __be1
 	return (struct jn_udp_key){ .cookie = cookie, .addr = *addr, .port = port };
 }
 
+enum kept {
+	KEPT,
+	KEPT_DOWN, /* a probe says so: another one is better, if there is one */
+	NOT_KEPT
+};
+
+static bool is_down(__u32 live_id)
+{
+	const struct jn_live *live = jn_live_at(live_id);
+
+	return live && live->is_down;
+}
+
 /* The endpoint that the socket has been sending to, if it still takes what is new. */
-static bool keep(const struct jn_udp_key *socket, __u32 service, enum jn_reach reach,
-		 struct jn_choice *out)
+static enum kept keep(const struct jn_udp_key *socket, __u32 service, enum jn_reach reach,
+		      struct jn_choice *out)
 {
 	const __u32 *kept = bpf_map_lookup_elem(&jn_udp_choice, socket);
 	struct jn_endpoint endpoint;
 	__u32 id;
 
 	if (!kept)
-		return false;
+		return NOT_KEPT;
 	id = *kept;
 	if (!jn_get_endpoint(id, service, reach, &endpoint) || !endpoint.weight)
-		return false;
+		return NOT_KEPT;
 	out->backend.addr = endpoint.addr;
 	out->backend.port = endpoint.port;
 	out->endpoint = id;
-	return true;
+	return is_down(endpoint.live) ? KEPT_DOWN : KEPT;
+}
+
+/*
+ * Another endpoint than the one that is down. Where that one is down, too, all are: then the socket
+ * stays, as it would go from one to the other with every datagram.
+ */
+static enum jn_reason leave(const struct jn_call *call, const struct jn_frontend *frontend,
+			    struct jn_choice *out)
+{
+	const struct jn_endpoint *endpoint;
+	struct jn_choice other = *out;
+	__u32 id;
+
+	if (jn_choose(frontend, call, &other) != JN_REASON_OK)
+		return JN_REASON_OK;
+	id = other.endpoint;
+	endpoint = bpf_map_lookup_elem(&jn_endpoints, &id);
+	if (endpoint && !is_down(endpoint->live))
+		*out = other;
+	return JN_REASON_OK;
 }
 
 /* A write to an LRU table costs several lookups: only what is new is written. */
@@ -50,10 +84,12 @@ enum jn_reason jn_udp_choose(const struct jn_call *call, __u64 cookie,
 			     const struct jn_frontend *frontend, struct jn_choice *out)
 {
 	struct jn_udp_key socket = udp_key(cookie, &call->key.vip, call->key.port);
+	enum kept kept = keep(&socket, frontend->service, call->reach, out);
 	enum jn_reason reason;
 
-	if (!keep(&socket, frontend->service, call->reach, out)) {
-		reason = jn_choose(frontend, call, out);
+	if (kept != KEPT) {
+		reason = kept == NOT_KEPT ? jn_choose(frontend, call, out)
+					  : leave(call, frontend, out);
 		if (reason != JN_REASON_OK)
 			return reason;
 		if (bpf_map_update_elem(&jn_udp_choice, &socket, &out->endpoint, BPF_ANY))

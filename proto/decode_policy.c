@@ -130,6 +130,10 @@ static const struct jn_field spec_items[] = {
 	  .min = JN_NEVER_DRAINED,
 	  .max = JN_MAX_DRAIN_SECONDS,
 	  JN_FIELD_AT(struct jn_traffic_policy, drain_seconds) },
+	{ .name = "probe",
+	  .type = JN_FIELD_OBJECT,
+	  .read = jn_probe_read,
+	  .expected = "an object {\"type\": \"TCP\", …}" },
 };
 static const struct jn_fields spec_fields = JN_FIELDS(spec_items);
 

@@ -118,6 +118,26 @@ static void write_limits(struct jn_writer *w, const struct jn_limits_spec *limit
 	jn_write_close(w, '}');
 }
 
+static void write_probe(struct jn_writer *w, const struct jn_probe *probe)
+{
+	jn_write_key(w, "probe");
+	jn_write_open(w, '{');
+	jn_write_key_text(w, "type", jn_word_of(jn_probe_words, probe->type));
+	if (probe->port)
+		jn_write_key_unsigned(w, "port", probe->port);
+	if (probe->type == JN_PROBE_HTTP)
+		jn_write_key_text(w, "path", probe->path);
+	if (*probe->host)
+		jn_write_key_text(w, "host", probe->host);
+	if (*probe->service)
+		jn_write_key_text(w, "service", probe->service);
+	jn_write_key_unsigned(w, "intervalSeconds", probe->interval_seconds);
+	jn_write_key_unsigned(w, "timeoutSeconds", probe->timeout_seconds);
+	jn_write_key_unsigned(w, "failureThreshold", probe->failure_threshold);
+	jn_write_key_unsigned(w, "successThreshold", probe->success_threshold);
+	jn_write_close(w, '}');
+}
+
 static void write_policy(struct jn_writer *w, const struct jn_traffic_policy *policy)
 {
 	jn_write_key(w, "targetRef");
@@ -141,6 +161,32 @@ static void write_policy(struct jn_writer *w, const struct jn_traffic_policy *po
 	write_limits(w, &policy->limits);
 	if (policy->drain_seconds >= 0)
 		jn_write_key_unsigned(w, "drainSeconds", (uint64_t)policy->drain_seconds);
+	if (policy->probe)
+		write_probe(w, policy->probe);
+}
+
+static void write_endpoints(struct jn_writer *w, const struct jn_object_status *status)
+{
+	char text[JN_ENDPOINT_TEXT_BYTES];
+
+	if (!status->endpoint_count)
+		return;
+	jn_write_key(w, "endpoints");
+	jn_write_open(w, '[');
+	for (size_t i = 0; i < status->endpoint_count; i++) {
+		const struct jn_endpoint_status *endpoint = &status->endpoints[i];
+
+		jn_write_open(w, '{');
+		jn_write_key_text(w, "address",
+				  jn_endpoint_format(&endpoint->addr, endpoint->port, text));
+		if (*endpoint->port_name)
+			jn_write_key_text(w, "port", endpoint->port_name);
+		jn_write_key_text(w, "state", jn_endpoint_state_name(endpoint->state));
+		if (*endpoint->reason)
+			jn_write_key_text(w, "reason", endpoint->reason);
+		jn_write_close(w, '}');
+	}
+	jn_write_close(w, ']');
 }
 
 static void write_owner(struct jn_writer *w, const struct jn_object *o)
@@ -168,6 +214,7 @@ static void write_status(struct jn_writer *w, const struct jn_object *o,
 		jn_write_key_unsigned(w, "terminating", status->terminating);
 		jn_write_key_unsigned(w, "noNewConnections", status->weightless);
 		jn_write_close(w, '}');
+		write_endpoints(w, status);
 	}
 	jn_write_close(w, '}');
 }

@@ -4,8 +4,8 @@
  * ranges, where a value goes; jn_fields_read does the rest and reports every fault with its path,
  * so that a kind's code holds only what its table cannot say. For proto only.
  *
- * Start here to add a field: one line in its table (decode.c, decode_service.c, decode_policy.c)
- * and one in encode.c.
+ * Start here to add a field: one line in its table (decode.c, decode_service.c, decode_policy.c,
+ * decode_probe.c) and one in encode.c.
  *
  * null counts as "not given", as in Kubernetes.
  */
@@ -64,6 +64,7 @@ extern const struct jn_word jn_service_type_words[];
 extern const struct jn_word jn_traffic_policy_words[]; /* internalTrafficPolicy */
 extern const struct jn_word jn_address_type_words[];
 extern const struct jn_word jn_affinity_words[];
+extern const struct jn_word jn_probe_words[];
 /* The word of this value; "" where there is none. */
 const char *jn_word_of(const struct jn_word *words, unsigned value);
 
@@ -158,6 +159,8 @@ void jn_metadata_read(struct jn_decoder *d, const struct jn_json *value, void *t
 /* decode_service.c, decode_policy.c: what stands in spec. target is the struct of the kind. */
 void jn_service_read(struct jn_decoder *d, const struct jn_json *spec, void *target);
 void jn_policy_read(struct jn_decoder *d, const struct jn_json *spec, void *target);
+/* decode_probe.c: TrafficPolicy.spec.probe -> struct jn_traffic_policy.probe. */
+void jn_probe_read(struct jn_decoder *d, const struct jn_json *value, void *target);
 /* decode_cluster.c, decode_slice.c: target is the object; its metadata is read already. */
 void jn_cluster_read(struct jn_decoder *d, const struct jn_json *spec, void *target);
 extern const struct jn_fields jn_slice_fields; /* of the whole document */

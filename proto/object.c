@@ -129,6 +129,23 @@ uint16_t jn_backend_port(const struct jn_local_service *s, const struct jn_backe
 	return b->port ? b->port : s->ports[port_index].target_port;
 }
 
+const char *jn_endpoint_state_name(enum jn_endpoint_state state)
+{
+	static const char *const states[] = {
+		[JN_ENDPOINT_UP] = "Up",
+		[JN_ENDPOINT_DOWN] = "Down",
+		[JN_ENDPOINT_EJECTED] = "Ejected",
+	};
+
+	return states[state];
+}
+
+void jn_object_status_done(struct jn_object_status *status)
+{
+	free(status->endpoints);
+	*status = (struct jn_object_status){ 0 };
+}
+
 /* --- references ------------------------------------------------------------------------------- */
 
 static void labels_done(struct jn_labels *labels)
@@ -192,6 +209,8 @@ void jn_object_unref(struct jn_object **o)
 		free(object->cluster.ports);
 	else if (object->key.kind == JN_KIND_ENDPOINT_SLICE)
 		slice_done(&object->slice);
+	else if (object->key.kind == JN_KIND_TRAFFIC_POLICY)
+		jn_probe_unref(&object->policy.probe);
 	free(object);
 }
 
@@ -277,7 +296,7 @@ static bool policies_equal(const struct jn_traffic_policy *a, const struct jn_tr
 	       a->affinity.type == b->affinity.type &&
 	       a->affinity.timeout_seconds == b->affinity.timeout_seconds &&
 	       a->drain_seconds == b->drain_seconds && outliers_equal(&a->outlier, &b->outlier) &&
-	       limits_equal(&a->limits, &b->limits);
+	       limits_equal(&a->limits, &b->limits) && jn_probe_equal(a->probe, b->probe);
 }
 
 static bool cluster_ports_equal(const struct jn_cluster_port *a, const struct jn_cluster_port *b)

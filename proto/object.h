@@ -143,6 +143,25 @@ struct jn_limits_spec {
 
 #define JN_NEVER_DRAINED (-1) /* drainSeconds: connections end by themselves */
 
+enum jn_probe_type { JN_PROBE_TCP, JN_PROBE_HTTP, JN_PROBE_GRPC, JN_PROBE_MAX };
+
+/* How a backend is asked whether it is up. Counted, and immutable once decoded. */
+struct jn_probe {
+	unsigned references;
+	uint8_t type;  /* enum jn_probe_type */
+	uint16_t port; /* of the backend, host order; 0: the one it serves */
+	uint16_t interval_seconds, timeout_seconds;   /* timeout <= interval */
+	uint8_t failure_threshold, success_threshold; /* so many in a row change the verdict */
+	char path[JN_MAX_PROBE_TEXT + 1];	      /* HTTP: begins with '/' */
+	char host[JN_MAX_PROBE_TEXT + 1];	      /* HTTP; "": the backend's address and port */
+	char service[JN_MAX_PROBE_TEXT + 1];	      /* GRPC; "": the server as a whole */
+};
+struct jn_probe *jn_probe_new(void); /* with the defaults; NULL: no memory */
+struct jn_probe *jn_probe_ref(struct jn_probe *probe);
+void jn_probe_unref(struct jn_probe **probe); /* NULL is fine; *probe is NULL afterwards */
+/* Do both ask the same, as often? Both may be NULL. */
+bool jn_probe_equal(const struct jn_probe *a, const struct jn_probe *b);
+
 struct jn_traffic_policy {
 	char target[JN_NAME_BYTES]; /* a service in the policy's own namespace */
 	uint8_t target_kind;	    /* enum jn_kind: LocalService or Service */
@@ -154,7 +173,8 @@ struct jn_traffic_policy {
 	bool has_outlier; /* else nothing is ejected, and `outlier` is zero */
 	struct jn_outlier_spec outlier;
 	struct jn_limits_spec limits;
-	int32_t drain_seconds; /* until a removed backend's TCP connections end */
+	int32_t drain_seconds;	/* until a removed backend's TCP connections end */
+	struct jn_probe *probe; /* NULL: backends are not asked */
 };
 
 /* v1/Service: what of it concerns a proxy on its cluster addresses. */
@@ -294,13 +314,29 @@ int jn_object_decode(const char *text, size_t size, const struct jn_decode_optio
  */
 void jn_object_encode_declared(const struct jn_object *o, struct jn_buffer *out);
 
+/* What is known of one endpoint of a service: it is probed, or was ejected. */
+enum jn_endpoint_state { JN_ENDPOINT_UP, JN_ENDPOINT_DOWN, JN_ENDPOINT_EJECTED, JN_ENDPOINT_MAX };
+const char *jn_endpoint_state_name(enum jn_endpoint_state state); /* "Up", … */
+
+#define JN_PROBE_REASON_BYTES 64
+struct jn_endpoint_status {
+	struct jn_addr addr;
+	uint16_t port;		       /* host order */
+	char port_name[JN_NAME_BYTES]; /* of the service */
+	enum jn_endpoint_state state;
+	char reason[JN_PROBE_REASON_BYTES]; /* why its last probe failed; "": it did not */
+};
+
 /* status of a service or TrafficPolicy as answered; counts are of backends. */
 struct jn_object_status {
 	uint64_t generation;
 	bool is_programmed;
 	const char *reason; /* CamelCase; NULL: none */
 	unsigned ready, not_ready, terminating, weightless;
+	struct jn_endpoint_status *endpoints; /* of which something is known */
+	size_t endpoint_count;
 };
+void jn_object_status_done(struct jn_object_status *status);
 
 /* The object as the control socket answers it; status may be NULL. */
 void jn_object_encode(const struct jn_object *o, const struct jn_object_status *status,

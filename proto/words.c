@@ -37,6 +37,13 @@ const struct jn_word jn_affinity_words[] = {
 	{ NULL, 0 },
 };
 
+const struct jn_word jn_probe_words[] = {
+	{ "TCP", JN_PROBE_TCP },
+	{ "HTTP", JN_PROBE_HTTP },
+	{ "GRPC", JN_PROBE_GRPC },
+	{ NULL, 0 },
+};
+
 const struct jn_word jn_cluster_protocol_words[] = {
 	{ "TCP", IPPROTO_TCP },
 	{ "UDP", IPPROTO_UDP },

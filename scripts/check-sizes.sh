@@ -40,7 +40,7 @@ output=$(sources '*.c' '*.h' | xargs awk '
 			printf "%s: %s has %d lines; at most 60\n", FILENAME, name, FNR - start - 1
 		list = head; sub(/^[^(]*\(/, "", list); gsub(/\([^()]*\)/, "", list); sub(/, \.\.\./, "", list)
 		count = gsub(/,/, ",", list) + 1
-		if (count > 5)
+		if (count > 5 && list !~ /^nghttp2_session \*/) # its callbacks are what it calls
 			printf "%s: %s has %d parameters; at most 5\n", FILENAME, name, count
 	}')
 [ -z "$output" ] || complain "$output"

@@ -69,7 +69,8 @@ struct jn_rules {
 	__u16 eject_s;		       /* the first time; the n-th time n times as long */
 	__u16 eject_max_s;	       /* at most */
 	__u8 eject_percent;	       /* of the set may be out; one more, and all are back in */
-	__u8 pad[3];
+	__u8 is_probed;		       /* the controller may say that a backend is down */
+	__u8 pad[2];
 };
 JN_ABI_SIZE(struct jn_rules, 32);
 

@@ -42,6 +42,10 @@
 #define JN_MAX_SLOW_START_SECONDS 3600
 #define JN_MAX_FAILURES 1000 /* in a row, before a backend is ejected */
 #define JN_MAX_EJECTION_SECONDS 3600
+#define JN_MAX_PROBE_SECONDS 3600	/* between two probes: rarer ones would tell nothing */
+#define JN_MAX_PROBE_TIMEOUT_SECONDS 60 /* a place among those in flight is taken all the time */
+#define JN_MAX_PROBE_THRESHOLD 100	/* in a row; what an 8-bit counter bears */
+#define JN_MAX_PROBE_TEXT 255		/* bytes of a path, a host or a gRPC service */
 #define JN_MAX_LIMIT 1000000000 /* connections, or new ones a second: what a 32-bit counter bears */
 #define JN_MAX_SEQUENCE 4096 /* RoundRobin: turns in one cycle, unless there are more endpoints */
 
@@ -88,6 +92,10 @@
 
 /* Configuration. */
 #define JN_MAX_CONFIG_BYTES 1048576 /* of the configuration file: 1 MiB, read whole */
+
+/* Probes. */
+#define JN_MAX_PROBES_IN_FLIGHT 1024 /* sockets at once; the others wait for their turn */
+#define JN_MAX_PROBE_BYTES 65536     /* read of one answer before it counts as wrong */
 
 /* Reuse. */
 /* Where no membarrier tells: real-time throttling gives everybody a turn each second. */

@@ -73,6 +73,72 @@ static void test_an_endpoint_without_weight_is_left(void **state)
 	assert_int_equal(send_to(VIP, 110).endpoint, 3 - first); /* it stays with the new one */
 }
 
+/* As a probe says; entry 1 of jn_live is endpoint 1's, 2 is 2's. */
+static void put_down(uint32_t live, bool is_down)
+{
+	struct jn_live value = { .is_down = is_down };
+
+	PUT(jn_live, &live, &value);
+}
+
+static int publish_two_probed(void **state)
+{
+	(void)publish_two(state);
+	for (uint32_t id = 1; id <= 2; id++) {
+		struct jn_endpoint endpoint = { .addr = addr_of(id == 1 ? "10.1.0.1" : "10.1.0.2"),
+						.port = htons(8080),
+						.weight = 1,
+						.service = SERVICE,
+						.live = id };
+
+		PUT(jn_endpoints, &id, &endpoint);
+		put_down(id, false);
+	}
+	/* Three turns, so that the eight draws of a choice do not end where they began. */
+	put_slot(2, (struct jn_slot){ .endpoint = 1 });
+	put_revision(1, (struct jn_revision){ .number = 1,
+					      .slot_count = 3,
+					      .flags = JN_REVISION_ASKS_BACKEND,
+					      .algorithm = JN_ALGORITHM_ROUND_ROBIN,
+					      .rules = { .is_probed = 1 },
+					      .member_count = 2 });
+	return 0;
+}
+
+static void test_an_endpoint_that_is_down_is_left(void **state)
+{
+	uint32_t first = send_to(VIP, 160).endpoint;
+
+	(void)state;
+	put_down(first, true);
+	for (unsigned i = 0; i < 10; i++) {
+		assert_int_equal(send_to(VIP, 160).endpoint, 3 - first);
+		assert_int_equal(send_to(VIP, 1600 + i).endpoint, 3 - first); /* new ones */
+	}
+	put_down(first, false);
+	assert_int_equal(send_to(VIP, 160).endpoint, 3 - first); /* it stays with the new one */
+}
+
+/* Better than to go from one to the other with every datagram. */
+static void test_where_all_are_down_a_socket_stays(void **state)
+{
+	uint32_t first = send_to(VIP, 170).endpoint;
+
+	(void)state;
+	put_down(1, true);
+	put_down(2, true);
+	for (unsigned i = 0; i < 10; i++) {
+		struct test_choose io = send_to(VIP, 170);
+
+		assert_int_equal(io.reason, JN_REASON_OK);
+		assert_int_equal(io.endpoint, first);
+		assert_backend(&io, first == 1 ? "10.1.0.1" : "10.1.0.2");
+		assert_int_equal(send_to(VIP, 1700 + i).reason, JN_REASON_OK); /* not nobody */
+	}
+	put_down(3 - first, false);
+	assert_int_equal(send_to(VIP, 170).endpoint, 3 - first);
+}
+
 static void test_an_endpoint_of_another_service_is_left(void **state)
 {
 	uint32_t first = send_to(VIP, 120).endpoint;
@@ -132,6 +198,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_a_socket_stays_with_its_endpoint, publish_two),
 		cmocka_unit_test_setup(test_an_endpoint_without_weight_is_left, publish_two),
+		cmocka_unit_test_setup(test_an_endpoint_that_is_down_is_left, publish_two_probed),
+		cmocka_unit_test_setup(test_where_all_are_down_a_socket_stays, publish_two_probed),
 		cmocka_unit_test_setup(test_an_endpoint_of_another_service_is_left, publish_two),
 		cmocka_unit_test_setup(test_a_refusal_is_handed_on, publish_two),
 		cmocka_unit_test_setup(test_replies_are_named_after_the_vip, publish_two),

@@ -131,6 +131,7 @@ POLICY_FIELDS = [
     ("spec.noBackendErrno", "EAGAIN", "ECONNREFUSED"), ("spec.noBackendErrno", 111, ""),
     ("spec.slowStartSeconds", 3601, "3600"), ("spec.affinity.type", "IP", "ClientIP"),
     ("spec.affinity.timeoutSeconds", 0, "86400"), ("spec.outlier", [], "consecutiveFailures"),
+    ("spec.probe", "TCP", "type"),
     ("spec.outlier.maxEjectedPercent", 101, "100"), ("spec.limits.connections", 0, "1"),
     ("spec.drainSeconds", -2, "-1"), ("spec.redirect", "Off", ""),
 ]

@@ -232,6 +232,14 @@ static void expect_text(struct jn_buffer *out, const char *expected)
 	jn_buffer_clear(out);
 }
 
+static void expect_state(const struct jn_json *service, size_t index, const char *expected)
+{
+	JN_AUTO(jn_buffer_done) struct jn_buffer out = { 0 };
+
+	jn_view_add_backend_state(&out, service, index);
+	expect_text(&out, expected);
+}
+
 static void test_service(void **state)
 {
 	JN_AUTO(jn_json_free)
@@ -267,7 +275,32 @@ static void test_service(void **state)
 	jn_view_add_backend_address(&out, jn_json_at(backends, 1));
 	expect_text(&out, "fd00::1");
 	for (size_t i = 0; i < JN_COUNT(states); i++)
-		assert_string_equal(jn_view_backend_state(jn_json_at(backends, i)), states[i]);
+		expect_state(service, i, states[i]);
+}
+
+static void test_states_of_probed_backends(void **state)
+{
+	JN_AUTO(jn_json_free)
+	struct jn_json *service = document(
+		"{\"spec\":{\"ports\":[{\"name\":\"http\",\"port\":80,\"protocol\":\"TCP\","
+		"\"targetPort\":8080},{\"name\":\"admin\",\"port\":81,\"protocol\":\"TCP\","
+		"\"targetPort\":8081}],\"backends\":[{\"address\":\"10.0.0.1\",\"weight\":1},"
+		"{\"address\":\"fd00::1\",\"weight\":1,\"ports\":{\"admin\":9}},"
+		"{\"address\":\"10.0.0.3\",\"weight\":1},{\"address\":\"10.0.0.4\","
+		"\"weight\":0},{\"address\":\"10.0.0.5\",\"weight\":1}]},\"status\":{"
+		"\"endpoints\":[{\"address\":\"10.0.0.1:8080\",\"port\":\"http\","
+		"\"state\":\"Up\"},{\"address\":\"10.0.0.4:8080\",\"state\":\"Down\"},"
+		"{\"address\":\"[fd00::1]:8080\",\"state\":\"Up\"},"
+		"{\"address\":\"[fd00::1]:9\",\"state\":\"Down\",\"reason\":\"HTTP status "
+		"503\"},{\"address\":\"10.0.0.3:8081\",\"state\":\"Ejected\"},"
+		"{\"address\":\"10.0.0.3:8080\",\"state\":\"Up\"}]}}");
+
+	(void)state;
+	expect_state(service, 0, "Up");
+	expect_state(service, 1, "Down (HTTP status 503)");
+	expect_state(service, 2, "Ejected");
+	expect_state(service, 3, "NoNewConnections");
+	expect_state(service, 4, "Ready");
 }
 
 static void test_backend_with_a_port(void **state)
@@ -337,7 +370,7 @@ static void test_fields_that_are_missing(void **state)
 		for (size_t k = 0; k < jn_json_count(backends); k++) {
 			jn_view_add_backend_address(&out, jn_json_at(backends, k));
 			jn_view_add_backend_ports(&out, object, jn_json_at(backends, k));
-			(void)jn_view_backend_state(jn_json_at(backends, k));
+			jn_view_add_backend_state(&out, object, k);
 		}
 		assert_false(jn_buffer_failed(&out));
 	}
@@ -425,6 +458,7 @@ int main(void)
 		cmocka_unit_test(test_documents_become_lines),
 		cmocka_unit_test(test_line_numbers_stay),
 		cmocka_unit_test(test_service),
+		cmocka_unit_test(test_states_of_probed_backends),
 		cmocka_unit_test(test_backend_with_a_port),
 		cmocka_unit_test(test_policies_and_references),
 		cmocka_unit_test(test_fields_that_are_missing),

@@ -202,6 +202,65 @@ static void test_ports_of_backends(void **state)
 	CHECK_FAULTS(cases);
 }
 
+#define PROBE(text) POLICY(TARGET ",'probe':{" text "}")
+#define X64 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
+static void test_probes(void **state)
+{
+	static const struct fault cases[] = {
+		{ POLICY(TARGET ",'probe':'TCP'"), "spec.probe", JN_CAUSE_TYPE, "give an object" },
+		{ PROBE(""), "spec.probe.type", JN_CAUSE_REQUIRED, "one of TCP, HTTP, GRPC" },
+		{ PROBE("'path':'/'"), "spec.probe.type", JN_CAUSE_REQUIRED, "TCP" },
+		{ PROBE("'type':'http'"), "spec.probe.type", JN_CAUSE_NOT_SUPPORTED,
+		  "likely HTTP" },
+		{ PROBE("'type':'TCP','port':0"), "spec.probe.port", JN_CAUSE_INVALID, "1..65535" },
+		{ PROBE("'type':'TCP','port':65536"), "spec.probe.port", JN_CAUSE_INVALID,
+		  "1..65535" },
+		{ PROBE("'type':'TCP','port':'http'"), "spec.probe.port", JN_CAUSE_TYPE,
+		  "integer" },
+		{ PROBE("'type':'HTTP','path':'healthz'"), "spec.probe.path", JN_CAUSE_INVALID,
+		  "give a path like /healthz" },
+		{ PROBE("'type':'HTTP','path':''"), "spec.probe.path", JN_CAUSE_INVALID,
+		  "/healthz" },
+		{ PROBE("'type':'HTTP','path':'/a b'"), "spec.probe.path", JN_CAUSE_INVALID,
+		  "a byte at 2" },
+		{ PROBE("'type':'HTTP','path':'/\\r\\nHost: x'"), "spec.probe.path",
+		  JN_CAUSE_INVALID, "a byte at 1" },
+		{ PROBE("'type':'HTTP','path':'/" X64 X64 X64 X64 "'"), "spec.probe.path",
+		  JN_CAUSE_INVALID, "has 257 bytes; give at most 255" },
+		{ PROBE("'type':'HTTP','host':'a\\u0007'"), "spec.probe.host", JN_CAUSE_INVALID,
+		  "a byte at 1" },
+		{ PROBE("'type':'HTTP','host':7"), "spec.probe.host", JN_CAUSE_TYPE, "Host" },
+		{ PROBE("'type':'GRPC','service':'\xc3\xa4'"), "spec.probe.service",
+		  JN_CAUSE_INVALID, "no visible ASCII" },
+		{ PROBE("'type':'TCP','path':'/'"), "spec.probe.path", JN_CAUSE_INVALID,
+		  "is for type HTTP; remove it" },
+		{ PROBE("'type':'GRPC','host':'a'"), "spec.probe.host", JN_CAUSE_INVALID,
+		  "is for type HTTP" },
+		{ PROBE("'type':'HTTP','service':'a'"), "spec.probe.service", JN_CAUSE_INVALID,
+		  "is for type GRPC" },
+		{ PROBE("'type':'TCP','intervalSeconds':0"), "spec.probe.intervalSeconds",
+		  JN_CAUSE_INVALID, "1..3600" },
+		{ PROBE("'type':'TCP','intervalSeconds':3601"), "spec.probe.intervalSeconds",
+		  JN_CAUSE_INVALID, "1..3600" },
+		{ PROBE("'type':'TCP','timeoutSeconds':0"), "spec.probe.timeoutSeconds",
+		  JN_CAUSE_INVALID, "1..60" },
+		{ PROBE("'type':'TCP','intervalSeconds':100,'timeoutSeconds':61"),
+		  "spec.probe.timeoutSeconds", JN_CAUSE_INVALID, "1..60" },
+		{ PROBE("'type':'TCP','timeoutSeconds':11"), "spec.probe.timeoutSeconds",
+		  JN_CAUSE_INVALID, "more than intervalSeconds; give at most 10" },
+		{ PROBE("'type':'TCP','failureThreshold':0"), "spec.probe.failureThreshold",
+		  JN_CAUSE_INVALID, "1..100" },
+		{ PROBE("'type':'TCP','successThreshold':101"), "spec.probe.successThreshold",
+		  JN_CAUSE_INVALID, "1..100" },
+		{ PROBE("'type':'TCP','interval':5"), "spec.probe.interval", JN_CAUSE_UNKNOWN,
+		  "remove it" },
+	};
+
+	(void)state;
+	CHECK_FAULTS(cases);
+}
+
 static void test_policies(void **state)
 {
 	static const struct fault cases[] = {
@@ -286,6 +345,7 @@ int main(void)
 		cmocka_unit_test(test_addresses), cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_backends),  cmocka_unit_test(test_ports_of_backends),
 		cmocka_unit_test(test_policies),  cmocka_unit_test(test_rules_of_policies),
+		cmocka_unit_test(test_probes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,9 +9,34 @@
 #include "decode_case.h"
 #include "random.h"
 
+static void test_status_names_endpoints(void **state)
+{
+	struct jn_endpoint_status endpoints[] = {
+		{ .port = 80, .port_name = "http", .state = JN_ENDPOINT_DOWN, .reason = "ill" },
+		{ .port = 81, .state = JN_ENDPOINT_UP },
+		{ .port = 82, .state = JN_ENDPOINT_EJECTED },
+	};
+	const struct jn_object_status status = { .endpoints = endpoints, .endpoint_count = 3 };
+	JN_AUTO(jn_object_unref)
+	struct jn_object *service = decode_one(SERVICE(VIP PORT), &any);
+	JN_AUTO(jn_buffer_done) struct jn_buffer b = { 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < JN_COUNT(endpoints); i++)
+		endpoints[i].addr = service->service.addresses[0];
+	jn_object_encode(service, &status, &b);
+	assert_non_null(strstr(jn_buffer_text(&b), ",\"endpoints\":[{\"address\":\"10.0.0.1:80\","
+						   "\"port\":\"http\","
+						   "\"state\":\"Down\",\"reason\":\"ill\"},{"
+						   "\"address\":"
+						   "\"10.0.0.1:81\",\"state\":\"Up\"},{\"address\":"
+						   "\"10.0.0.1:82\","
+						   "\"state\":\"Ejected\"}]}}"));
+}
+
 static void test_answers_have_version_and_status(void **state)
 {
-	const struct jn_object_status status = { 9, true, "TargetNotFound", 3, 1, 2, 4 };
+	const struct jn_object_status status = { 9, true, "TargetNotFound", 3, 1, 2, 4, NULL, 0 };
 	JN_AUTO(jn_object_unref)
 	struct jn_object *service = decode_one(SERVICE(VIP PORT ",'backends':[{'address':'10.1.0.1'"
 								",'ready':false}]"),
@@ -192,6 +217,27 @@ static void random_outlier(struct jn_outlier_spec *outlier)
 	outlier->max_percent = (uint8_t)random_below(101);
 }
 
+static struct jn_probe *random_probe(void)
+{
+	struct jn_probe *probe = jn_probe_new();
+
+	assert_non_null(probe);
+	probe->type = (uint8_t)random_below(JN_PROBE_MAX);
+	if (random_below(2))
+		probe->port = (uint16_t)(1 + random_below(65535));
+	if (probe->type == JN_PROBE_HTTP)
+		(void)strcpy(probe->path, random_below(2) ? "/" : "/a\"\\%20");
+	if (probe->type == JN_PROBE_HTTP && random_below(2))
+		random_label(probe->host, 63);
+	if (probe->type == JN_PROBE_GRPC && random_below(2))
+		random_label(probe->service, 63);
+	probe->interval_seconds = (uint16_t)(60 + random_below(JN_MAX_PROBE_SECONDS - 59));
+	probe->timeout_seconds = (uint16_t)(1 + random_below(JN_MAX_PROBE_TIMEOUT_SECONDS));
+	probe->failure_threshold = (uint8_t)(1 + random_below(JN_MAX_PROBE_THRESHOLD));
+	probe->success_threshold = (uint8_t)(1 + random_below(JN_MAX_PROBE_THRESHOLD));
+	return probe;
+}
+
 static struct jn_object *random_object(void)
 {
 	static const uint16_t errnos[] = { ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EPERM };
@@ -225,6 +271,8 @@ static struct jn_object *random_object(void)
 		o->policy.limits.new_per_second = random_below(JN_MAX_LIMIT);
 	if (random_below(2))
 		o->policy.limits.connections_per_backend = random_below(JN_MAX_LIMIT);
+	if (random_below(2))
+		o->policy.probe = random_probe();
 	return o;
 }
 
@@ -308,6 +356,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers_have_version_and_status),
+		cmocka_unit_test(test_status_names_endpoints),
 		cmocka_unit_test(test_the_owner_is_stored),
 		cmocka_unit_test(test_random_objects_come_back_as_they_were),
 		cmocka_unit_test(test_equality_sees_every_field),

@@ -109,6 +109,7 @@ static inline int try_open(void)
 							   .start_timer = start_timer,
 							   .stop_timer = stop_timer },
 					     .state_dir = "",
+					     .probing = probing,
 					     .netns_cookie = COOKIE,
 					     .has_guard_routes = true };
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };

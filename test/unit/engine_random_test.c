@@ -11,8 +11,8 @@
 #define NAMES 3
 #define BACKENDS 5 /* 10.1.0.1:8001 .. 8004, and 127.0.0.1:9000 */
 
-enum rules { RULES_NONE, RULES_TURNS, RULES_LEAST, RULES_LIMITED, RULES_MAX };
-static const char *const words[RULES_MAX] = { "random", "turns", "least", "limited" };
+enum rules { RULES_NONE, RULES_TURNS, RULES_LEAST, RULES_LIMITED, RULES_PROBED, RULES_MAX };
+static const char *const words[RULES_MAX] = { "random", "turns", "least", "limited", "random" };
 
 struct declared {
 	unsigned vips;	   /* bits; 0: does not exist */
@@ -114,6 +114,8 @@ static struct jn_write *random_write(struct reference *r)
 			add_rules(w, names[n],
 				  "\"algorithm\":\"RoundRobin\",\"outlier\":{},\"limits\":{"
 				  "\"connections\":9,\"connectionsPerBackend\":3}");
+		else if (d->rules == RULES_PROBED)
+			add_rules(w, names[n], "\"probe\":{\"type\":\"TCP\"}");
 		else if (before)
 			add_delete(w, JN_KIND_TRAFFIC_POLICY, names[n]);
 	}

@@ -30,6 +30,7 @@
 #define SEEN_BYTES 512
 
 static struct jn_engine *engine;
+static struct jn_probing probing; /* { 0 }, where a test wants no other */
 
 /* Text of what each VIP leads to; "" = not a service. At each step it must be in one of the two. */
 struct view {

@@ -21,6 +21,7 @@
 #include "base/auto.h"
 #include "base/vec.h"
 #include "model/plan.h"
+#include "model/rules.h"
 #include "proto/address.h"
 
 static inline struct jn_addr addr(const char *text)

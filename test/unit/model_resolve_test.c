@@ -160,6 +160,42 @@ static void test_the_policy_with_a_port_wins(void **state)
 	jn_object_unref(&service);
 }
 
+/* A probe is TCP always: a port of another protocol is probed at a port that the probe names. */
+static void test_which_ports_are_probed(void **state)
+{
+	JN_AUTO(jn_model_free) struct jn_model *m = NULL;
+	JN_AUTO(jn_desired_done) struct jn_desired desired = { 0 };
+	struct jn_object *policy = new_policy("p", "a", "");
+	struct jn_object *service = new_service("a", "10.0.0.1", 80, "10.1.0.1:80", NULL);
+	struct jn_probe *probe = policy->policy.probe = jn_probe_new();
+
+	(void)state;
+	assert_int_equal(jn_model_new(&m), 0);
+	declare(m, policy, JN_ERROR_NONE, NULL);
+	resolve_one(m, jn_object_ref(service), &desired);
+	assert_ptr_equal(desired.ports[0].probe, probe);
+	assert_int_equal(desired.ports[0].rules.is_probed, 1);
+	assert_int_equal(desired.ports[0].max_down_percent, 50);
+	assert_int_equal(jn_plan_flags(&desired.ports[0]), JN_REVISION_ASKS_BACKEND);
+	assert_true(jn_rules_ask_backends(&desired.ports[0].rules, JN_ALGORITHM_RANDOM));
+	jn_desired_done(&desired);
+	policy->policy.has_outlier = true;
+	policy->policy.outlier.max_percent = 70;
+	assert_int_equal(jn_resolve(m, service, &desired), 0);
+	assert_int_equal(desired.ports[0].max_down_percent, 70);
+	jn_desired_done(&desired);
+	service->service.ports[0].proto = IPPROTO_UDP;
+	assert_int_equal(jn_resolve(m, service, &desired), 0);
+	assert_null(desired.ports[0].probe);
+	assert_int_equal(jn_plan_flags(&desired.ports[0]), 0);
+	jn_desired_done(&desired);
+	probe->port = 8080;
+	assert_int_equal(jn_resolve(m, service, &desired), 0);
+	assert_ptr_equal(desired.ports[0].probe, probe);
+	assert_int_equal(jn_plan_flags(&desired.ports[0]), JN_REVISION_ASKS_BACKEND);
+	jn_object_unref(&service);
+}
+
 static void test_families_of_a_set(void **state)
 {
 	JN_AUTO(jn_model_free) struct jn_model *m = NULL;
@@ -328,6 +364,7 @@ int main(void)
 		cmocka_unit_test(test_backends_listen_where_they_say),
 		cmocka_unit_test(test_any_loopback_address_binds_the_service),
 		cmocka_unit_test(test_the_policy_with_a_port_wins),
+		cmocka_unit_test(test_which_ports_are_probed),
 		cmocka_unit_test(test_families_of_a_set),
 		cmocka_unit_test(test_endpoints_keep_their_ids),
 		cmocka_unit_test(test_a_set_holds_who_is_usable_as_often_as_its_weight_says),

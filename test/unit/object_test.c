@@ -123,7 +123,11 @@ static void test_a_policy_with_everything(void **state)
 						"'noBackendErrno':'EPERM','slowStartSeconds':3600,"
 						"'affinity':{'type':'ClientIP',"
 						"'timeoutSeconds':86400},"
-						"'drainSeconds':0"),
+						"'drainSeconds':0,'probe':{"
+						"'type':'HTTP','port':9000,'path':'/up?a=b',"
+						"'host':'shop.test','intervalSeconds':3600,"
+						"'timeoutSeconds':60,'failureThreshold':100,"
+						"'successThreshold':7}"),
 					 &any);
 
 	(void)state;
@@ -136,6 +140,52 @@ static void test_a_policy_with_everything(void **state)
 	assert_int_equal(o->policy.drain_seconds, 0);
 	assert_int_equal(o->policy.affinity.type, JN_AFFINITY_CLIENT_IP);
 	assert_int_equal(o->policy.affinity.timeout_seconds, 86400);
+	assert_int_equal(o->policy.probe->type, JN_PROBE_HTTP);
+	assert_int_equal(o->policy.probe->port, 9000);
+	assert_string_equal(o->policy.probe->path, "/up?a=b");
+	assert_string_equal(o->policy.probe->host, "shop.test");
+	assert_int_equal(o->policy.probe->interval_seconds, 3600);
+	assert_int_equal(o->policy.probe->timeout_seconds, 60);
+	assert_int_equal(o->policy.probe->failure_threshold, 100);
+	assert_int_equal(o->policy.probe->success_threshold, 7);
+}
+
+static struct jn_object *decode_probe(const char *probe)
+{
+	char text[512];
+
+	(void)snprintf(text, sizeof(text), POLICY(TARGET ",'probe':{%s}"), probe);
+	return decode_one(text, &any);
+}
+
+static void test_probes_are_compared_whole(void **state)
+{
+	static const char *const probes[] = {
+		"'type':'TCP'",
+		"'type':'HTTP'",
+		"'type':'GRPC'",
+		"'type':'TCP','port':80",
+		"'type':'HTTP','path':'/a'",
+		"'type':'HTTP','host':'a'",
+		"'type':'GRPC','service':'a'",
+		"'type':'TCP','intervalSeconds':11",
+		"'type':'TCP','timeoutSeconds':2",
+		"'type':'TCP','failureThreshold':4",
+		"'type':'TCP','successThreshold':2",
+	};
+	JN_AUTO(jn_object_unref) struct jn_object *none = decode_one(POLICY(TARGET), &any);
+
+	(void)state;
+	assert_null(none->policy.probe);
+	for (size_t i = 0; i < JN_COUNT(probes); i++) {
+		for (size_t k = 0; k < JN_COUNT(probes); k++) {
+			JN_AUTO(jn_object_unref) struct jn_object *a = decode_probe(probes[i]);
+			JN_AUTO(jn_object_unref) struct jn_object *b = decode_probe(probes[k]);
+
+			assert_int_equal(jn_object_equal(a, b), i == k);
+			assert_false(jn_object_equal(a, none) || jn_object_equal(none, a));
+		}
+	}
 }
 
 static void test_one_number_may_be_a_tcp_and_a_udp_port(void **state)
@@ -335,6 +385,7 @@ int main(void)
 		cmocka_unit_test(test_null_is_not_given),
 		cmocka_unit_test(test_what_the_server_sets_is_ignored),
 		cmocka_unit_test(test_a_policy_with_everything),
+		cmocka_unit_test(test_probes_are_compared_whole),
 		cmocka_unit_test(test_one_number_may_be_a_tcp_and_a_udp_port),
 		cmocka_unit_test(test_equal_addresses_may_serve_different_ports),
 		cmocka_unit_test(test_lists_of_objects),

@@ -254,6 +254,13 @@ void jn_datapath_begin_live(struct jn_datapath *dp, uint32_t live)
 	dp->live[live] = (struct jn_live){ .epoch = dp->live[live].epoch + 1 };
 }
 
+void jn_datapath_set_live_down(struct jn_datapath *dp, uint32_t live, bool is_down)
+{
+	assert(live && live < TABLES_LIVE);
+	jn_store_seam();
+	dp->live[live].is_down = is_down;
+}
+
 int jn_datapath_need(struct jn_datapath *dp, unsigned needs, struct jn_error *err)
 {
 	(void)err;

@@ -84,7 +84,7 @@ void jn_answer_object(struct jn_call *call, int status, const struct jn_object *
 		      const struct jn_write *write)
 {
 	JN_AUTO(jn_buffer_done) struct jn_buffer body = { 0 };
-	struct jn_object_status object_status;
+	JN_AUTO(jn_object_status_done) struct jn_object_status object_status = { 0 };
 
 	jn_engine_object_status(call->api->options.engine, object, &object_status);
 	jn_object_encode(object, &object_status, &body);

@@ -72,7 +72,7 @@ static void write_start(const struct jn_call *call, struct listing *listing)
 static void write_object(struct jn_call *call, struct listing *listing, struct jn_buffer *scratch)
 {
 	struct jn_object *object = JN_MOVE(listing->objects.items[listing->at]);
-	struct jn_object_status status;
+	JN_AUTO(jn_object_status_done) struct jn_object_status status = { 0 };
 
 	listing->at++;
 	jn_engine_object_status(call->api->options.engine, object, &status);

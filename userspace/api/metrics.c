@@ -109,7 +109,18 @@ static void write_reasons(struct jn_buffer *out, struct jn_datapath *datapath)
 	}
 }
 
-static void write_events(struct jn_buffer *out, struct jn_datapath *datapath)
+static void write_probes(struct jn_buffer *out, const struct jn_probe_stats *probes)
+{
+	start_family(out, "junctor_probes_total", "counter", "Probes of backends by result.");
+	write_labelled(out, "junctor_probes_total", "result", "success", probes->succeeded);
+	write_labelled(out, "junctor_probes_total", "result", "failure", probes->failed);
+	write_gauge(out, "junctor_probed_backends", probes->backends, "Backends that are probed.");
+	write_gauge(out, "junctor_backends_down", probes->down,
+		    "Backends that get no new connections because a probe says they are down.");
+}
+
+static void write_events(struct jn_buffer *out, struct jn_datapath *datapath,
+			 const struct jn_probe_stats *probes)
 {
 	static const char *const names[JN_EVENT_MAX] = {
 #define EVENT_NAME(id, name, meaning) [JN_EVENT_##id] = (name),
@@ -120,6 +131,7 @@ static void write_events(struct jn_buffer *out, struct jn_datapath *datapath)
 
 	if (jn_datapath_read_events(datapath, counts))
 		return;
+	counts[JN_EVENT_PANIC] += probes->panics;
 	start_family(out, "junctor_backend_events_total", "counter",
 		     "Backends that were ejected or readmitted, and sets that took all back in.");
 	for (unsigned i = 0; i < JN_EVENT_MAX; i++)
@@ -167,8 +179,10 @@ static void write_process(struct jn_buffer *out)
 static void write_whole(const struct jn_api *api, struct jn_buffer *out)
 {
 	struct jn_engine *engine = api->options.engine;
+	struct jn_probe_stats probes;
 	size_t degraded;
 
+	jn_engine_probe_stats(engine, &probes);
 	(void)jn_engine_degraded(engine, &degraded);
 	start_family(out, "junctor_build_info", "gauge", "1; the version is in the label.");
 	write_labelled(out, "junctor_build_info", "version", api->options.version, 1);
@@ -184,7 +198,8 @@ static void write_whole(const struct jn_api *api, struct jn_buffer *out)
 		    "Connections to the control socket at once, at most.");
 	write_usage(out, engine);
 	write_hooks(out, api->options.datapath);
-	write_events(out, api->options.datapath);
+	write_events(out, api->options.datapath, &probes);
+	write_probes(out, &probes);
 	write_reasons(out, api->options.datapath);
 	write_endings(out, engine);
 	write_process(out);

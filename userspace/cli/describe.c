@@ -83,13 +83,14 @@ static void add_ports(struct jn_buffer *out, const struct jn_json *service)
 	jn_columns_write(&columns, "  ", out);
 }
 
-/* holders: the service itself, or slices among which are its own. */
+/* holders: the service itself, or slices among which are its own; then states are the service's. */
 static int add_backends(struct jn_buffer *out, const struct jn_json *service,
-			const struct jn_answer *holders)
+			const struct jn_answer *holders, const struct jn_states *states)
 {
 	JN_AUTO(jn_columns_done) struct jn_columns columns;
 	struct jn_rows rows = { .service = jn_view_name(service),
 				.is_short = true,
+				.states = states,
 				.columns = &columns };
 	size_t heads;
 	int code;
@@ -173,11 +174,13 @@ int jn_cli_describe(const struct jn_command *command)
 	JN_AUTO(jn_answer_done) struct jn_answer answer = { 0 };
 	JN_AUTO(jn_answer_done) struct jn_answer policies = { 0 };
 	JN_AUTO(jn_answer_done) struct jn_answer backends = { 0 };
+	JN_AUTO(jn_states_done) struct jn_states states;
 	JN_AUTO(jn_json_free) struct jn_json *service = NULL;
 	JN_AUTO(jn_buffer_done) struct jn_buffer text = { 0 };
 	enum jn_kind kind = JN_KIND_MAX;
 	int code = jn_ask_open(command, &client);
 
+	jn_states_init(&states);
 	if (!code)
 		code = jn_ask_for_object(client, command, "GET", &kind, &answer);
 	if (!code)
@@ -185,6 +188,8 @@ int jn_cli_describe(const struct jn_command *command)
 	if (!code)
 		code = jn_ask_for_list(client, JN_KIND_TRAFFIC_POLICY, jn_ask_namespace(command),
 				       &policies);
+	if (!code && kind == JN_KIND_SERVICE)
+		code = jn_states_read(&states, &answer);
 	if (!code)
 		code = ask_for_backends(client, command, kind, &answer, &backends);
 	if (code)
@@ -193,6 +198,6 @@ int jn_cli_describe(const struct jn_command *command)
 	add_ports(&text, service);
 	code = add_policies(&text, service, &policies);
 	if (!code)
-		code = add_backends(&text, service, &backends);
+		code = add_backends(&text, service, &backends, &states);
 	return code ? code : jn_text_put(&text);
 }

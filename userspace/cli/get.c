@@ -15,12 +15,14 @@
 struct answers {
 	struct jn_answer items[JN_KINDS_OF_NOUN];
 	unsigned count;
+	struct jn_states states; /* of backends in slices */
 };
 
 static void answers_done(struct answers *a)
 {
 	for (unsigned i = 0; i < a->count; i++)
 		jn_answer_done(&a->items[i]);
+	jn_states_done(&a->states);
 }
 
 /* --- asking ------------------------------------------------------------------------------------ */
@@ -29,6 +31,15 @@ static void answers_done(struct answers *a)
 static enum jn_kind kind_to_list(enum jn_noun noun, enum jn_kind kind)
 {
 	return noun == JN_NOUN_BACKEND && kind == JN_KIND_SERVICE ? JN_KIND_ENDPOINT_SLICE : kind;
+}
+
+/* What slices do not say of their endpoints, their Services do. */
+static int ask_for_states(struct jn_client *client, const char *namespace_, struct answers *out)
+{
+	JN_AUTO(jn_answer_done) struct jn_answer services = { 0 };
+	int code = jn_ask_for_list(client, JN_KIND_SERVICE, namespace_, &services);
+
+	return code ? code : jn_states_read(&out->states, &services);
 }
 
 static int ask_for_all(struct jn_client *client, const struct jn_command *command,
@@ -42,6 +53,8 @@ static int ask_for_all(struct jn_client *client, const struct jn_command *comman
 				       command->namespace_, &out->items[i]);
 		out->count = i + 1;
 	}
+	if (!code && command->noun == JN_NOUN_BACKEND)
+		code = ask_for_states(client, command->namespace_, out);
 	return code;
 }
 
@@ -58,6 +71,9 @@ static int ask(const struct jn_command *command, struct answers *out)
 	code = jn_ask_for_object(client, command, "GET", &kind, &out->items[0]);
 	out->count = 1;
 	if (code || kind_to_list(command->noun, kind) == kind)
+		return code;
+	code = jn_states_read(&out->states, &out->items[0]);
+	if (code)
 		return code;
 	jn_answer_done(&out->items[0]);
 	return jn_ask_for_list(client, JN_KIND_ENDPOINT_SLICE, jn_ask_namespace(command),
@@ -80,7 +96,9 @@ static int write_table(const struct jn_command *command, const struct answers *a
 		       struct jn_buffer *out)
 {
 	JN_AUTO(jn_columns_done) struct jn_columns columns;
-	struct jn_rows rows = { .service = command->name, .columns = &columns };
+	struct jn_rows rows = { .service = command->name,
+				.states = &answers->states,
+				.columns = &columns };
 	int code;
 
 	jn_columns_init(&columns, jn_rows_heads(command->noun));
@@ -102,7 +120,7 @@ static int write_backend_list(const struct jn_command *command, const struct ans
 			      struct jn_buffer *out)
 {
 	struct jn_writer w = { .out = out, .is_pretty = true };
-	struct jn_rows rows = { .service = command->name, .json = &w };
+	struct jn_rows rows = { .service = command->name, .states = &answers->states, .json = &w };
 	int code;
 
 	jn_write_open(&w, '{');
@@ -160,8 +178,10 @@ int jn_cli_get(const struct jn_command *command)
 {
 	JN_AUTO(answers_done) struct answers answers = { 0 };
 	JN_AUTO(jn_buffer_done) struct jn_buffer text = { 0 };
-	int code = ask(command, &answers);
+	int code;
 
+	jn_states_init(&answers.states);
+	code = ask(command, &answers);
 	if (!code)
 		code = show(command, &answers, &text);
 	return code ? code : jn_text_put(&text);

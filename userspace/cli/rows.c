@@ -69,11 +69,18 @@ static void add_node(void *rows, const struct jn_json *node)
 
 /* A backend, out of whatever holds it. */
 struct backend {
-	const char *namespace_, *service, *state;
-	struct jn_buffer address, ports; /* "127.0.0.1"; "8081/TCP" */
-	const char *declared;		 /* the address as it was declared */
+	const char *namespace_, *service;
+	struct jn_buffer address, ports, state; /* "127.0.0.1"; "8081/TCP"; "Ready" */
+	const char *declared;			/* the address as it was declared */
 	unsigned weight;
 };
+
+static void backend_done(struct backend *b)
+{
+	jn_buffer_done(&b->address);
+	jn_buffer_done(&b->ports);
+	jn_buffer_done(&b->state);
+}
 
 typedef void (*backend_fn)(struct jn_rows *rows, struct backend *backend);
 
@@ -85,15 +92,14 @@ static void each_local(struct jn_rows *rows, const struct jn_json *service, back
 		const struct jn_json *one = jn_json_at(backends, i);
 		struct backend b = { .namespace_ = jn_view_namespace(service),
 				     .service = jn_view_name(service),
-				     .state = jn_view_backend_state(one),
 				     .declared = jn_json_text(jn_json_get(one, "address")),
 				     .weight = jn_view_backend_weight(one) };
 
 		jn_view_add_backend_address(&b.address, one);
 		jn_view_add_backend_ports(&b.ports, service, one);
+		jn_view_add_backend_state(&b.state, service, i);
 		fn(rows, &b);
-		jn_buffer_done(&b.address);
-		jn_buffer_done(&b.ports);
+		backend_done(&b);
 	}
 }
 
@@ -109,15 +115,14 @@ static void each_of_slice(struct jn_rows *rows, const struct jn_json *slice, bac
 		const struct jn_json *one = jn_json_at(endpoints, i);
 		struct backend b = { .namespace_ = jn_view_namespace(slice),
 				     .service = service,
-				     .state = jn_view_endpoint_state(one),
 				     .declared = jn_view_endpoint_address(one),
 				     .weight = 1 };
 
 		jn_buffer_add_text(&b.address, b.declared);
 		jn_view_add_slice_ports(&b.ports, slice);
+		jn_states_add(rows->states, slice, one, &b.state);
 		fn(rows, &b);
-		jn_buffer_done(&b.address);
-		jn_buffer_done(&b.ports);
+		backend_done(&b);
 	}
 }
 
@@ -141,7 +146,7 @@ static void add_backend(struct jn_rows *rows, struct backend *backend)
 	jn_columns_add(c, jn_buffer_text(&backend->ports));
 	jn_buffer_printf(&c->cell, "%u", backend->weight);
 	jn_columns_take(c);
-	jn_columns_add(c, backend->state);
+	jn_columns_add(c, jn_buffer_text(&backend->state));
 }
 
 static void add_backends(void *rows, const struct jn_json *holder)
@@ -159,7 +164,7 @@ static void write_backend(struct jn_rows *rows, struct backend *backend)
 	jn_write_key_text(w, "address", jn_buffer_text(&backend->address));
 	jn_write_key_text(w, "ports", jn_buffer_text(&backend->ports));
 	jn_write_key_unsigned(w, "weight", backend->weight);
-	jn_write_key_text(w, "state", backend->state);
+	jn_write_key_text(w, "state", jn_buffer_text(&backend->state));
 	jn_write_close(w, '}');
 }
 

@@ -9,12 +9,14 @@
 #include "cli/columns.h"
 #include "cli/command.h"
 #include "cli/items.h"
+#include "cli/states.h"
 #include "proto/write.h"
 
-/* Where what is shown goes; one of the three. */
+/* What is shown, and where it goes: one of the last three. */
 struct jn_rows {
-	const char *service; /* backends: those of this service only; NULL: all */
-	bool is_short;	     /* backends: without namespace and service; heads + 2 */
+	const char *service;		/* backends: those of this service only; NULL: all */
+	bool is_short;			/* backends: without namespace and service; heads + 2 */
+	const struct jn_states *states; /* backends: of those in slices; NULL: not known */
 	struct jn_columns *columns;
 	struct jn_buffer *names;
 	struct jn_writer *json;

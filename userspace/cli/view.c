@@ -6,6 +6,7 @@
 #include "cli/view.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/auto.h"
@@ -122,25 +123,28 @@ void jn_view_add_backend_address(struct jn_buffer *out, const struct jn_json *ba
 	jn_buffer_add_text(out, text);
 }
 
+/* Where it listens for this port of its service. own: the port in its address, or 0. */
+static int64_t number_of(const struct jn_json *backend, uint16_t own, const struct jn_json *port)
+{
+	const char *name = or_empty(jn_json_text(jn_json_get(port, "name")));
+	const struct jn_json *other = jn_json_get(jn_json_get(backend, "ports"), name);
+
+	if (other)
+		return jn_json_integer(other);
+	return own ? own : jn_json_integer(jn_json_get(port, "targetPort"));
+}
+
 void jn_view_add_backend_ports(struct jn_buffer *out, const struct jn_json *service,
 			       const struct jn_json *backend)
 {
 	const struct jn_json *ports = spec_of(service, "ports");
-	const struct jn_json *others = jn_json_get(backend, "ports");
 	char text[JN_ADDR_TEXT_BYTES];
 	uint16_t own = split(backend, text);
 
 	for (size_t i = 0; i < jn_json_count(ports); i++) {
 		const struct jn_json *port = jn_json_at(ports, i);
-		const char *name = or_empty(jn_json_text(jn_json_get(port, "name")));
-		const struct jn_json *other = jn_json_get(others, name);
-		int64_t number = jn_json_integer(jn_json_get(port, "targetPort"));
 
-		if (own)
-			number = own;
-		if (other)
-			number = jn_json_integer(other);
-		add_port(out, !i, number, port);
+		add_port(out, !i, number_of(backend, own, port), port);
 	}
 }
 
@@ -149,7 +153,7 @@ unsigned jn_view_backend_weight(const struct jn_json *backend)
 	return (unsigned)jn_json_integer(jn_json_get(backend, "weight"));
 }
 
-const char *jn_view_backend_state(const struct jn_json *backend)
+static const char *declared_state(const struct jn_json *backend)
 {
 	const struct jn_json *ready = jn_json_get(backend, "ready");
 
@@ -157,7 +161,73 @@ const char *jn_view_backend_state(const struct jn_json *backend)
 		return "NotReady";
 	if (jn_json_bool(jn_json_get(backend, "terminating")))
 		return "Terminating";
-	return jn_view_backend_weight(backend) ? "Ready" : "NoNewConnections";
+	return jn_view_backend_weight(backend) ? NULL : "NoNewConnections";
+}
+
+unsigned jn_view_badness(const struct jn_json *endpoint)
+{
+	const char *state = or_empty(jn_json_text(jn_json_get(endpoint, "state")));
+
+	if (!strcmp(state, "Up"))
+		return 1;
+	return strcmp(state, "Ejected") != 0 ? 3 : 2;
+}
+
+/* The entry of this address, looked for from a likely place on; NULL: there is none. */
+static const struct jn_json *find_endpoint(const struct jn_json *endpoints, const char *address,
+					   size_t likely)
+{
+	size_t count = jn_json_count(endpoints);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct jn_json *endpoint = jn_json_at(endpoints, (likely + i) % count);
+
+		if (!strcmp(address, or_empty(jn_json_text(jn_json_get(endpoint, "address")))))
+			return endpoint;
+	}
+	return NULL;
+}
+
+/* The worst one of a backend's; NULL: nothing is known of it. Port by port, in declared order. */
+static const struct jn_json *worst_endpoint(const struct jn_json *service, size_t index)
+{
+	const struct jn_json *endpoints = jn_json_get(jn_json_get(service, "status"), "endpoints");
+	const struct jn_json *backends = spec_of(service, "backends");
+	const struct jn_json *backend = jn_json_at(backends, index);
+	const struct jn_json *ports = spec_of(service, "ports"), *worst = NULL;
+	char text[JN_ADDR_TEXT_BYTES], wanted[JN_ADDR_TEXT_BYTES + 16];
+	uint16_t own = split(backend, text);
+
+	for (size_t p = 0; p < jn_json_count(ports); p++) {
+		const struct jn_json *endpoint;
+
+		(void)snprintf(wanted, sizeof(wanted), strchr(text, ':') ? "[%s]:%u" : "%s:%u",
+			       text, (unsigned)number_of(backend, own, jn_json_at(ports, p)));
+		endpoint = find_endpoint(endpoints, wanted, p * jn_json_count(backends) + index);
+		if (endpoint && (!worst || jn_view_badness(endpoint) > jn_view_badness(worst)))
+			worst = endpoint;
+	}
+	return worst;
+}
+
+void jn_view_add_known_state(struct jn_buffer *out, const struct jn_json *endpoint)
+{
+	const char *reason = jn_json_text(jn_json_get(endpoint, "reason"));
+
+	jn_buffer_add_text(out, or_empty(jn_json_text(jn_json_get(endpoint, "state"))));
+	if (reason)
+		jn_buffer_printf(out, " (%s)", reason);
+}
+
+void jn_view_add_backend_state(struct jn_buffer *out, const struct jn_json *service, size_t index)
+{
+	const char *state = declared_state(jn_json_at(spec_of(service, "backends"), index));
+	const struct jn_json *endpoint = state ? NULL : worst_endpoint(service, index);
+
+	if (endpoint)
+		jn_view_add_known_state(out, endpoint);
+	else
+		jn_buffer_add_text(out, state ? state : "Ready");
 }
 
 /* --- slices ------------------------------------------------------------------------------------ */

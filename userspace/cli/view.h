@@ -34,14 +34,22 @@ void jn_view_add_backend_address(struct jn_buffer *out, const struct jn_json *ba
 void jn_view_add_backend_ports(struct jn_buffer *out, const struct jn_json *service,
 			       const struct jn_json *backend);
 unsigned jn_view_backend_weight(const struct jn_json *backend);
-/* "Ready", "NotReady", "Terminating", "NoNewConnections" (weight 0). */
-const char *jn_view_backend_state(const struct jn_json *backend);
+/*
+ * "Ready", "NotReady", "Terminating", "NoNewConnections" (weight 0). Of one that is ready and probed
+ * "Up", "Down (HTTP status 503)"; "Ejected". The worst of its ports.
+ * index: into the service's backends.
+ */
+void jn_view_add_backend_state(struct jn_buffer *out, const struct jn_json *service, size_t index);
 
 /* Of slices: the Service's name; "8081/TCP". Of their endpoints: address and state, as above. */
 const char *jn_view_service_of(const struct jn_json *slice);
 void jn_view_add_slice_ports(struct jn_buffer *out, const struct jn_json *slice);
 const char *jn_view_endpoint_address(const struct jn_json *endpoint);
 const char *jn_view_endpoint_state(const struct jn_json *endpoint);
+
+/* An entry of status.endpoints: "Down (HTTP status 503)"; the more, the worse. */
+void jn_view_add_known_state(struct jn_buffer *out, const struct jn_json *endpoint);
+unsigned jn_view_badness(const struct jn_json *endpoint);
 
 /* Of policies: "web", or with a port "web:http". */
 void jn_view_add_target(struct jn_buffer *out, const struct jn_json *policy);

@@ -2,7 +2,7 @@
 /*
  * junctord: the wiring. Builds the rooms in order, runs the loop, takes them down in reverse.
  *
- *   options -> privileges -> locks -> datapath -> engine -> files -> api -> hooks -> loop
+ *   options -> privileges -> locks -> datapath -> prober -> engine -> files -> api -> hooks -> loop
  *
  * The hooks come last: they are the only step that touches traffic, so whatever else can fail has
  * succeeded by then, the tables hold what was declared, and a failed start leaves nothing attached.
@@ -30,6 +30,7 @@
 #include "datapath/datapath.h"
 #include "engine/engine.h"
 #include "loop/loop.h"
+#include "probe/prober.h"
 #include "source/file.h"
 
 #define AREA "daemon"
@@ -42,6 +43,7 @@ struct daemon {
 	int state_lock, pin_lock;
 	struct jn_loop *loop;
 	struct jn_datapath *datapath;
+	struct jn_prober *prober;
 	struct jn_engine *engine;
 	struct jn_file_source *files;
 	struct jn_api *api;
@@ -53,6 +55,7 @@ static void on_api_closed(void *arg)
 {
 	struct daemon *d = arg;
 
+	jn_prober_close(&d->prober);
 	jn_loop_ignore_signals(d->loop); /* the last handles: jn_loop_run returns */
 }
 
@@ -120,6 +123,29 @@ static int open_ground(struct daemon *d, struct jn_error *err)
 	return rc;
 }
 
+static void set_down(void *arg, uint32_t live, bool is_down)
+{
+	struct daemon *d = arg;
+
+	jn_datapath_set_live_down(d->datapath, live, is_down);
+}
+
+static int open_prober(struct daemon *d, struct jn_probing *out, struct jn_error *err)
+{
+	struct jn_prober_options options = { .loop = d->loop,
+					     .max_in_flight = jn_prepare_probes(),
+					     .set_down = set_down,
+					     .arg = d };
+	int rc = jn_prober_new(&options, &d->prober);
+
+	if (rc)
+		return jn_error_set(err, rc, JN_ERROR_INTERNAL,
+				    "out of memory; give junctord more memory");
+	*out = (struct jn_probing){ d->prober, jn_prober_change, jn_prober_reason,
+				    jn_prober_stats };
+	return 0;
+}
+
 static int open_engine(struct daemon *d, struct jn_error *err)
 {
 	struct jn_datapath_options datapath = { .pin_dir = d->settings->pin_dir,
@@ -142,6 +168,9 @@ static int open_engine(struct daemon *d, struct jn_error *err)
 				    "is needed",
 				    strerror(-rc));
 	engine.datapath = d->datapath;
+	rc = open_prober(d, &engine.probing, err);
+	if (rc)
+		return rc;
 	return jn_engine_open(&engine, &d->engine, err);
 }
 

@@ -13,6 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <junctor/limits.h>
+
 #include "base/auto.h"
 #include "datapath/datapath.h"
 
@@ -65,6 +67,15 @@ void jn_prepare_descriptors(void)
 		return;
 	limit.rlim_cur = limit.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &limit); /* the old limit serves, too: clients then wait */
+}
+
+unsigned jn_prepare_probes(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur / 2 >= JN_MAX_PROBES_IN_FLIGHT)
+		return JN_MAX_PROBES_IN_FLIGHT;
+	return limit.rlim_cur > 2 ? (unsigned)limit.rlim_cur / 2 : 1;
 }
 
 int jn_prepare_state_dir(const char *dir, int *fd, struct jn_error *err)

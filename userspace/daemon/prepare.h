@@ -14,6 +14,9 @@ int jn_prepare_privileges(struct jn_error *err);
 /* As many file descriptors as this process may have. Failure is not one: the limit stays. */
 void jn_prepare_descriptors(void);
 
+/* How many probes may be in flight: half of the descriptors stay for everything else. */
+unsigned jn_prepare_probes(void);
+
 /* Make the folder (0700, with its parents) and lock it; *fd is the lock. */
 int jn_prepare_state_dir(const char *dir, int *fd, struct jn_error *err);
 

@@ -108,6 +108,8 @@ void jn_datapath_set_endpoint_since(struct jn_datapath *dp, uint32_t id, uint32_
 void jn_datapath_set_endpoint_live(struct jn_datapath *dp, uint32_t id, uint32_t live);
 /* Nothing is known and nobody counted any more; sockets of before stay out of it. */
 void jn_datapath_begin_live(struct jn_datapath *dp, uint32_t live);
+/* By a probe: new connections pass it over, or not any more. */
+void jn_datapath_set_live_down(struct jn_datapath *dp, uint32_t live, bool is_down);
 void jn_datapath_clear_endpoint(struct jn_datapath *dp, uint32_t id);
 /* A hidden revision: its slots from slot_base on, then the record itself. */
 void jn_datapath_put_revision(struct jn_datapath *dp, uint32_t index, const struct jn_revision *r,

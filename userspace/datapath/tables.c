@@ -177,6 +177,13 @@ void jn_datapath_begin_live(struct jn_datapath *dp, uint32_t live)
 	*entry = (struct jn_live){ .epoch = epoch };
 }
 
+void jn_datapath_set_live_down(struct jn_datapath *dp, uint32_t live, bool is_down)
+{
+	assert(live && live < dp->sizes.live);
+	jn_store_seam();
+	__atomic_store_n(&dp->tables.live[live].is_down, is_down, __ATOMIC_RELEASE);
+}
+
 void jn_datapath_clear_endpoint(struct jn_datapath *dp, uint32_t id)
 {
 	struct jn_endpoint *entry = &dp->tables.endpoints[id];

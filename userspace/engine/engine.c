@@ -21,6 +21,7 @@ static int install_init(struct jn_install *in, const struct jn_engine_options *o
 
 	in->datapath = options->datapath;
 	in->netns_cookie = options->netns_cookie;
+	in->probing = options->probing;
 	jn_installed_init(&in->installed);
 	jn_ids_init(&in->services, "services", JN_MAX_SERVICES, JN_QUARANTINE_MS);
 	jn_ids_init(&in->endpoints, "endpoints", JN_MAX_ENDPOINTS, JN_QUARANTINE_MS);
@@ -229,6 +230,15 @@ uint64_t jn_engine_unreachable(const struct jn_engine *engine)
 uint64_t jn_engine_guard_routes(const struct jn_engine *engine)
 {
 	return engine->guards.present;
+}
+
+void jn_engine_probe_stats(struct jn_engine *engine, struct jn_probe_stats *out)
+{
+	const struct jn_probing *probing = &engine->install.probing;
+
+	*out = (struct jn_probe_stats){ 0 };
+	if (probing->stats)
+		probing->stats(probing->context, out);
 }
 
 /* Counters are asked for in batches: a system call for each would hold up the loop. */

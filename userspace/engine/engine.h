@@ -18,6 +18,7 @@
 #include <junctor/abi.h>
 
 #include "base/error.h"
+#include "model/probed.h"
 #include "proto/object.h"
 
 struct jn_datapath;
@@ -38,10 +39,11 @@ struct jn_executor {
 struct jn_engine_options {
 	struct jn_datapath *datapath; /* open, not yet attached; outlives the engine */
 	struct jn_executor executor;
-	const char *state_dir; /* locked by the caller */
-	uint64_t netns_cookie; /* of this process */
-	const char *node_name; /* of the Node that this is; NULL: of none */
-	bool has_guard_routes; /* each service address gets one; see netlink/routes.h */
+	const char *state_dir;	   /* locked by the caller */
+	uint64_t netns_cookie;	   /* of this process */
+	const char *node_name;	   /* of the Node that this is; NULL: of none */
+	bool has_guard_routes;	   /* each service address gets one; see netlink/routes.h */
+	struct jn_probing probing; /* { 0 }: nobody probes */
 };
 
 /*
@@ -121,6 +123,10 @@ struct jn_object *jn_engine_find(struct jn_engine *engine, const struct jn_objec
 /* References to all of a kind, of one namespace or (NULL) of all, by namespace and name. */
 int jn_engine_list(struct jn_engine *engine, enum jn_kind kind, const char *namespace_,
 		   struct jn_object_list *out);
+/*
+ * out->endpoints: those of which a probe or an ejection is known; jn_object_status_done frees them.
+ * Without memory for them there are none.
+ */
 void jn_engine_object_status(struct jn_engine *engine, const struct jn_object *object,
 			     struct jn_object_status *out);
 
@@ -138,6 +144,8 @@ struct jn_usage {
 };
 #define JN_USAGE_COUNT 7
 void jn_engine_usage(struct jn_engine *engine, struct jn_usage out[JN_USAGE_COUNT]);
+
+void jn_engine_probe_stats(struct jn_engine *engine, struct jn_probe_stats *out);
 
 /* Sentences about what is not as it should be; *count of them; valid until the next write. */
 const char *const *jn_engine_degraded(struct jn_engine *engine, size_t *count);

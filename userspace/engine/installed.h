@@ -20,6 +20,7 @@ struct jn_installed_port {
 	uint8_t proto;
 	bool is_uneven; /* found at start: its frontends' values differ, all must be written again */
 	uint8_t flags;	/* of its published revisions: JN_REVISION_… */
+	bool is_probed;
 	uint32_t service;
 	uint32_t live; /* of the service; 0: none */
 	uint64_t netns_cookie;

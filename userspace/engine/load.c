@@ -19,6 +19,7 @@
 #include "engine/internal.h"
 #include "engine/loading.h"
 #include "engine/plan_lives.h"
+#include "engine/probes.h"
 
 static void loading_done(struct jn_loading *l)
 {
@@ -283,6 +284,8 @@ int jn_engine_load(struct jn_engine *e, const char *state_dir, struct jn_error *
 		rc = jn_loading_settle_doubt(&l, err);
 	if (!rc)
 		rc = bring_in_line(e, &garbage, err);
+	if (!rc)
+		rc = jn_probes_forget(&e->install);
 	if (!rc)
 		rc = jn_plan_hooks(&e->install, NULL, err);
 	(void)malloc_trim(0);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/internal.h"
+#include "engine/probes.h"
 #include "model/cluster_count.h"
 
 static void local_status(const struct jn_object *object, struct jn_object_status *out)
@@ -88,6 +89,8 @@ void jn_engine_object_status(struct jn_engine *engine, const struct jn_object *o
 		cluster_status(engine, object, out);
 	else if (object->key.kind == JN_KIND_TRAFFIC_POLICY)
 		out->reason = policy_reason(engine, object);
+	if (jn_kind_is_service(object->key.kind))
+		jn_probes_show(&engine->install, object, out);
 	if (!out->reason && jn_notes_find(&engine->notes, &object->key))
 		out->reason = "StateDamaged";
 }

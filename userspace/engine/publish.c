@@ -14,6 +14,7 @@
 #include "base/vec.h"
 #include "datapath/datapath.h"
 #include "engine/plan_lives.h"
+#include "engine/probes.h"
 
 typedef int (*plan_fn)(struct jn_transaction *t, struct jn_port_plan *plan);
 
@@ -330,6 +331,7 @@ static void adopt_port(struct jn_port_plan *plan, struct jn_desired_port *desire
 	port->service = plan->service;
 	port->live = plan->live.id;
 	port->flags = jn_plan_flags(desired);
+	port->is_probed = desired->probe;
 	port->netns_cookie = plan->netns_cookie;
 	for (unsigned family = 0; family < JN_FAMILY_MAX; family++)
 		port->sets[family] = plan->sets[family].set;
@@ -377,6 +379,8 @@ void jn_transaction_adopt(struct jn_transaction *t, struct jn_garbage *garbage)
 
 		for (size_t p = 0; p < service->port_count; p++)
 			discard_port(t->in, &service->ports[p], garbage);
+		for (size_t p = 0; p < service->port_count; p++)
+			jn_probes_tell(t->in, service, &service->ports[p]);
 		adopt_service(t->in, service);
 	}
 	t->in->hidden_needs = 0;

@@ -24,6 +24,7 @@
 #include "engine/lives.h"
 #include "model/model.h"
 #include "model/plan.h"
+#include "model/probed.h"
 
 struct jn_datapath;
 struct jn_sizes;
@@ -52,6 +53,7 @@ struct jn_install {
 		watching; /* installed ports whose revisions do: which hooks are needed */
 	struct jn_ranges slots;
 	uint32_t last_number; /* of a revision */
+	struct jn_probing probing;
 };
 
 /*

@@ -19,6 +19,7 @@ void jn_desired_done(struct jn_desired *desired)
 	for (unsigned i = 0; i < desired->port_count; i++) {
 		free(desired->ports[i].frontends);
 		free(desired->ports[i].endpoints);
+		jn_probe_unref(&desired->ports[i].probe);
 	}
 	free(desired->ports);
 	*desired = (struct jn_desired){ 0 };
@@ -73,6 +74,13 @@ static void resolve_endpoints(const struct jn_local_service *s, unsigned index,
 
 static void apply_policy(const struct jn_traffic_policy *policy, struct jn_desired_port *port)
 {
+	static const struct jn_outlier_spec usual = JN_DEFAULT_OUTLIER;
+	struct jn_probe *probe = jn_rules_probe(policy, port->name.proto);
+
+	if (probe)
+		port->probe = jn_probe_ref(probe);
+	port->max_down_percent = policy->has_outlier ? policy->outlier.max_percent
+						     : usual.max_percent;
 	port->algorithm = policy->algorithm;
 	port->no_endpoint_errno = policy->no_endpoint_errno;
 	port->drain_seconds = policy->drain_seconds;

@@ -41,7 +41,9 @@ struct jn_desired_port {
 	enum jn_algorithm algorithm;
 	uint16_t no_endpoint_errno;
 	struct jn_rules rules;
-	int32_t drain_seconds; /* or JN_NEVER_DRAINED */
+	int32_t drain_seconds;	  /* or JN_NEVER_DRAINED */
+	struct jn_probe *probe;	  /* a reference, or NULL */
+	uint8_t max_down_percent; /* of the endpoints, by probes */
 };
 
 struct jn_desired {

@@ -6,6 +6,13 @@
 
 #include <netinet/in.h>
 
+struct jn_probe *jn_rules_probe(const struct jn_traffic_policy *policy, uint8_t proto)
+{
+	/* A probe is TCP always. */
+	return policy->probe && (proto == IPPROTO_TCP || policy->probe->port) ? policy->probe
+									      : NULL;
+}
+
 struct jn_rules jn_rules_of(const struct jn_traffic_policy *policy, uint8_t proto)
 {
 	struct jn_rules rules = {
@@ -13,6 +20,7 @@ struct jn_rules jn_rules_of(const struct jn_traffic_policy *policy, uint8_t prot
 		.max_connections = policy->limits.connections,
 		.max_new_per_second = policy->limits.new_per_second,
 		.max_backend_connections = policy->limits.connections_per_backend,
+		.is_probed = jn_rules_probe(policy, proto) != NULL,
 	};
 
 	if (policy->affinity.type == JN_AFFINITY_CLIENT_IP)
@@ -52,6 +60,12 @@ void jn_rules_recover(const struct jn_rules *rules, struct jn_traffic_policy *po
 		};
 }
 
+static bool counts_connections(const struct jn_rules *rules, enum jn_algorithm algorithm)
+{
+	return algorithm == JN_ALGORITHM_EWMA || algorithm == JN_ALGORITHM_LEAST_CONNECTIONS ||
+	       rules->eject_failures || rules->max_backend_connections;
+}
+
 uint8_t jn_rules_flags(const struct jn_rules *rules, enum jn_algorithm algorithm, uint8_t proto)
 {
 	uint8_t flags = 0;
@@ -61,9 +75,9 @@ uint8_t jn_rules_flags(const struct jn_rules *rules, enum jn_algorithm algorithm
 		flags |= JN_REVISION_ASKS_CLIENT;
 	if (rules->slow_start_seconds)
 		flags |= JN_REVISION_SLOW_STARTS;
-	if (rules->eject_failures || rules->max_backend_connections)
+	if (rules->eject_failures || rules->max_backend_connections || rules->is_probed)
 		flags |= JN_REVISION_ASKS_BACKEND;
-	if (jn_rules_ask_backends(rules, algorithm) || jn_rules_ask_service(rules))
+	if (counts_connections(rules, algorithm) || jn_rules_ask_service(rules))
 		flags |= JN_REVISION_COUNTS;
 	if ((algorithm == JN_ALGORITHM_EWMA && proto == IPPROTO_TCP) || rules->eject_failures)
 		flags |= JN_REVISION_WATCHES;
@@ -72,8 +86,7 @@ uint8_t jn_rules_flags(const struct jn_rules *rules, enum jn_algorithm algorithm
 
 bool jn_rules_ask_backends(const struct jn_rules *rules, enum jn_algorithm algorithm)
 {
-	return algorithm == JN_ALGORITHM_EWMA || algorithm == JN_ALGORITHM_LEAST_CONNECTIONS ||
-	       rules->eject_failures || rules->max_backend_connections;
+	return counts_connections(rules, algorithm) || rules->is_probed;
 }
 
 bool jn_rules_ask_service(const struct jn_rules *rules)

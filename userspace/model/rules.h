@@ -12,7 +12,10 @@
 /* Ejection is TCP's: of UDP the kernel sees no failure. */
 struct jn_rules jn_rules_of(const struct jn_traffic_policy *policy, uint8_t proto);
 
-/* For a lost database: the fields of a policy that say these rules. */
+/* The policy's probe, where it applies to ports of this protocol; else NULL. Borrowed. */
+struct jn_probe *jn_rules_probe(const struct jn_traffic_policy *policy, uint8_t proto);
+
+/* For a lost database: the fields of a policy that say these rules. How to probe is lost. */
 void jn_rules_recover(const struct jn_rules *rules, struct jn_traffic_policy *policy);
 
 /* What the kernel has to look at beyond slots: JN_REVISION_…. */

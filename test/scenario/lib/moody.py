@@ -3,6 +3,9 @@
 
 Told by lines on stdin:  delay SECONDS    before each answer
                          reset            connections are reset before an answer
+                         silent           requests are read and never answered
+                         garbage          the answer is no HTTP
+                         flood            the head of the answer never ends
                          answer           as at first
 Answers HTTP/1.0 requests, each connection on a thread of its own; says "ready" when it listens.
 """
@@ -13,12 +16,12 @@ import sys
 import threading
 import time
 
-mood = {"delay": 0.0, "is_resetting": False}
+mood = {"delay": 0.0, "word": "answer"}
 
 
 def serve(connection, name):
     with connection:
-        if mood["is_resetting"]:
+        if mood["word"] == "reset":
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return
         data = b""
@@ -27,6 +30,17 @@ def serve(connection, name):
             if not piece:
                 return
             data += piece
+        if mood["word"] == "silent":
+            while connection.recv(65536):
+                pass
+            return
+        if mood["word"] == "garbage":
+            connection.sendall(b"\0\xff* OK [CAPABILITY IMAP4rev1] hello\r\n" * 50)
+            return
+        if mood["word"] == "flood":
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            while True:
+                connection.sendall(b"X-Filler: " + b"x" * 1000 + b"\r\n")
         time.sleep(mood["delay"])
         connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + name.encode() + b"\n")
 
@@ -48,7 +62,7 @@ def main():
         if word == "delay":
             mood["delay"] = float(rest[0])
         else:
-            mood["is_resetting"] = word == "reset"
+            mood["word"] = word
         print("done", flush=True)
 
 

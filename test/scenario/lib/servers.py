@@ -2,6 +2,7 @@
 """Real servers in a node. Each nginx and each dnsmasq says who it is.
 
   nginx     GET /          its name                 (any number of names in one process)
+            GET /health    200, or 503 while it is sick
             GET /big       64 KiB, known by its hash
   dnsmasq   who.test TXT   its name                 (UDP and TCP)
   redis     SET, GET
@@ -31,6 +32,8 @@ NGINX_SERVER = """
     server {{
         {listens}
         location / {{ return 200 "{name}\\n"; }}
+        location /health {{ if (-f {folder}/sick-{name}) {{ return 503; }} return 200; }}
+        location /moved {{ return 302 /; }}
         location /big {{ root {folder}; add_header Server-Name {name}; }}
     }}
 """
@@ -72,6 +75,14 @@ class Servers:
                 self._await_port(address.strip("[]"), port)
         return process
 
+    def sicken(self, name, is_sick=True):
+        """What /health of this nginx says from now on."""
+        mark = self.node.folder / f"sick-{name}"
+        if is_sick:
+            mark.touch()
+        else:
+            mark.unlink()
+
     def dns(self, name, addresses, port=53):
         """One dnsmasq on some addresses, UDP and TCP."""
         if isinstance(addresses, str):
@@ -96,12 +107,19 @@ class Servers:
 
     def moody(self, name, address, port=8082):
         """A server of moody.py; what it returns takes its words."""
-        return Moody(self.node, name, address, port)
+        return Told(self.node, "moody.py", address, port, name)
 
 
-class Moody:
-    def __init__(self, node, name, address, port):
-        self.process = node.python("moody.py", address, port, name, stdin=subprocess.PIPE,
+    def grpc(self, address, port=50051):
+        """gRPC's own server with the health service; see grpc_health.py."""
+        return Told(self.node, "grpc_health.py", f"{address}:{port}")
+
+
+class Told:
+    """A server that takes words on its stdin."""
+
+    def __init__(self, node, script, *arguments):
+        self.process = node.python(script, *arguments, stdin=subprocess.PIPE,
                                    stdout=subprocess.PIPE)
         assert self.process.stdout.readline() == b"ready\n"
 
