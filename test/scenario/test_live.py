@@ -337,3 +337,30 @@ def test_a_backend_is_shared_by_its_services(node, vip, free):
                          at(other, SERVERS["a"], f"{free}:8082"), chosen(other, outlier=QUICK))
     assert failures_of(node, vip, 60) == 3
     assert failures_of(node, other, 60) == 0
+
+
+def test_an_ejection_is_over_where_nobody_ejects_any_more(node, vip, free):
+    limits = {"connectionsPerBackend": 1000}
+    node.control.declare(at(vip, SERVERS["a"], f"{free}:8082"),
+                         chosen(vip, outlier=QUICK, limits=limits))
+    assert failures_of(node, vip, 60) == 3
+    node.servers.moody("back", free)
+    node.control.declare(chosen(vip, limits=limits))
+    time.sleep(1.1)
+    names = names_at(node, vip, count=60)
+    assert names["back"] > 10, names
+
+
+def test_a_service_that_ejects_nobody_takes_no_trial(node, vip, free):
+    """It would never say how the trial ended, and the others would wait for theirs in vain."""
+    other = f"127.96.3.{next(numbers)}"
+    node.control.declare(at(vip, SERVERS["a"], f"{free}:8082"), chosen(vip, outlier=QUICK),
+                         at(other, SERVERS["a"], f"{free}:8082"),
+                         chosen(other, limits={"connectionsPerBackend": 1000}))
+    before = events(node)
+    assert failures_of(node, vip, 60) == 3
+    node.servers.moody("back", free)
+    time.sleep(1.1)
+    names_at(node, other, count=60)
+    names_at(node, vip, count=60)
+    assert events(node)["Readmitted"] == before["Readmitted"] + 1
