@@ -57,10 +57,11 @@ static enum jn_reason leave(const struct jn_call *call, const struct jn_frontend
 {
 	const struct jn_endpoint *endpoint;
 	struct jn_choice other = *out;
+	enum jn_reason reason = jn_choose(frontend, call, &other);
 	__u32 id;
 
-	if (jn_choose(frontend, call, &other) != JN_REASON_OK)
-		return JN_REASON_OK;
+	if (reason != JN_REASON_OK)
+		return reason == JN_ASKS_CLIENT ? reason : JN_REASON_OK;
 	id = other.endpoint;
 	endpoint = bpf_map_lookup_elem(&jn_endpoints, &id);
 	if (endpoint && !is_down(endpoint->live))
