@@ -50,17 +50,18 @@ static enum kept keep(const struct jn_udp_key *socket, __u32 service, enum jn_re
 
 /*
  * Another endpoint than the one that is down. Where that one is down, too, all are: then the socket
- * stays, as it would go from one to the other with every datagram.
+ * stays, as it would go from one to the other with every datagram. ASKS_CLIENT is handed on.
  */
 static enum jn_reason leave(const struct jn_call *call, const struct jn_frontend *frontend,
 			    struct jn_choice *out)
 {
 	const struct jn_endpoint *endpoint;
 	struct jn_choice other = *out;
+	enum jn_reason reason = jn_choose(frontend, call, &other);
 	__u32 id;
 
-	if (jn_choose(frontend, call, &other) != JN_REASON_OK)
-		return JN_REASON_OK;
+	if (reason != JN_REASON_OK)
+		return reason == JN_ASKS_CLIENT ? reason : JN_REASON_OK;
 	id = other.endpoint;
 	endpoint = bpf_map_lookup_elem(&jn_endpoints, &id);
 	if (endpoint && !is_down(endpoint->live))

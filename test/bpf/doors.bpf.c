@@ -66,9 +66,10 @@ SEC("syscall")
 int test_udp_choose(struct test_choose *io)
 {
 	struct jn_frontend frontend = io->frontend;
-	struct jn_call call = {
-		.key = io->key, .reach = io->reach, .has_client = true, .client = io->client
-	};
+	struct jn_call call = { .key = io->key,
+				.reach = io->reach,
+				.has_client = !io->hides_client,
+				.client = io->client };
 	struct jn_choice choice = { 0 };
 
 	io->reason = jn_udp_choose(&call, io->cookie, &frontend, &choice);

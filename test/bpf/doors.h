@@ -32,7 +32,7 @@ struct test_choose {
 	struct jn_frontend_key key;
 	__u32 reach;
 	struct jn_addr client;
-	__u32 pad_client;
+	__u32 hides_client; /* of jn_udp_choose: nobody has filled it in yet */
 	__u64 cookie;
 	__u32 endpoint; /* in for jn_get_endpoint, out for the others */
 	__u32 reason;	/* of jn_get_endpoint: is it one? */
