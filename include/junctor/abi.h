@@ -143,7 +143,7 @@ struct jn_live {
 	__u32 answer_us;	/* moving average of the time to an answer; 0: not known */
 	__u32 answer_ms;	/* when that was measured last */
 	__u32 is_down;		/* a probe says so; the controller's */
-	__u32 pad[2];
+	__u64 back_ns;		/* in again since then, the last time that it was out */
 };
 JN_ABI_SIZE(struct jn_live, 64);
 

@@ -50,6 +50,20 @@ struct test_name {
 	__u32 is_named;
 };
 
+/* Those of enum jn_use that are asked for; as above. */
+enum { TEST_USE_YES = 0, TEST_USE_TRIAL = 1, TEST_USE_OUT = 3 };
+
+struct test_use {
+	struct jn_rules rules;
+	__u32 live;
+	__u32 use;
+};
+
+struct test_end {
+	struct jn_socket record; /* of a connection that could not, or could, be established */
+	__u32 is_failure;
+};
+
 struct test_count {
 	__u32 service;
 	__u32 reason;
