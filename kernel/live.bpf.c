@@ -34,14 +34,15 @@ enum jn_use jn_live_use(struct jn_live *live, const struct jn_rules *rules)
 		return JN_USE_OUT;
 	if (rules->max_backend_connections && live->open >= rules->max_backend_connections)
 		return JN_USE_FULL;
-	until = *(volatile __u64 *)&live->out_until_ns;
+	/* Who ejects nobody also hears nothing of a trial's end. */
+	until = rules->eject_failures ? *(volatile __u64 *)&live->out_until_ns : 0;
 	if (!until)
 		return JN_USE_YES;
 	now = bpf_ktime_get_ns();
 	if (now < until)
 		return JN_USE_OUT;
 	/* Whoever moves the word has the trial; it is over when it is lost for as long again. */
-	now += rules->eject_s ? rules->eject_s * JN_SECOND_NS : JN_SECOND_NS;
+	now += rules->eject_s * JN_SECOND_NS;
 	if (__sync_val_compare_and_swap(&live->out_until_ns, until, now) != until)
 		return JN_USE_OUT;
 	return JN_USE_TRIAL;

@@ -138,6 +138,20 @@ static void test_one_connection_tries_it(void **state)
 	assert_int_equal(use_by(rules), TEST_USE_OUT);
 }
 
+/* Its connections are not watched: it took the trial of others, whose backend stayed out. */
+static void test_a_service_without_ejection_takes_no_trial(void **state)
+{
+	static const struct jn_rules limits = { .max_backend_connections = 10 };
+	uint64_t until = now() - 1;
+
+	(void)state;
+	put_live((struct jn_live){ .out_until_ns = until });
+	assert_int_equal(use_by(limits), TEST_USE_YES);
+	assert_int_equal(get_live().out_until_ns, until);
+	assert_int_equal(use_by(rules), TEST_USE_TRIAL);
+	assert_int_equal(use_by(limits), TEST_USE_YES);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -146,6 +160,7 @@ int main(void)
 		cmocka_unit_test_setup(test_a_row_of_ejections_ends_in_good_standing, publish_one),
 		cmocka_unit_test_setup(test_good_standing_begins_when_it_is_back, publish_one),
 		cmocka_unit_test_setup(test_one_connection_tries_it, publish_one),
+		cmocka_unit_test_setup(test_a_service_without_ejection_takes_no_trial, publish_one),
 	};
 
 	return cmocka_run_group_tests(tests, load_doors, unload_doors);
