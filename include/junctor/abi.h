@@ -80,6 +80,7 @@ JN_ABI_SIZE(struct jn_rules, 32);
 #define JN_REVISION_ASKS_BACKEND 4 /* may it be used: ejection, its limit */
 #define JN_REVISION_COUNTS 8	   /* open connections: LeastConnections, Ewma, limits */
 #define JN_REVISION_WATCHES 16	   /* how connections begin and end: Ewma, ejection */
+#define JN_REVISION_ELSEWHERE 32   /* without slots: policy Local forbids the endpoints there are */
 
 /* jn_revisions: immutable from its publication until a grace period after its replacement. */
 struct jn_revision {
