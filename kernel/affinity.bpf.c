@@ -16,7 +16,7 @@ __u32 jn_affinity_find(const struct jn_frontend *frontend, const struct jn_call 
 {
 	struct jn_affinity_key key = { .set = frontend->set, .client = call->client };
 	struct jn_affinity *kept = bpf_map_lookup_elem(&jn_affinity, &key);
-	struct jn_endpoint endpoint;
+	const struct jn_endpoint *endpoint;
 	enum jn_use use;
 	__u64 now;
 
@@ -25,10 +25,10 @@ __u32 jn_affinity_find(const struct jn_frontend *frontend, const struct jn_call 
 	now = bpf_ktime_get_ns();
 	if (now - kept->used_ns > rules->affinity_seconds * JN_SECOND_NS && now > kept->used_ns)
 		return 0;
-	if (!jn_get_endpoint(kept->endpoint, frontend->service, call->reach, &endpoint) ||
-	    !endpoint.weight)
+	endpoint = jn_get_endpoint(kept->endpoint, frontend->service, call->reach);
+	if (!endpoint || !endpoint->weight)
 		return 0;
-	use = jn_live_use(jn_live_at(endpoint.live), rules);
+	use = jn_live_use(jn_live_at(endpoint->live), rules);
 	if (use != JN_USE_YES && use != JN_USE_TRIAL)
 		return 0;
 	kept->used_ns = now;

@@ -16,13 +16,6 @@
 
 #define MAX_READS 3 /* of a word whose revision was replaced between the two reads */
 
-static bool is_reached(enum jn_reach reach, const struct jn_addr *addr)
-{
-	if (reach == JN_REACH_BOTH)
-		return true;
-	return jn_addr_is_v4(addr) == (reach == JN_REACH_V4);
-}
-
 static __u32 pick(const struct jn_frontend *frontend, const struct jn_revision *revision,
 		  const struct jn_call *call)
 {
@@ -78,7 +71,7 @@ static enum jn_reason choose_once(const struct jn_frontend *frontend, const stru
 	endpoint = jn_endpoint_at(id, frontend->service);
 	if (!endpoint)
 		return JN_REASON_TABLE_DAMAGED;
-	if (!is_reached(call->reach, &endpoint->addr))
+	if (!jn_is_reached(call->reach, &endpoint->addr))
 		return JN_REASON_FAMILY_MISMATCH;
 	out->backend.addr = endpoint->addr;
 	out->backend.port = endpoint->port;
@@ -98,14 +91,4 @@ enum jn_reason jn_choose(const struct jn_frontend *frontend, const struct jn_cal
 			return reason;
 	}
 	return JN_REASON_TABLE_DAMAGED;
-}
-
-bool jn_get_endpoint(__u32 id, __u32 service, enum jn_reach reach, struct jn_endpoint *out)
-{
-	const struct jn_endpoint *endpoint = bpf_map_lookup_elem(&jn_endpoints, &id);
-
-	if (!endpoint || endpoint->service != service || !is_reached(reach, &endpoint->addr))
-		return false;
-	*out = *endpoint;
-	return true;
 }

@@ -64,10 +64,6 @@ __u32 jn_affinity_find(const struct jn_frontend *frontend, const struct jn_call 
 /* affinity.bpf.c: from now on it stays here. Out of memory it stays nowhere. */
 void jn_affinity_note(__u32 set, const struct jn_addr *client, __u32 endpoint) __hidden;
 
-/* choose.bpf.c: an endpoint by its id. False: gone, of another service, or out of reach. */
-bool jn_get_endpoint(__u32 id, __u32 service, enum jn_reach reach,
-		     struct jn_endpoint *out) __hidden;
-
 /* count.bpf.c: one decision about the service ended with this reason. */
 void jn_count(__u32 service, enum jn_reason reason) __hidden;
 

@@ -159,7 +159,7 @@ static __u32 better_of(const struct draw *one, const struct draw *other, __u8 al
 /* --- whoever is left ------------------------------------------------------------------------------ */
 
 struct search {
-	struct jn_rules rules;
+	const struct jn_rules *rules;
 	__u32 base, count, start;
 	__u32 service;
 	__u32 found; /* as jn_pick_carefully's answer */
@@ -179,7 +179,7 @@ static long try_member(__u32 index, struct search *s)
 	endpoint = jn_endpoint_at(id, s->service);
 	if (!endpoint)
 		return 1;
-	use = jn_live_use(jn_live_at(endpoint->live), &s->rules);
+	use = jn_live_use(jn_live_at(endpoint->live), s->rules);
 	if (use == JN_USE_FULL)
 		s->found = JN_PICK_FULL;
 	if (use != JN_USE_YES && use != JN_USE_TRIAL)
@@ -193,7 +193,7 @@ static __u32 search_all(const struct jn_frontend *frontend, const struct jn_revi
 			__u32 drawn)
 {
 	struct search s = {
-		.rules = revision->rules,
+		.rules = &revision->rules,
 		.base = revision->member_base,
 		.count = revision->member_count,
 		.start = bpf_get_prandom_u32(),
@@ -207,65 +207,38 @@ static __u32 search_all(const struct jn_frontend *frontend, const struct jn_revi
 	return s.found ? s.found : drawn;
 }
 
-/* --- drawing ------------------------------------------------------------------------------------- */
-
-/* What one call asks of one revision, and what came of it. */
-struct drawing {
-	const struct jn_frontend *frontend;
-	const struct jn_revision *revision;
-	const struct jn_call *call;
-	struct draw first, last;
-	bool is_keyed, is_pair;
-	bool is_settled;
-	__u32 answer;
-};
-
-static long settle(struct drawing *d, __u32 answer)
-{
-	d->answer = answer;
-	d->is_settled = true;
-	return 1;
-}
-
-/* One round: 1 ends the loop. */
-static long draw_again(__u32 round, struct drawing *d)
-{
-	__u64 hash = d->is_keyed ? jn_client_hash(&d->call->client, round) : 0;
-
-	if (!jn_draw_one(d->frontend, d->revision, hash, &d->last))
-		return settle(d, JN_PICK_DAMAGED);
-	if (d->last.use == JN_USE_TRIAL)
-		return settle(d, d->last.id | JN_PICK_TRIAL);
-	if (d->last.use != JN_USE_YES)
-		return 0;
-	if (!d->is_pair)
-		return settle(d, d->last.id);
-	if (!d->first.id)
-		d->first = d->last;
-	else if (d->first.id != d->last.id)
-		return settle(d, better_of(&d->first, &d->last, d->revision->algorithm));
-	return 0;
-}
-
 /* Not static: the verifier checks it once, not at each of the reads of jn_choose. */
 __u32 jn_pick_carefully(const struct jn_frontend *frontend, const struct jn_revision *revision,
 			const struct jn_call *call)
 {
-	struct drawing d = { .frontend = frontend, .revision = revision, .call = call };
+	struct draw first = { 0 }, next = { 0 };
+	bool is_keyed, is_pair;
 	__u8 algorithm;
 
 	if (!frontend || !revision || !call)
 		return JN_PICK_DAMAGED;
 	algorithm = revision->algorithm;
-	d.is_keyed = algorithm == JN_ALGORITHM_MAGLEV || algorithm == JN_ALGORITHM_SOURCE_HASH;
-	d.is_pair = revision->member_count > 1 &&
-		    (algorithm == JN_ALGORITHM_LEAST_CONNECTIONS || algorithm == JN_ALGORITHM_EWMA);
-	bpf_loop(JN_MAX_REDRAWS, draw_again, &d, 0);
-	if (d.is_settled)
-		return d.answer;
-	if (d.first.id)
-		return d.first.id;
-	return revision->flags & JN_REVISION_ASKS_BACKEND
-		       ? search_all(frontend, revision, d.last.id)
-		       : d.last.id;
+	is_keyed = algorithm == JN_ALGORITHM_MAGLEV || algorithm == JN_ALGORITHM_SOURCE_HASH;
+	is_pair = revision->member_count > 1 &&
+		  (algorithm == JN_ALGORITHM_LEAST_CONNECTIONS || algorithm == JN_ALGORITHM_EWMA);
+	for (__u32 round = 0; round < JN_MAX_REDRAWS; round++) {
+		__u64 hash = is_keyed ? jn_client_hash(&call->client, round) : 0;
+
+		if (!jn_draw_one(frontend, revision, hash, &next))
+			return JN_PICK_DAMAGED;
+		if (next.use == JN_USE_TRIAL)
+			return next.id | JN_PICK_TRIAL;
+		if (next.use != JN_USE_YES)
+			continue;
+		if (!is_pair)
+			return next.id;
+		if (!first.id)
+			first = next;
+		else if (first.id != next.id)
+			return better_of(&first, &next, algorithm);
+	}
+	if (first.id)
+		return first.id;
+	return revision->flags & JN_REVISION_ASKS_BACKEND ? search_all(frontend, revision, next.id)
+							  : next.id;
 }

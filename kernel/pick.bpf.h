@@ -5,6 +5,8 @@
 #ifndef JUNCTOR_KERNEL_PICK_H
 #define JUNCTOR_KERNEL_PICK_H
 
+#include <junctor/decide/address.h>
+
 #include "decide.bpf.h"
 #include "maps.bpf.h"
 
@@ -14,6 +16,22 @@ static inline const struct jn_endpoint *jn_endpoint_at(__u32 id, __u32 service)
 	const struct jn_endpoint *endpoint = bpf_map_lookup_elem(&jn_endpoints, &id);
 
 	return endpoint && endpoint->service == service ? endpoint : NULL;
+}
+
+static inline bool jn_is_reached(enum jn_reach reach, const struct jn_addr *addr)
+{
+	if (reach == JN_REACH_BOTH)
+		return true;
+	return jn_addr_is_v4(addr) == (reach == JN_REACH_V4);
+}
+
+/* NULL: gone, of another service, or out of reach. */
+static inline const struct jn_endpoint *jn_get_endpoint(__u32 id, __u32 service,
+							enum jn_reach reach)
+{
+	const struct jn_endpoint *endpoint = jn_endpoint_at(id, service);
+
+	return endpoint && jn_is_reached(reach, &endpoint->addr) ? endpoint : NULL;
 }
 
 /* The slot that the algorithm draws. hash: of the client; for those that ask for it. */

@@ -9,6 +9,7 @@
 
 #include "live.bpf.h"
 #include "maps.bpf.h"
+#include "pick.bpf.h"
 #include "udp.bpf.h"
 
 static struct jn_udp_key udp_key(__u64 cookie, const struct jn_addr *addr, __be16 port)
@@ -29,48 +30,61 @@ static bool is_down(__u32 live_id)
 	return live && live->is_down;
 }
 
+/* The choice is this endpoint. NULL: it is none. */
+static const struct jn_endpoint *choose(__u32 id, __u32 service, enum jn_reach reach,
+					struct jn_choice *out)
+{
+	const struct jn_endpoint *endpoint = jn_get_endpoint(id, service, reach);
+
+	if (!endpoint || !endpoint->weight)
+		return NULL;
+	out->backend.addr = endpoint->addr;
+	out->backend.port = endpoint->port;
+	out->endpoint = id;
+	return endpoint;
+}
+
 /* The endpoint that the socket has been sending to, if it still takes what is new. */
 static enum kept keep(const struct jn_udp_key *socket, __u32 service, enum jn_reach reach,
 		      struct jn_choice *out)
 {
 	const __u32 *kept = bpf_map_lookup_elem(&jn_udp_choice, socket);
-	struct jn_endpoint endpoint;
-	__u32 id;
+	const struct jn_endpoint *endpoint;
 
 	if (!kept)
 		return NOT_KEPT;
-	id = *kept;
-	if (!jn_get_endpoint(id, service, reach, &endpoint) || !endpoint.weight)
+	endpoint = choose(*kept, service, reach, out);
+	if (!endpoint)
 		return NOT_KEPT;
-	out->backend.addr = endpoint.addr;
-	out->backend.port = endpoint.port;
-	out->endpoint = id;
-	return is_down(endpoint.live) ? KEPT_DOWN : KEPT;
+	return is_down(endpoint->live) ? KEPT_DOWN : KEPT;
 }
 
 /*
  * Another endpoint than the one that is down. Where that one is down, too, all are: then the socket
- * stays, as it would go from one to the other with every datagram. ASKS_CLIENT is handed on.
+ * stays, as it would go from one to the other with every datagram.
  */
 static enum jn_reason leave(const struct jn_call *call, const struct jn_frontend *frontend,
 			    struct jn_choice *out)
 {
-	const struct jn_endpoint *endpoint;
-	struct jn_choice other = *out;
-	enum jn_reason reason = jn_choose(frontend, call, &other);
-	__u32 id;
+	const struct jn_endpoint *endpoint = NULL;
+	__u32 id = out->endpoint;
+	enum jn_reason reason = jn_choose(frontend, call, out);
 
-	if (reason != JN_REASON_OK)
-		return reason == JN_ASKS_CLIENT ? reason : JN_REASON_OK;
-	id = other.endpoint;
-	endpoint = bpf_map_lookup_elem(&jn_endpoints, &id);
-	if (endpoint && !is_down(endpoint->live))
-		*out = other;
+	if (reason == JN_ASKS_CLIENT)
+		return reason;
+	if (reason == JN_REASON_OK)
+		endpoint = jn_endpoint_at(out->endpoint, frontend->service);
+	if (!endpoint || is_down(endpoint->live))
+		(void)choose(id, frontend->service, call->reach, out);
 	return JN_REASON_OK;
 }
 
-/* A write to an LRU table costs several lookups: only what is new is written. */
-static bool note_peer(const struct jn_call *call, __u64 cookie, const struct jn_choice *choice)
+/*
+ * A write to an LRU table costs several lookups: only what is new is written. With a frame of its
+ * own: together with the way of a choice its keys would not fit into the 512 bytes that Linux 6.1
+ * counts in steps of 32 for each function.
+ */
+static __noinline bool note_peer(const struct jn_call *call, __u64 cookie, const struct jn_choice *choice)
 {
 	struct jn_udp_key peer = udp_key(cookie, &choice->backend.addr, choice->backend.port);
 	struct jn_udp_vip named = { .vip = call->key.vip, .port = call->key.port };

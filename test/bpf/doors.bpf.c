@@ -6,6 +6,7 @@
 #include "doors.h"
 #include "live.bpf.h"
 #include "lookup.bpf.h"
+#include "pick.bpf.h"
 #include "udp.bpf.h"
 
 _Static_assert((int)TEST_REACH_V4 == JN_REACH_V4 && (int)TEST_REACH_V6 == JN_REACH_V6 &&
@@ -58,11 +59,14 @@ int test_choose(struct test_choose *io)
 SEC("syscall")
 int test_get_endpoint(struct test_choose *io)
 {
-	struct jn_endpoint endpoint = { 0 };
+	const struct jn_endpoint *endpoint =
+		jn_get_endpoint(io->endpoint, io->frontend.service, io->reach);
 
-	io->reason = jn_get_endpoint(io->endpoint, io->frontend.service, io->reach, &endpoint);
-	io->addr = endpoint.addr;
-	io->port = endpoint.port;
+	io->reason = endpoint != NULL;
+	if (!endpoint)
+		return 0;
+	io->addr = endpoint->addr;
+	io->port = endpoint->port;
 	return 0;
 }
 
