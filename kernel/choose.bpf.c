@@ -59,7 +59,8 @@ static enum jn_reason choose_once(const struct jn_frontend *frontend, const stru
 		return JN_REASON_TABLE_DAMAGED;
 	out->service_errno = revision->no_endpoint_errno;
 	if (!revision->slot_count)
-		return JN_REASON_NO_ENDPOINT;
+		return revision->flags & JN_REVISION_ELSEWHERE ? JN_REASON_NO_LOCAL_ENDPOINT
+							       : JN_REASON_NO_ENDPOINT;
 	if (revision->flags & JN_REVISION_ASKS_CLIENT && !call->has_client)
 		return JN_ASKS_CLIENT;
 	id = pick(frontend, revision, call);

@@ -34,7 +34,8 @@ enum jn_use jn_live_use(struct jn_live *live, const struct jn_rules *rules)
 		return JN_USE_OUT;
 	if (rules->max_backend_connections && live->open >= rules->max_backend_connections)
 		return JN_USE_FULL;
-	until = *(volatile __u64 *)&live->out_until_ns;
+	/* Who ejects nobody also hears nothing of a trial's end. */
+	until = rules->eject_failures ? *(volatile __u64 *)&live->out_until_ns : 0;
 	if (!until)
 		return JN_USE_YES;
 	now = bpf_ktime_get_ns();
@@ -132,6 +133,14 @@ enum jn_reason jn_live_open(const struct jn_revision *revision, __u32 backend, b
 
 /* --- how connections begin and end --------------------------------------------------------------- */
 
+static void take_back(struct jn_live *live)
+{
+	live->failures = 0;
+	live->resets = 0;
+	live->back_ns = bpf_ktime_get_ns();
+	live->out_until_ns = 0;
+}
+
 /* The members of a set, one by one. */
 struct walk {
 	__u32 base;
@@ -155,11 +164,8 @@ static long visit_member(__u32 index, struct walk *walk)
 	if (!live || !live->out_until_ns)
 		return 0;
 	walk->out++;
-	if (walk->is_panic) {
-		live->failures = 0;
-		live->resets = 0;
-		live->out_until_ns = 0;
-	}
+	if (walk->is_panic)
+		take_back(live);
 	return 0;
 }
 
@@ -177,20 +183,16 @@ static void keep_enough(const struct jn_revision *revision)
 	happened(JN_EVENT_PANIC);
 }
 
-static void eject(struct jn_live *live, const struct jn_revision *revision, __u64 now)
+/* ejections: with this one. */
+static void eject(struct jn_live *live, const struct jn_revision *revision, __u32 ejections,
+		  __u64 now)
 {
-	const struct jn_rules *rules = &revision->rules;
 	__u64 until = *(volatile __u64 *)&live->out_until_ns;
-	__u32 ejections = live->ejections + 1;
 
-	/* In good standing for longer than the longest ejection: as if it were the first. */
-	if (live->ejections && now - live->first_failure_ns > rules->eject_max_s * JN_SECOND_NS)
-		ejections = 1;
 	if (__sync_val_compare_and_swap(&live->out_until_ns, until,
-					now + jn_ejection_ns(rules, ejections)) != until)
+					now + jn_ejection_ns(&revision->rules, ejections)) != until)
 		return;
 	live->ejections = ejections;
-	live->first_failure_ns = now; /* of the ejection, from here on */
 	happened(JN_EVENT_EJECTED);
 	keep_enough(revision);
 }
@@ -199,6 +201,8 @@ static void count_failure(struct jn_live *live, const struct jn_revision *revisi
 			  enum jn_failure failure, __u64 now)
 {
 	const struct jn_rules *rules = &revision->rules;
+	/* In good standing for longer than the longest ejection: as if it were the first. */
+	bool is_first = now - live->back_ns > rules->eject_max_s * JN_SECOND_NS;
 	__u32 before;
 
 	if (now - live->first_failure_ns > rules->eject_window_s * JN_SECOND_NS ||
@@ -212,7 +216,7 @@ static void count_failure(struct jn_live *live, const struct jn_revision *revisi
 	else
 		before = __sync_fetch_and_add(&live->resets, 1);
 	if (before + 1 >= rules->eject_failures)
-		eject(live, revision, now);
+		eject(live, revision, is_first ? 1 : live->ejections + 1, now);
 }
 
 static struct jn_live *watched(const struct jn_socket *record)
@@ -246,7 +250,7 @@ void jn_live_fail(struct jn_socket *record, enum jn_failure failure)
 	if (!revision->rules.eject_failures)
 		return;
 	if (record->flags & JN_SOCKET_TRIAL)
-		eject(live, revision, now);
+		eject(live, revision, live->ejections + 1, now);
 	else if (!live->out_until_ns) /* what began before it was ejected says nothing new */
 		count_failure(live, revision, failure, now);
 	record->flags &= ~JN_SOCKET_TRIAL;
@@ -260,9 +264,7 @@ void jn_live_succeed(struct jn_socket *record, enum jn_failure failure)
 		return;
 	if (record->flags & JN_SOCKET_TRIAL) {
 		record->flags &= ~JN_SOCKET_TRIAL;
-		live->failures = 0;
-		live->resets = 0;
-		live->out_until_ns = 0;
+		take_back(live);
 		happened(JN_EVENT_READMITTED);
 		return;
 	}

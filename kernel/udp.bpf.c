@@ -84,7 +84,8 @@ static enum jn_reason leave(const struct jn_call *call, const struct jn_frontend
  * own: together with the way of a choice its keys would not fit into the 512 bytes that Linux 6.1
  * counts in steps of 32 for each function.
  */
-static __noinline bool note_peer(const struct jn_call *call, __u64 cookie, const struct jn_choice *choice)
+static __noinline bool note_peer(const struct jn_call *call, __u64 cookie,
+				 const struct jn_choice *choice)
 {
 	struct jn_udp_key peer = udp_key(cookie, &choice->backend.addr, choice->backend.port);
 	struct jn_udp_vip named = { .vip = call->key.vip, .port = call->key.port };

@@ -80,6 +80,7 @@ JN_ABI_SIZE(struct jn_rules, 32);
 #define JN_REVISION_ASKS_BACKEND 4 /* may it be used: ejection, its limit */
 #define JN_REVISION_COUNTS 8	   /* open connections: LeastConnections, Ewma, limits */
 #define JN_REVISION_WATCHES 16	   /* how connections begin and end: Ewma, ejection */
+#define JN_REVISION_ELSEWHERE 32   /* without slots: policy Local forbids the endpoints there are */
 
 /* jn_revisions: immutable from its publication until a grace period after its replacement. */
 struct jn_revision {
@@ -143,7 +144,7 @@ struct jn_live {
 	__u32 answer_us;	/* moving average of the time to an answer; 0: not known */
 	__u32 answer_ms;	/* when that was measured last */
 	__u32 is_down;		/* a probe says so; the controller's */
-	__u32 pad[2];
+	__u64 back_ns;		/* in again since then, the last time that it was out */
 };
 JN_ABI_SIZE(struct jn_live, 64);
 

@@ -17,6 +17,7 @@
 	X(NOT_A_SERVICE,     0,             "NotAService",      "no frontend has this address; not counted") \
 	X(OTHER_NETNS,       0,             "OtherNamespace",   "the service is bound to another network namespace; passed untouched") \
 	X(NO_ENDPOINT,       0,             "NoEndpoint",       "the service has no usable backend; errno of the service") \
+	X(NO_LOCAL_ENDPOINT, EHOSTUNREACH,  "NoLocalEndpoint",  "the service has backends, but none that policy Local allows on this node") \
 	X(LIMIT_REACHED,     ECONNREFUSED,  "LimitReached",     "a limit of the service, or of every backend that is left, is reached") \
 	X(FAMILY_MISMATCH,   ENETUNREACH,   "FamilyMismatch",   "the socket's family cannot reach the chosen backend") \
 	X(NO_MEMORY,         ENOMEM,        "NoMemory",         "the origin of the connection could not be remembered") \

@@ -2,7 +2,8 @@
 /*
  * What the verifier makes of every program that is shipped: how many instructions it looked at, and
  * how long loading took. A program that grows past its budget fails here long before a kernel
- * refuses it. Loads only; nothing is attached or pinned.
+ * refuses it. And what some kernels make wrong of a program that they take. Loads only; nothing is
+ * attached or pinned.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -90,11 +91,75 @@ static void test_load_time(void **state)
 	assert_in_range(load_ms, 0, MAX_LOAD_MS);
 }
 
+/*
+ * CVE-2026-53078: before 6.12.101 and 6.18.42, and in all of 6.1, a sockops program that loads a field
+ * of its ctx into the register that holds the ctx (r1 = *(r1 + off)) gets a pointer of the kernel
+ * where the socket is no full one. Compilers choose registers, so it is looked for in what they made.
+ *
+ * Registers 6 to 9 that hold the ctx once count as if they held it everywhere; the others are
+ * followed from one instruction to the next. Returns the instruction's number, or -1.
+ */
+static int find_same_register_load(const struct bpf_insn *insns, size_t count)
+{
+	unsigned holders = 1u << BPF_REG_1, kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		unsigned dst = 1u << insns[i].dst_reg, src = 1u << insns[i].src_reg;
+		uint8_t class = BPF_CLASS(insns[i].code);
+
+		if (class == BPF_LDX && dst == src && (holders | kept) & src)
+			return (int)i;
+		if (insns[i].code == (BPF_ALU64 | BPF_MOV | BPF_X) && (holders | kept) & src) {
+			holders |= dst;
+			kept |= insns[i].dst_reg >= BPF_REG_6 ? dst : 0;
+		} else if (class == BPF_LDX || class == BPF_LD || class == BPF_ALU ||
+			   class == BPF_ALU64) {
+			holders &= ~dst;
+		} else if (insns[i].code == (BPF_JMP | BPF_CALL)) {
+			holders &= ~0x3fu; /* 0 to 5 */
+		}
+	}
+	return -1;
+}
+
+#define LOAD(dst, src)                                                                             \
+	{                                                                                          \
+		.code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = (dst), .src_reg = (src), .off = 184 \
+	}
+#define MOVE(dst, src)                                                                             \
+	{                                                                                          \
+		.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = (dst), .src_reg = (src)            \
+	}
+#define CALL                                                                                       \
+	{                                                                                          \
+		.code = BPF_JMP | BPF_CALL                                                         \
+	}
+
+static void test_sockops_loads_no_field_over_its_ctx(void **state)
+{
+	static const struct bpf_insn first[] = { LOAD(1, 1) };
+	static const struct bpf_insn saved[] = { MOVE(6, 1), CALL, LOAD(2, 6), LOAD(6, 6) };
+	static const struct bpf_insn given[] = { MOVE(6, 1), CALL, MOVE(1, 6), LOAD(1, 1) };
+	static const struct bpf_insn other[] = { LOAD(2, 1), LOAD(2, 2), CALL, LOAD(1, 1) };
+	const struct bpf_program *program = skeleton->progs.jn_sockops;
+
+	(void)state;
+	assert_int_equal(find_same_register_load(first, 1), 0);
+	assert_int_equal(find_same_register_load(saved, 4), 3);
+	assert_int_equal(find_same_register_load(given, 4), 3);
+	assert_int_equal(find_same_register_load(other, 4), -1);
+	assert_true(bpf_program__insn_cnt(program) > 100);
+	assert_int_equal(find_same_register_load(bpf_program__insns(program),
+						 bpf_program__insn_cnt(program)),
+			 -1);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_instructions),
 		cmocka_unit_test(test_load_time),
+		cmocka_unit_test(test_sockops_loads_no_field_over_its_ctx),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);

@@ -130,6 +130,22 @@ static void test_no_endpoint_has_the_errno_of_the_service(void **state)
 	assert_int_equal(jn_reason_errno(io.reason, 0), ECONNREFUSED);
 }
 
+/* Whatever a service without endpoints asks for: that somebody serves elsewhere is another answer. */
+static void test_endpoints_elsewhere_have_an_errno_of_their_own(void **state)
+{
+	struct test_choose io;
+
+	(void)state;
+	put_revision(REVISION, (struct jn_revision){ .number = NUMBER,
+						     .slot_base = BASE,
+						     .no_endpoint_errno = EPERM,
+						     .flags = JN_REVISION_ELSEWHERE });
+	put_set(SET, REVISION, NUMBER);
+	io = choose(frontend, TEST_REACH_V4);
+	assert_int_equal(io.reason, JN_REASON_NO_LOCAL_ENDPOINT);
+	assert_int_equal(jn_reason_errno(io.reason, io.service_errno), EHOSTUNREACH);
+}
+
 static void test_a_new_revision_is_followed_at_once(void **state)
 {
 	struct test_choose io;
@@ -358,6 +374,8 @@ int main(void)
 				       publish_one),
 		cmocka_unit_test_setup(test_the_chosen_endpoint, publish_one),
 		cmocka_unit_test_setup(test_no_endpoint_has_the_errno_of_the_service, publish_one),
+		cmocka_unit_test_setup(test_endpoints_elsewhere_have_an_errno_of_their_own,
+				       publish_one),
 		cmocka_unit_test_setup(test_a_new_revision_is_followed_at_once, publish_one),
 		cmocka_unit_test_setup(test_families, publish_one),
 		cmocka_unit_test_setup(test_random_follows_the_weights, publish_one),

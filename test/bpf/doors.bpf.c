@@ -4,6 +4,7 @@
  * on plain values. What comes in through ctx is copied to the stack: it cannot be a table's key.
  */
 #include "doors.h"
+#include "live.bpf.h"
 #include "lookup.bpf.h"
 #include "pick.bpf.h"
 #include "udp.bpf.h"
@@ -11,6 +12,9 @@
 _Static_assert((int)TEST_REACH_V4 == JN_REACH_V4 && (int)TEST_REACH_V6 == JN_REACH_V6 &&
 		       (int)TEST_REACH_BOTH == JN_REACH_BOTH,
 	       "doors.h says what decide.bpf.h says");
+_Static_assert((int)TEST_USE_YES == JN_USE_YES && (int)TEST_USE_TRIAL == JN_USE_TRIAL &&
+		       (int)TEST_USE_OUT == JN_USE_OUT,
+	       "doors.h says what live.bpf.h says");
 
 SEC("syscall")
 int test_find_frontend(struct test_find *io)
@@ -70,9 +74,10 @@ SEC("syscall")
 int test_udp_choose(struct test_choose *io)
 {
 	struct jn_frontend frontend = io->frontend;
-	struct jn_call call = {
-		.key = io->key, .reach = io->reach, .has_client = true, .client = io->client
-	};
+	struct jn_call call = { .key = io->key,
+				.reach = io->reach,
+				.has_client = !io->hides_client,
+				.client = io->client };
 	struct jn_choice choice = { 0 };
 
 	io->reason = jn_udp_choose(&call, io->cookie, &frontend, &choice);
@@ -88,6 +93,27 @@ int test_udp_name(struct test_name *io)
 	io->is_named = jn_udp_name(io->cookie, &target);
 	io->addr = target.addr;
 	io->port = target.port;
+	return 0;
+}
+
+SEC("syscall")
+int test_use(struct test_use *io)
+{
+	struct jn_rules rules = io->rules;
+
+	io->use = jn_live_use(jn_live_at(io->live), &rules);
+	return 0;
+}
+
+SEC("syscall")
+int test_end(struct test_end *io)
+{
+	struct jn_socket record = io->record;
+
+	if (io->is_failure)
+		jn_live_fail(&record, JN_FAILURE_CONNECT);
+	else
+		jn_live_succeed(&record, JN_FAILURE_CONNECT);
 	return 0;
 }
 

@@ -32,7 +32,7 @@ struct test_choose {
 	struct jn_frontend_key key;
 	__u32 reach;
 	struct jn_addr client;
-	__u32 pad_client;
+	__u32 hides_client; /* of jn_udp_choose: nobody has filled it in yet */
 	__u64 cookie;
 	__u32 endpoint; /* in for jn_get_endpoint, out for the others */
 	__u32 reason;	/* of jn_get_endpoint: is it one? */
@@ -48,6 +48,20 @@ struct test_name {
 	__be16 port;
 	__u16 pad;
 	__u32 is_named;
+};
+
+/* Those of enum jn_use that are asked for; as above. */
+enum { TEST_USE_YES = 0, TEST_USE_TRIAL = 1, TEST_USE_OUT = 3 };
+
+struct test_use {
+	struct jn_rules rules;
+	__u32 live;
+	__u32 use;
+};
+
+struct test_end {
+	struct jn_socket record; /* of a connection that could not, or could, be established */
+	__u32 is_failure;
 };
 
 struct test_count {

@@ -139,6 +139,30 @@ static void test_where_all_are_down_a_socket_stays(void **state)
 	assert_int_equal(send_to(VIP, 170).endpoint, 3 - first);
 }
 
+/* It stayed for ever: that the choice asks for the client was taken for "there is no other one". */
+static void test_an_endpoint_that_is_down_is_left_where_the_client_counts(void **state)
+{
+	uint32_t first = send_to(VIP, 180).endpoint;
+	struct test_choose io = { .frontend = frontend,
+				  .key = key_of(VIP, 53, IPPROTO_UDP),
+				  .reach = TEST_REACH_V4,
+				  .hides_client = true,
+				  .cookie = 180 };
+
+	(void)state;
+	put_revision(1, (struct jn_revision){ .number = 1,
+					      .slot_count = 3,
+					      .flags = JN_REVISION_ASKS_BACKEND |
+						       JN_REVISION_ASKS_CLIENT,
+					      .algorithm = JN_ALGORITHM_ROUND_ROBIN,
+					      .rules = { .is_probed = 1, .affinity_seconds = 100 },
+					      .member_count = 2 });
+	put_down(first, true);
+	DOOR(test_udp_choose, &io);
+	assert_int_equal(io.reason, JN_REASON_MAX); /* JN_ASKS_CLIENT: fill it in and ask again */
+	assert_int_equal(send_to(VIP, 180).endpoint, 3 - first);
+}
+
 static void test_an_endpoint_of_another_service_is_left(void **state)
 {
 	uint32_t first = send_to(VIP, 120).endpoint;
@@ -200,6 +224,8 @@ int main(void)
 		cmocka_unit_test_setup(test_an_endpoint_without_weight_is_left, publish_two),
 		cmocka_unit_test_setup(test_an_endpoint_that_is_down_is_left, publish_two_probed),
 		cmocka_unit_test_setup(test_where_all_are_down_a_socket_stays, publish_two_probed),
+		cmocka_unit_test_setup(test_an_endpoint_that_is_down_is_left_where_the_client_counts,
+				       publish_two_probed),
 		cmocka_unit_test_setup(test_an_endpoint_of_another_service_is_left, publish_two),
 		cmocka_unit_test_setup(test_a_refusal_is_handed_on, publish_two),
 		cmocka_unit_test_setup(test_replies_are_named_after_the_vip, publish_two),

@@ -59,10 +59,19 @@ def local(**spec):
     return service("web", VIP, [80], internalTrafficPolicy="Local", **spec)
 
 
+def reasons(host):
+    return {labels["reason"]: value for name, labels, value in host.control.metrics()
+            if name == "junctor_decisions_total"}
+
+
 # --- internalTrafficPolicy ------------------------------------------------------------------------
 def test_should_respect_internaltrafficpolicy_local_pod_to_pod(declare, reached, hosts):
     declare(local(), slice_of("web", [endpoint(PODS["a"], node="node-a")], HTTP))
+    before = reasons(hosts["node-b"])
     assert reached() == ("a", "EHOSTUNREACH")
+    after = reasons(hosts["node-b"])
+    assert after["NoLocalEndpoint"] == before["NoLocalEndpoint"] + 1
+    assert after["NoEndpoint"] == before["NoEndpoint"]
     status = hosts["node-b"].control.get(f"{kube.SERVICES}/web").json["status"]
     assert (status["reason"], status["backends"]["noNewConnections"]) == ("NoLocalEndpoint", 1)
     declare(service("web", VIP, [80]))

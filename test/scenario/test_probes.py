@@ -13,6 +13,8 @@ import collections
 import contextlib
 import itertools
 import json
+import os
+import signal
 import threading
 import time
 
@@ -381,6 +383,32 @@ def test_the_verdict_outlives_junctord_and_does_not_flap(node, vip):
         assert names_at(node, vip, count=30) == {"b": 30}
     finally:
         node.junctord.start()
+
+
+def test_a_junctord_that_stood_still_takes_nobody_for_down(node, vip, free):
+    """Every deadline is over when it goes on: its own fault, and no backend's. Answers take so long
+    that there is hardly a moment at which nobody is being asked."""
+    places = [f"{free}:{port}" for port in range(8082, 8086)]
+    for place in places:
+        address, port = place.split(":")
+        node.servers.moody(f"slow-{port}", address, int(port)).tell("delay", 1.2)
+    node.control.declare(web(vip, *places), probed(vip, "HTTP", intervalSeconds=2, timeoutSeconds=2,
+                                                        failureThreshold=1))
+    before = metrics(node, "junctor_probes_total")
+    wait_for(lambda: metrics(node, "junctor_probes_total")[("success",)] >= before[("success",)] + 4,
+             "nobody is asked")
+    os.kill(node.junctord.pid, signal.SIGSTOP)
+    try:
+        time.sleep(4)
+        assert {connect_errno(node, vip) for _ in range(20)} == {0}, "the kernel serves on"
+    finally:
+        os.kill(node.junctord.pid, signal.SIGCONT)
+    wait_for(lambda: metrics(node, "junctor_probes_total")[("success",)] >= before[("success",)] + 8,
+             "nobody is asked any more")
+    assert metrics(node, "junctor_probes_total")[("failure",)] == before[("failure",)]
+    assert {state for state, _ in endpoints(node, vip).values()} == {"Up"}
+    node.control.declare(web(vip, "a"))
+    assert names_at(node, vip, count=10) == {"a": 10}
 
 
 def test_a_changed_probe_does_not_flap(node, vip):

@@ -90,7 +90,7 @@ static void takes_every_key(void **state)
 				   "cgroup: \"/sys/fs/cgroup/part\"\n"
 				   "pin-dir: /sys/fs/bpf/a\n"
 				   "state-dir: /var/lib/a\n"
-				   "nodeName: node-1.example\n"
+				   "node-name: node-1.example\n"
 				   "services-dir: /etc/a.d\n"
 				   "log-level: debug\n"
 				   "guardRoutes: false\n"
@@ -163,7 +163,7 @@ static void refuses_other_types(void **state)
 	assert_refused("state-dir: [/a]\n", 1, "absolute path");
 	assert_refused("socket: {a: b}\n", 1, "absolute path");
 	assert_refused("socket: \"/a\\0b\"\n", 1, "absolute path");
-	assert_refused("nodeName: Node_1\n", 1, "DNS name");
+	assert_refused("node-name: Node_1\n", 1, "DNS name");
 	assert_refused("log-level: loud\n", 1, "error, warning, info or debug");
 	assert_refused("guardRoutes: no\n", 1, "true or false");
 	assert_refused("guardRoutes: [true]\n", 1, "true or false");
@@ -264,7 +264,7 @@ static void flags_win_over_the_file(void **state)
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 
 	(void)state;
-	write_file("socket: /file\npin-dir: /pins\nlog-level: debug\nnodeName: b\n", 58);
+	write_file("socket: /file\npin-dir: /pins\nlog-level: debug\nnode-name: b\n", 59);
 	assert_int_equal(PARSE(&o, &err, "--socket", "flag", "--config", path, "--log-level=error",
 			       "--node-name=a"),
 			 0);

@@ -8,6 +8,8 @@
 
 #include <junctor/decide/address.h>
 
+#include "engine/internal.h"
+
 #define HERE 100u /* network namespaces */
 #define ELSEWHERE 200u
 
@@ -153,6 +155,46 @@ static void test_tcp_is_ended_at_its_deadline(void **state)
 	assert_int_equal(run_write(w), JN_ERROR_NONE);
 	assert_int_equal(tables_socket_count, 0);
 	assert_int_equal(ended("DrainDeadline"), 1);
+}
+
+/* It ended healthy connections: what the service before it had said was remembered by the id. */
+static void test_a_deadline_does_not_go_on_to_the_next_service_of_the_id(void **state)
+{
+	struct jn_frontend_key other = vip_key(1);
+	struct jn_write *w;
+	struct jn_stale *s;
+	uint32_t id;
+
+	(void)state;
+	engine->install.services.rest_ms = 0;
+	declare(V1, B(1));
+	w = new_write();
+	add_service(w, "other", V2, B(2) "," B(3));
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	set_drain_seconds_to_0();
+	start();
+	s = add_socket(IPPROTO_TCP, 2); /* healthy: something is watched all the time */
+	s->vip = other.vip;
+	s->service = tables_find(&other)->service;
+	w = new_write();
+	add_service(w, "other", V2, B(3));
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	id = service_of(0);
+	w = new_write();
+	add_delete(w, JN_KIND_LOCAL_SERVICE, "web");
+	add_delete(w, JN_KIND_TRAFFIC_POLICY, "web");
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	w = new_write();
+	add_service(w, "third", V1, B(4) "," B(5));
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	assert_int_equal(service_of(0), id);
+	add_socket(IPPROTO_TCP, 4);
+	w = new_write();
+	add_service(w, "third", V1, B(5));
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	rest(2);
+	assert_int_equal(tables_socket_count, 2);
+	assert_int_equal(ended("DrainDeadline"), 0);
 }
 
 static void test_tcp_without_a_deadline_is_looked_at_while_it_lives(void **state)
@@ -303,6 +345,7 @@ int main(void)
 		ENDINGS_TEST(test_nobody_looks_while_nothing_is_gone),
 		ENDINGS_TEST(test_udp_of_a_gone_backend_is_ended),
 		ENDINGS_TEST(test_tcp_is_ended_at_its_deadline),
+		ENDINGS_TEST(test_a_deadline_does_not_go_on_to_the_next_service_of_the_id),
 		ENDINGS_TEST(test_tcp_without_a_deadline_is_looked_at_while_it_lives),
 		ENDINGS_TEST(test_a_backend_that_came_back_is_not_gone),
 		ENDINGS_TEST(test_what_cannot_be_reached_is_counted_and_tried_again),

@@ -111,7 +111,9 @@ static inline void check_live(const struct jn_revision *r)
 {
 	bool asks = jn_rules_ask_backends(&r->rules, r->algorithm);
 
-	assert_int_equal(r->flags, jn_rules_flags(&r->rules, r->algorithm, IPPROTO_TCP));
+	assert_int_equal(r->flags & ~JN_REVISION_ELSEWHERE,
+			 jn_rules_flags(&r->rules, r->algorithm, IPPROTO_TCP));
+	assert_true(!(r->flags & JN_REVISION_ELSEWHERE) || !r->slot_count);
 	assert_int_equal(r->live != 0, jn_rules_ask_service(&r->rules));
 	assert_true(!r->live || tables->live[r->live].epoch);
 	assert_true(!(r->flags & JN_REVISION_COUNTS) || tables->needs & JN_NEED_COUNTS);

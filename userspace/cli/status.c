@@ -39,6 +39,13 @@ static size_t count_errors(const struct jn_json *sources)
 	return count;
 }
 
+static void add_staleness(struct jn_buffer *out, const struct jn_json *source)
+{
+	const struct jn_json *seconds = jn_json_get(source, "stalenessSeconds");
+
+	jn_buffer_printf(out, " for %lld s", (long long)jn_json_integer(seconds));
+}
+
 static void add_sources(struct jn_buffer *out, const struct jn_json *sources)
 {
 	jn_buffer_add_text(out, "Sources:     ");
@@ -50,9 +57,7 @@ static void add_sources(struct jn_buffer *out, const struct jn_json *sources)
 		jn_text_add_visible(out, text_of(jn_json_get(source, "name")));
 		jn_buffer_add_text(out, is_synced ? " in sync" : " NOT in sync");
 		if (!is_synced)
-			jn_buffer_printf(out, " for %lld s",
-					 (long long)jn_json_integer(jn_json_get(source, "stalenessS"
-											"econds")));
+			add_staleness(out, source);
 	}
 	jn_buffer_add_text(out, "\n");
 	for (size_t i = 0; i < jn_json_count(sources); i++) {

@@ -319,7 +319,7 @@ static const struct key settings_keys[] = {
 	{ "cgroup", read_path, offsetof(struct jn_settings, cgroup) },
 	{ "pin-dir", read_path, offsetof(struct jn_settings, pin_dir) },
 	{ "state-dir", read_path, offsetof(struct jn_settings, state_dir) },
-	{ "nodeName", read_node_name, offsetof(struct jn_settings, node_name) },
+	{ "node-name", read_node_name, offsetof(struct jn_settings, node_name) },
 	{ "services-dir", read_path, offsetof(struct jn_settings, services_dir) },
 	{ "log-level", read_log_level, 0 },
 	{ "guardRoutes", read_guard_routes, 0 },

@@ -98,8 +98,7 @@ int jn_datapath_refuse_load(int rc, struct jn_error *err)
 				    strerror(-rc));
 	case -ENOMEM:
 		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
-				    "the kernel has no memory for the tables (%s); free about 150 "
-				    "MiB",
+				    "the kernel has no memory for the tables (%s); free some",
 				    strerror(-rc));
 	default:
 		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,

@@ -308,6 +308,8 @@ void jn_endings_note(struct jn_engine *e, const struct jn_transaction *t)
 			is_removing |= removes_endpoints(plan);
 			if (!plan->desired)
 				jn_endings_keep_drain(e, &t->services[i].key, plan->installed);
+			else if (!plan->installed) /* another service had its id before */
+				(void)jn_table_del(&endings->gone, &plan->service);
 		}
 	}
 	if (!is_removing || endings->state == JN_ENDINGS_OFF)

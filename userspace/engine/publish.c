@@ -97,22 +97,21 @@ static int hide_port(struct jn_transaction *t, struct jn_port_plan *plan)
 		const struct jn_set_plan *set = &plan->sets[family];
 
 		if (set->is_published_anew)
-			jn_datapath_put_revision(datapath, set->revision,
-						 &(struct jn_revision){
-							 .number = set->number,
-							 .slot_base = set->slot_base,
-							 .slot_count = (uint32_t)set->slots.picked,
-							 .no_endpoint_errno =
-								 jn_desired_errno(plan->desired,
-										  family),
-							 .algorithm = plan->desired->algorithm,
-							 .flags = jn_plan_flags(plan->desired),
-							 .rules = plan->desired->rules,
-							 .member_base = member_base(set),
-							 .member_count = member_count(set),
-							 .live = plan->live.id,
-						 },
-						 set->slots.items);
+			jn_datapath_put_revision(
+				datapath, set->revision,
+				&(struct jn_revision){
+					.number = set->number,
+					.slot_base = set->slot_base,
+					.slot_count = (uint32_t)set->slots.picked,
+					.no_endpoint_errno = plan->desired->no_endpoint_errno,
+					.algorithm = plan->desired->algorithm,
+					.flags = jn_plan_set_flags(plan->desired, family),
+					.rules = plan->desired->rules,
+					.member_base = member_base(set),
+					.member_count = member_count(set),
+					.live = plan->live.id,
+				},
+				set->slots.items);
 	}
 	return 0;
 }

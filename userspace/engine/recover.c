@@ -224,15 +224,14 @@ static bool is_governed(const struct jn_model *m, const struct jn_object *policy
 static bool is_default(enum jn_kind kind, const struct jn_revision *revision)
 {
 	bool has_rules = revision->flags != 0;
-	bool is_refused = revision->no_endpoint_errno == ECONNREFUSED;
 
 	if (kind == JN_KIND_SERVICE) {
 		struct jn_rules rules = { .affinity_seconds = revision->rules.affinity_seconds };
 
 		has_rules = memcmp(&rules, &revision->rules, sizeof(rules)) != 0;
-		is_refused |= revision->no_endpoint_errno == EHOSTUNREACH;
 	}
-	return revision->algorithm == JN_ALGORITHM_RANDOM && !has_rules && is_refused;
+	return revision->algorithm == JN_ALGORITHM_RANDOM && !has_rules &&
+	       revision->no_endpoint_errno == ECONNREFUSED;
 }
 
 /* One policy per port that does not choose in the default way. */
@@ -256,8 +255,6 @@ static int recover_policy(struct jn_engine *e, const struct jn_installed_service
 	object->policy.target_kind = (uint8_t)service->kind;
 	object->policy.algorithm = revision->algorithm;
 	object->policy.no_endpoint_errno = revision->no_endpoint_errno;
-	if (service->kind == JN_KIND_SERVICE && object->policy.no_endpoint_errno == EHOSTUNREACH)
-		object->policy.no_endpoint_errno = ECONNREFUSED; /* its endpoints are elsewhere */
 	jn_rules_recover(&revision->rules, &object->policy);
 	object->policy.drain_seconds = JN_NEVER_DRAINED; /* not in the tables */
 	if (is_governed(e->model, object)) {

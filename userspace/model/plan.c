@@ -107,6 +107,12 @@ uint8_t jn_plan_flags(const struct jn_desired_port *desired)
 	return jn_rules_flags(&desired->rules, desired->algorithm, desired->name.proto);
 }
 
+uint8_t jn_plan_set_flags(const struct jn_desired_port *desired, enum jn_family vip_family)
+{
+	return jn_plan_flags(desired) |
+	       (desired->is_elsewhere[vip_family] ? JN_REVISION_ELSEWHERE : 0);
+}
+
 /* Behind slots that do not name every endpoint once: a list that does. */
 static int append_members(const struct jn_weighted *usable, size_t count, struct jn_slot_list *out)
 {
@@ -158,8 +164,8 @@ bool jn_plan_is_published(const struct jn_desired_port *desired, enum jn_family 
 			  const struct jn_slot *table)
 {
 	return revision->algorithm == desired->algorithm &&
-	       revision->no_endpoint_errno == jn_desired_errno(desired, vip_family) &&
-	       revision->flags == jn_plan_flags(desired) &&
+	       revision->no_endpoint_errno == desired->no_endpoint_errno &&
+	       revision->flags == jn_plan_set_flags(desired, vip_family) &&
 	       !memcmp(&revision->rules, &desired->rules, sizeof(desired->rules)) &&
 	       revision->slot_count == slots->picked &&
 	       jn_revision_slots(revision) == slots->count &&

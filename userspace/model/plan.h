@@ -30,6 +30,8 @@ int jn_plan_endpoints(const struct jn_desired_port *desired, const uint32_t *ins
 
 /* What the kernel has to look at beyond slots: JN_REVISION_…. */
 uint8_t jn_plan_flags(const struct jn_desired_port *desired);
+/* The same and what is of the set of one VIP family alone: ELSEWHERE. */
+uint8_t jn_plan_set_flags(const struct jn_desired_port *desired, enum jn_family vip_family);
 
 /*
  * The slots of the set of one VIP family; ids as matched and filled in. published: what the set has

@@ -161,12 +161,6 @@ int jn_resolve(const struct jn_model *m, const struct jn_object *service, struct
 	return resolve_local(m, service, out);
 }
 
-/* A policy may say what is answered where nobody serves, not where somebody does elsewhere. */
-uint16_t jn_desired_errno(const struct jn_desired_port *port, enum jn_family vip_family)
-{
-	return port->is_elsewhere[vip_family] ? EHOSTUNREACH : port->no_endpoint_errno;
-}
-
 bool jn_desired_allows(const struct jn_desired_port *port, enum jn_family vip_family,
 		       const struct jn_desired_endpoint *endpoint)
 {

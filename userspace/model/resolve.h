@@ -52,9 +52,6 @@ struct jn_desired {
 };
 void jn_desired_done(struct jn_desired *desired);
 
-/* What connect() fails with where this VIP family has no usable endpoint. */
-uint16_t jn_desired_errno(const struct jn_desired_port *port, enum jn_family vip_family);
-
 /*
  * Resolve a LocalService with the policies that are staged or kept. Which backends take new
  * connections: the ready ones that are not terminating and have a weight; where there is none of
