@@ -51,8 +51,9 @@ struct jn_choice {
 
 /*
  * choose.bpf.c: the endpoint of one new connection. out->service_errno is set on NO_ENDPOINT, the
- * rest on OK. Also NO_LOCAL_ENDPOINT, LIMIT_REACHED, FAMILY_MISMATCH, TABLE_DAMAGED; and, of a call whose client is not
- * filled in, ASKS_CLIENT: fill it in and ask again. Few services do, and only they pay for it.
+ * rest on OK. Also NO_LOCAL_ENDPOINT, LIMIT_REACHED, FAMILY_MISMATCH, TABLE_DAMAGED; and, of a call
+ * whose client is not filled in, ASKS_CLIENT: fill it in and ask again. Few services do, and only
+ * they pay for it.
  */
 #define JN_ASKS_CLIENT JN_REASON_MAX
 enum jn_reason jn_choose(const struct jn_frontend *frontend, const struct jn_call *call,

@@ -26,8 +26,8 @@ static inline struct jn_live *jn_live_at(__u32 id)
 }
 
 /*
- * May a backend take one more connection? live may be NULL. TRIAL is said once for each ejection, and
- * only where the rules eject: others do not hear how it ends, and take the backend when time is over.
+ * May a backend take one more connection? live may be NULL. Ejections, and the TRIAL that is said
+ * once for each of them, concern those whose rules eject: others do not hear how a trial ends.
  */
 enum jn_use jn_live_use(struct jn_live *live, const struct jn_rules *rules) __hidden;
 
