@@ -25,7 +25,10 @@ static inline struct jn_live *jn_live_at(__u32 id)
 	return id ? bpf_map_lookup_elem(&jn_live, &id) : NULL;
 }
 
-/* May a backend take one more connection? live may be NULL. TRIAL is said once for each ejection. */
+/*
+ * May a backend take one more connection? live may be NULL. TRIAL is said once for each ejection, and
+ * only where the rules eject: others do not hear how it ends, and take the backend when time is over.
+ */
 enum jn_use jn_live_use(struct jn_live *live, const struct jn_rules *rules) __hidden;
 
 /* One more connection. LIMIT_REACHED: nothing is counted. Not static: checked once. */

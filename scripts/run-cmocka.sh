@@ -9,6 +9,12 @@ failed=0
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 
+# What it said: the first fault stands at the beginning, a sanitizer's summary at the end.
+show() {
+	head -n 60 "$output"
+	[ "$(wc -l <"$output")" -le 60 ] || tail -n +61 "$output" | tail -n 140
+}
+
 for program in "$@"; do
 	timeout 300 "$program" >"$output" 2>&1
 	status=$?
@@ -21,7 +27,7 @@ for program in "$@"; do
 	failed=$((failed + bad))
 	printf '%-4s %s: %d passed, %d failed\n' "$([ "$bad" -eq 0 ] && echo ok || echo BAD)" \
 		"${program##*/}" "$good" "$bad"
-	[ "$bad" -eq 0 ] || tail -n 200 "$output"
+	[ "$bad" -eq 0 ] || show
 done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

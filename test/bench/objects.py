@@ -13,6 +13,7 @@ import json
 
 SERVICE_PORT = 80
 TARGET_PORT = 8080
+API = "junctor.dev/v1alpha1"
 NAMESPACE = "bench"
 CALLED = 10
 
@@ -53,7 +54,7 @@ class Service:
 
     def document(self):
         return {
-            "apiVersion": "junctor.dev/v1alpha1",
+            "apiVersion": API,
             "kind": "LocalService",
             "metadata": {"name": self.name, "namespace": NAMESPACE},
             "spec": {
@@ -80,6 +81,15 @@ def table(count, each, plan, protocol="TCP"):
 
 def called(services):
     return [service for service in services if service.is_called]
+
+
+def policy_lines(services, spec):
+    """A policy of this spec for each of them, for the same body."""
+    lines = (json.dumps({"apiVersion": API, "kind": "TrafficPolicy",
+                         "metadata": {"name": s.name, "namespace": NAMESPACE},
+                         "spec": {"targetRef": {"kind": "LocalService", "name": s.name}, **spec}},
+                        separators=(",", ":")) for s in services)
+    return ("\n".join(lines) + "\n").encode()
 
 
 def json_lines(services):

@@ -77,9 +77,9 @@ def report(row, figures, maps, peak):
         ("maps", Spread([total])), ("private", spread(figures, "idle", "private")),
         ("RSS, tables included", spread(figures, "idle", "resident")),
         ("peak RSS", Spread([peak]))])
-    row.claims += [Claim("maps", 80, Spread([total]), "MB"),
-                   Claim("peak RSS, with the load of the table", 160, Spread([peak]), "MB"),
+    row.claims += [Claim("maps", 40, Spread([total]), "MB"),
+                   Claim("peak RSS, with the load of the table", 120, Spread([peak]), "MB"),
                    Claim("CPU, idle", 0.1, spread(figures, "idle", "cpu"), "%")]
     for name in figures:
         row.claims += [Claim(f"private memory, {name}", 40, spread(figures, name, "private"), "MB"),
-                       Claim(f"RSS, {name}", 96, spread(figures, name, "resident"), "MB")]
+                       Claim(f"RSS, {name}", 64, spread(figures, name, "resident"), "MB")]

@@ -19,7 +19,7 @@ import time
 import pytest
 
 from lib.clients import connect, connect_errno, http_name, kept_name, name_at, names_at, udp_name
-from lib.objects import backend, policy, service, udp
+from lib.objects import POLICIES, backend, policy, service, udp
 
 SERVERS = {"a": "127.0.0.1:8081", "b": "127.0.0.2:8081", "c": "127.0.0.3:8081"}
 numbers = itertools.count(10)
@@ -337,3 +337,48 @@ def test_a_backend_is_shared_by_its_services(node, vip, free):
                          at(other, SERVERS["a"], f"{free}:8082"), chosen(other, outlier=QUICK))
     assert failures_of(node, vip, 60) == 3
     assert failures_of(node, other, 60) == 0
+
+
+def test_counts_begin_anew_where_nobody_counted_meanwhile(node, vip):
+    """The probe keeps the entry of the backend while no hook hears of a socket's end."""
+    for name in [item["metadata"]["name"] for item in node.control.get(POLICIES).json["items"]]:
+        node.control.remove(f"{POLICIES}/{name}")
+    probe = {"type": "TCP"}
+    limited = chosen(vip, probe=probe, limits={"connectionsPerBackend": 3})
+    node.control.declare(web(vip, a=1), limited)
+    with contextlib.ExitStack() as kept:
+        keep(kept, node, vip, 3)
+        assert connect_errno(node, vip) == errno.ECONNREFUSED
+        node.control.declare(chosen(vip, probe=probe))
+        wait_until(lambda: "sock_release" not in hooks(node))
+    node.control.declare(limited)
+    with contextlib.ExitStack() as kept:
+        keep(kept, node, vip, 3)
+        assert connect_errno(node, vip) == errno.ECONNREFUSED
+
+
+def test_an_ejection_is_over_where_nobody_ejects_any_more(node, vip, free):
+    limits = {"connectionsPerBackend": 1000}
+    node.control.declare(at(vip, SERVERS["a"], f"{free}:8082"),
+                         chosen(vip, outlier=QUICK, limits=limits))
+    assert failures_of(node, vip, 60) == 3
+    node.servers.moody("back", free)
+    node.control.declare(chosen(vip, limits=limits))
+    time.sleep(1.1)
+    names = names_at(node, vip, count=60)
+    assert names["back"] > 10, names
+
+
+def test_a_service_that_ejects_nobody_takes_no_trial(node, vip, free):
+    """It would never say how the trial ended, and the others would wait for theirs in vain."""
+    other = f"127.96.3.{next(numbers)}"
+    node.control.declare(at(vip, SERVERS["a"], f"{free}:8082"), chosen(vip, outlier=QUICK),
+                         at(other, SERVERS["a"], f"{free}:8082"),
+                         chosen(other, limits={"connectionsPerBackend": 1000}))
+    before = events(node)
+    assert failures_of(node, vip, 60) == 3
+    node.servers.moody("back", free)
+    time.sleep(1.1)
+    names_at(node, other, count=60)
+    names_at(node, vip, count=60)
+    assert events(node)["Readmitted"] == before["Readmitted"] + 1

@@ -346,6 +346,18 @@ def test_an_unconnected_udp_socket_leaves_a_backend_that_is_down(node, vip, free
     assert endpoints(node, vip) == {}
 
 
+@pytest.mark.parametrize("spec", [{"algorithm": "Maglev"}, {"algorithm": "SourceHash"},
+                                  {"affinity": {"type": "ClientIP"}}], ids=str)
+def test_an_unconnected_udp_socket_leaves_it_where_the_client_decides_too(node, vip, spec):
+    node.control.declare(service(name_of(vip), vip, udp(53), ["127.0.0.1", "127.0.0.2"]),
+                         probed(vip, "HTTP", spec, path="/health", port=8081))
+    with node.udp() as client:
+        name = udp_name(client, (vip, 53))[0]
+        node.servers.sicken(name)
+        await_state(node, vip, {"a": "127.0.0.1:53", "b": "127.0.0.2:53"}[name], "Down")
+        assert udp_name(client, (vip, 53))[0] != name
+
+
 # --- life and death -------------------------------------------------------------------------------
 def test_the_verdict_outlives_junctord_and_does_not_flap(node, vip):
     node.control.declare(web(vip, "a", "b"), probed(vip, "HTTP", path="/health"))

@@ -116,7 +116,7 @@ static inline int try_open(void)
 	int rc;
 
 	/* Ids of gone endpoints rest in one process; a restart does not know when they were freed. */
-	memset(tables->was_served, 0, sizeof(tables->was_served));
+	memset(tables->served_ms, 0, sizeof(tables->served_ms));
 	rc = jn_engine_open(&options, &engine, &err);
 	tables->is_adopted = true; /* by the next one */
 	assert_int_equal(rc != 0, jn_error_is_set(&err));

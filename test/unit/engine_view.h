@@ -157,7 +157,7 @@ static inline void see_vip(unsigned vip, char out[SEEN_BYTES])
 		assert_int_equal(e->service, frontend->service); /* never a foreign one */
 		if (jn_addr_is_loopback(&e->addr))
 			assert_int_equal(frontend->netns_cookie, COOKIE);
-		tables->was_served[id] = true;
+		tables->served_ms[id] = jn_clock_ms();
 		(void)jn_endpoint_format(&e->addr, ntohs(e->port), texts[i]);
 	}
 	qsort(texts, r->slot_count, sizeof(texts[0]), by_text);

@@ -21,6 +21,7 @@
 
 #include <junctor/limits.h>
 
+#include "base/clock.h"
 #include "base/table.h"
 #include "datapath/datapath.h"
 #include "store/store.h"
@@ -68,7 +69,7 @@ struct jn_datapath {
 	size_t frontend_count;
 	uint64_t generation;
 	bool is_adopted;
-	bool was_served[TABLES_ENDPOINTS]; /* by the watcher: some connect was sent there */
+	uint64_t served_ms[TABLES_ENDPOINTS]; /* by the watcher: a connect was sent there then */
 };
 
 struct jn_store {
@@ -208,7 +209,7 @@ void jn_datapath_put_endpoint(struct jn_datapath *dp, uint32_t id, const struct 
 {
 	assert(id && id < TABLES_ENDPOINTS);
 	assert(!dp->endpoints[id].service); /* nobody's, until it is cleared */
-	assert(!dp->was_served[id]);	    /* or at rest */
+	assert(!dp->served_ms[id] || jn_clock_ms() - dp->served_ms[id] >= JN_QUARANTINE_MS);
 	jn_store_seam();
 	dp->endpoints[id].addr = e->addr;
 	jn_store_seam();

@@ -225,6 +225,8 @@ static int make_link(struct attachment *a, size_t i, struct jn_error *err)
 
 	if (rc)
 		return rc;
+	if (hooks[i].need & JN_NEED_COUNTS)
+		jn_live_count_anew(a->dp);
 	fd = bpf_link_create(program_of(a->dp, i), a->cgroup, hooks[i].type, NULL);
 	if (fd < 0)
 		return refuse_attach(a, i, fd, err);

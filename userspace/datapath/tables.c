@@ -177,6 +177,20 @@ void jn_datapath_begin_live(struct jn_datapath *dp, uint32_t live)
 	*entry = (struct jn_live){ .epoch = epoch };
 }
 
+void jn_live_count_anew(struct jn_datapath *dp)
+{
+	for (uint32_t i = 1; i < dp->sizes.live; i++) {
+		struct jn_live *entry = &dp->tables.live[i];
+
+		if (!entry->open)
+			continue;
+		jn_store_seam();
+		__atomic_store_n(&entry->epoch, entry->epoch + 1, __ATOMIC_RELEASE);
+		jn_store_seam();
+		__atomic_store_n(&entry->open, 0, __ATOMIC_RELEASE);
+	}
+}
+
 void jn_datapath_set_live_down(struct jn_datapath *dp, uint32_t live, bool is_down)
 {
 	assert(live && live < dp->sizes.live);
