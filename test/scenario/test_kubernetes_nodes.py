@@ -9,6 +9,7 @@
 """
 
 import errno
+import time
 
 import pytest
 
@@ -155,3 +156,43 @@ def test_a_junctord_that_is_another_node(declare, reached, hosts):
     assert reached() == ("a", "a")
     hosts["node-b"].junctord.restart(node_name="node-b")
     assert reached() == ("a", "EHOSTUNREACH")
+
+
+# --- clients --------------------------------------------------------------------------------------
+def test_should_preserve_source_pod_ip_for_traffic_thru_service_cluster_ip(declare, hosts):
+    for name, host in hosts.items():
+        with host.tcp() as server, host.tcp() as client:
+            server.bind((PODS["b"], 0))
+            server.listen()
+            declare(service("web", VIP, [80]),
+                    slice_of("web", [PODS["b"]], {"": server.getsockname()[1]}))
+            client.bind((PODS["c"], 0))
+            client.connect((VIP, 80))
+            accepted, source = server.accept()
+            accepted.close()
+            assert source == client.getsockname() and source[0] == PODS["c"], name
+
+
+def test_should_allow_pods_to_hairpin_back_to_themselves_through_services(declare, hosts):
+    declare(service("web", VIP, [80]), slice_of("web", [PODS["a"]], HTTP))
+    with hosts["node-a"].tcp() as pod:
+        pod.bind((PODS["a"], 0))
+        pod.connect((VIP, 80))
+        assert http_name(pod) == "a"
+        assert pod.getpeername() == (VIP, 80)
+
+
+def test_should_have_session_affinity_timeout_work_for_service_with_type_clusterip(
+        declare, hosts):
+    """... changes its backend after the timeout, in ten tries; by chance it does not in 1 of 20,000"""
+    declare(service("web", VIP, [80], sessionAffinity="ClientIP",
+                    sessionAffinityConfig={"clientIP": {"timeoutSeconds": 1}}),
+            slice_of("web", list(PODS.values()), HTTP))
+    assert len(names_at(hosts["node-a"], VIP, 80, 15)) == 1
+    seen = set()
+    for _ in range(10):
+        time.sleep(1.1)
+        seen |= set(names_at(hosts["node-a"], VIP, 80, 1))
+        if len(seen) > 1:
+            return
+    raise AssertionError(f"{seen} keeps the client")
