@@ -109,16 +109,51 @@ int jn_datapath_grow_load(const struct jn_datapath *dp, const struct jn_sizes *s
 
 /* --- swap: contents ------------------------------------------------------------------------------ */
 
-static int put_entry(void *arg, const void *key, const void *value)
+/* Entries on their way from a hash table to the larger one. */
+struct piece {
+	int to;
+	size_t key_size, value_size;
+	char *keys, *values; /* CHUNK of them */
+	uint32_t count;
+};
+
+static void piece_done(struct piece *piece)
 {
-	return bpf_map_update_elem(*(const int *)arg, key, value, BPF_ANY);
+	free(piece->keys);
+	free(piece->values);
+}
+
+static int put_piece(struct piece *piece)
+{
+	uint32_t count = piece->count;
+
+	piece->count = 0;
+	return count ? bpf_map_update_batch(piece->to, piece->keys, piece->values, &count, NULL)
+		     : 0;
+}
+
+static int add_entry(void *arg, const void *key, const void *value)
+{
+	struct piece *piece = arg;
+
+	memcpy(piece->keys + piece->count * piece->key_size, key, piece->key_size);
+	memcpy(piece->values + piece->count * piece->value_size, value, piece->value_size);
+	return ++piece->count < CHUNK ? 0 : put_piece(piece);
 }
 
 static int copy_hash(int from, int to, size_t key_size, size_t value_size)
 {
 	struct jn_hash hash = { from, key_size, value_size };
+	JN_AUTO(piece_done)
+	struct piece piece = { .to = to,
+			       .key_size = key_size,
+			       .value_size = value_size,
+			       .keys = calloc(CHUNK, key_size),
+			       .values = calloc(CHUNK, value_size) };
+	int rc = piece.keys && piece.values ? jn_hash_each(&hash, CHUNK, add_entry, &piece)
+					    : -ENOMEM;
 
-	return jn_hash_each(&hash, CHUNK, put_entry, &to);
+	return rc ? rc : put_piece(&piece);
 }
 
 /* An array that is not mapped: read whole, written whole. */
