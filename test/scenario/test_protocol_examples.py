@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The examples of docs/control-protocol.md, in their order, against a junctord of their own.
+"""The examples of docs/control-protocol.md, in their order, and the files of examples/.
 
   one node (lib/node.py); the document's curl is one that knows the node's control socket
 
@@ -11,6 +11,7 @@ import re
 import shlex
 from pathlib import Path
 
+from lib.node import built
 from lib.objects import policy
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "control-protocol.md"
@@ -49,3 +50,17 @@ def test_examples(own_node):
                              env={"SOCKET": own_node.socket_path, "PATH": "/usr/bin:/bin"})
         wanted = re.escape(shape(answer)).replace("…", ".*")
         assert re.fullmatch(wanted, shape(said)), f"$ {command}\n{said}"
+
+
+def test_every_file_of_examples_is_taken(own_node):
+    files = sorted((DOCUMENT.parents[1] / "examples").iterdir())
+    assert len(files) >= 8
+    for file in files:
+        # Each by itself: some show another form of the same service.
+        said = own_node.said(built("junctor"), "--socket", own_node.socket_path, "apply", "-f", file)
+        assert re.search(r"\b(created|configured|unchanged)\b", said), f"{file}: {said}"
+        for path in ("/apis/junctor.dev/v1alpha1/localservices", "/api/v1/services"):
+            for item in own_node.control.get(path).json["items"]:
+                metadata = item["metadata"]
+                target = path.replace("/services", f"/namespaces/{metadata['namespace']}/services")
+                own_node.control.request("DELETE", f"{target}/{metadata['name']}")
