@@ -59,8 +59,16 @@ def test_every_file_of_examples_is_taken(own_node):
         # Each by itself: some show another form of the same service.
         said = own_node.said(built("junctor"), "--socket", own_node.socket_path, "apply", "-f", file)
         assert re.search(r"\b(created|configured|unchanged)\b", said), f"{file}: {said}"
-        for path in ("/apis/junctor.dev/v1alpha1/localservices", "/api/v1/services"):
-            for item in own_node.control.get(path).json["items"]:
-                metadata = item["metadata"]
-                target = path.replace("/services", f"/namespaces/{metadata['namespace']}/services")
-                own_node.control.request("DELETE", f"{target}/{metadata['name']}")
+        remove_all(own_node)
+
+
+def remove_all(node):
+    for group, plural in (("/apis/junctor.dev/v1alpha1", "localservices"),
+                          ("/apis/junctor.dev/v1alpha1", "trafficpolicies"),
+                          ("/api/v1", "services")):
+        for item in node.control.get(f"{group}/{plural}").json["items"]:
+            metadata = item["metadata"]
+            answer = node.control.request(
+                "DELETE",
+                f"{group}/namespaces/{metadata['namespace']}/{plural}/{metadata['name']}")
+            assert answer.status == 200, answer
