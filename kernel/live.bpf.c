@@ -32,7 +32,8 @@ enum jn_use jn_live_use(struct jn_live *live, const struct jn_rules *rules)
 		return JN_USE_YES;
 	if (live->is_down)
 		return JN_USE_OUT;
-	if (rules->max_backend_connections && live->open >= rules->max_backend_connections)
+	if (rules->max_backend_connections &&
+	    jn_open_now(live->open) >= rules->max_backend_connections)
 		return JN_USE_FULL;
 	/* Who ejects nobody also hears nothing of a trial's end. */
 	until = rules->eject_failures ? *(volatile __u64 *)&live->out_until_ns : 0;
@@ -75,7 +76,7 @@ static bool count_up(__u32 id, __u32 limit, struct jn_count *out)
 	if (!live)
 		return true;
 	before = __sync_fetch_and_add(&live->open, 1);
-	if (limit && before >= limit) {
+	if (limit && jn_open_now(before) >= limit) {
 		__sync_fetch_and_add(&live->open, -1);
 		return false;
 	}

@@ -99,7 +99,7 @@ static void judge(const struct jn_revision *revision, const struct jn_endpoint *
 		out->answer_us = jn_answer_now(live->answer_us, live->answer_ms,
 					       bpf_ktime_get_ns() / JN_MILLISECOND_NS);
 	if (live)
-		out->open = live->open;
+		out->open = jn_open_now(live->open);
 	if (revision->flags & JN_REVISION_ASKS_BACKEND)
 		out->use = jn_live_use(live, &revision->rules);
 }

@@ -265,9 +265,9 @@ enum jn_name_kind { JN_NAME_LOCAL_SERVICE, JN_NAME_SERVICE, JN_NAME_KIND_MAX };
 
 /* jn_meta, the only entry. */
 struct jn_meta {
-	__u64 generation; /* the last one the tables hold whole */
-	__u32 tick_us;	  /* of the kernel's own clock: one jiffy */
-	__u32 pad;
+	__u64 generation;  /* the last one the tables hold whole */
+	__u32 tick_us;	   /* of the kernel's own clock: one jiffy */
+	__u32 is_settling; /* jn_live has grown, and some connections count in the old one yet */
 };
 JN_ABI_SIZE(struct jn_meta, 16);
 

@@ -239,6 +239,58 @@ static void test_a_start_after_a_crash_takes_any_mix(void **state)
 	assert_int_equal(access(old, F_OK), 0);
 }
 
+/* A life that ends between the swap and the settling; 0: it came that far. */
+static int grow_and_die(struct bed *bed)
+{
+	pid_t pid = fork();
+	int status = -1;
+
+	if (!pid) {
+		struct jn_growth *growth = NULL;
+		struct jn_sizes sizes;
+
+		bed_open(bed);
+		attach(bed);
+		sizes = twice(bed->dp);
+		if (jn_datapath_grow_load(bed->dp, &sizes, &growth, &bed->err) ||
+		    jn_datapath_grow_swap(bed->dp, growth, &bed->err))
+			_exit(1);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+/* What the old table counted after the copy was not added: it could be anything. */
+static void test_counts_begin_anew_after_a_crash_before_it_settled(void **state)
+{
+	struct bed *bed = *state;
+	struct jn_sizes sizes;
+	uint32_t epoch;
+
+	bed_open(bed);
+	publish(bed->dp);
+	attach(bed);
+	jn_datapath_begin_live(bed->dp, 1);
+	epoch = bed->dp->tables.live[1].epoch;
+	bed->dp->tables.live[1].open = 5;
+	sizes = twice(bed->dp);
+	grow(bed, &sizes);
+	bed_reopen(bed);
+	attach(bed);
+	assert_int_equal(jn_datapath_live(bed->dp)[1].open, 5); /* it had settled */
+	jn_datapath_close(&bed->dp);
+	assert_int_equal(grow_and_die(bed), 0);
+	bed_open(bed);
+	attach(bed);
+	assert_int_equal(jn_datapath_live(bed->dp)[1].open, 0);
+	assert_int_equal(jn_datapath_live(bed->dp)[1].epoch, epoch + 1);
+	bed->dp->tables.live[1].open = 3;
+	bed_reopen(bed);
+	attach(bed);
+	assert_int_equal(jn_datapath_live(bed->dp)[1].open, 3); /* once */
+}
+
 static void test_a_table_that_cannot_be_had_changes_nothing(void **state)
 {
 	struct bed *bed = *state;
@@ -266,6 +318,7 @@ int main(void)
 		CASE(test_only_what_is_full_grows),
 		CASE(test_connections_go_on_while_tables_grow),
 		CASE(test_a_start_after_a_crash_takes_any_mix),
+		CASE(test_counts_begin_anew_after_a_crash_before_it_settled),
 		CASE(test_a_table_that_cannot_be_had_changes_nothing),
 	};
 

@@ -8,6 +8,9 @@
  *	         program on the larger ones; pins renamed
  *	settle   what programs counted in the old tables after the copy is added to the new ones
  *
+ * A life that ends before it has settled takes with it what the old ones counted. The next one can
+ * not know, so connections that are open then do not count any more.
+ *
  * Old and new hold the same from the copy on, as nobody writes tables meanwhile: a hook may run on
  * either, and a start that finds pins of both kinds may use any mix of them.
  */
@@ -312,12 +315,20 @@ static void exchange(struct jn_datapath *dp, struct jn_growth *g)
 	jn_datapath_name_tables(dp);
 }
 
+static void set_settling(struct jn_datapath *dp, bool is_settling)
+{
+	jn_store_seam();
+	__atomic_store_n(&dp->tables.meta->is_settling, is_settling, __ATOMIC_RELEASE);
+}
+
 int jn_datapath_grow_swap(struct jn_datapath *dp, struct jn_growth *growth, struct jn_error *err)
 {
 	int rc = copy_contents(dp, growth);
 
 	if (!rc)
 		rc = each_new(dp, growth, pin_new);
+	if (!rc && growth->live)
+		set_settling(dp, true);
 	if (!rc)
 		rc = move_links(dp, growth->skeleton->obj);
 	if (rc) {
@@ -388,6 +399,17 @@ void jn_datapath_grow_settle(struct jn_datapath *dp, struct jn_growth **growth)
 		settle_counters(&g->stats);
 		for (size_t i = 1; g->live && i < g->live_count; i++)
 			settle_live(&dp->tables.live[i], &g->tables.live[i], &g->live[i]);
+		if (g->live)
+			set_settling(dp, false);
 	}
 	growth_free(growth);
+}
+
+void jn_grow_recover(struct jn_datapath *dp)
+{
+	if (!dp->tables.meta->is_settling)
+		return;
+	jn_datapath_wait_grace();
+	jn_live_count_anew(dp);
+	set_settling(dp, false);
 }

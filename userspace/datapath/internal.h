@@ -108,6 +108,10 @@ void jn_tables_copy(struct jn_tables *to, const struct jn_tables *from);
 /* Where nobody heard of the ends of connections: those of before count no more. */
 void jn_live_count_anew(struct jn_datapath *dp);
 
+/* --- grow.c ------------------------------------------------------------------------------------ */
+/* Once all hooks use the tables that were adopted: the last life may have ended in the middle. */
+void jn_grow_recover(struct jn_datapath *dp);
+
 /* --- sizes.c ----------------------------------------------------------------------------------- */
 /* Which of the sizes is this table's, or NULL: it never grows. */
 uint32_t *jn_size_of(struct jn_sizes *sizes, const char *table);

@@ -350,6 +350,8 @@ int jn_datapath_attach(struct jn_datapath *dp, struct jn_error *err)
 				    dp->cgroup, strerror(-rc));
 	a.is_done = true;
 	jn_versions_remove_others(dp);
+	if (!dp->is_attached)
+		jn_grow_recover(dp);
 	dp->is_attached = true;
 	for (size_t i = 0; i < JN_HOOK_COUNT; i++) {
 		if (a.old[i] >= 0)

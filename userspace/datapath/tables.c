@@ -182,7 +182,7 @@ void jn_live_count_anew(struct jn_datapath *dp)
 	for (uint32_t i = 1; i < dp->sizes.live; i++) {
 		struct jn_live *entry = &dp->tables.live[i];
 
-		if (!entry->open)
+		if (!entry->epoch) /* never used */
 			continue;
 		jn_store_seam();
 		__atomic_store_n(&entry->epoch, entry->epoch + 1, __ATOMIC_RELEASE);

@@ -22,6 +22,15 @@
 /* What a backend that fails fast costs: it must not look quick. */
 #define JN_ANSWER_FAILED_US 1000000
 
+/*
+ * While a table grows, one that is counted in the old may be taken off in the new: for a moment the
+ * counter is below zero.
+ */
+static inline __u32 jn_open_now(__u32 open)
+{
+	return (__s32)open < 0 ? 0 : open;
+}
+
 static inline __u32 jn_answer_now(__u32 answer_us, __u32 measured_ms, __u32 now_ms)
 {
 	__u32 halvings = (now_ms - measured_ms) >> JN_ANSWER_HALF_LIFE_SHIFT;
