@@ -6,6 +6,7 @@
 """
 
 import os
+import subprocess
 import shutil
 import time
 
@@ -285,6 +286,24 @@ def test_what_is_being_written_is_not_read(files):
     files.await_owners(web="web.yaml", two="web.yaml")
     await_answer(files, "b")
     files.await_synced()
+
+
+def test_a_folder_whose_file_system_is_unmounted_deletes_nothing(bare_node):
+    """The mount point under it is an empty folder, which would delete all."""
+    bare_node.servers.http(**SERVERS)
+    files = Files(bare_node)
+    files.folder.mkdir(exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "files", str(files.folder)]
+    subprocess.run(mount, check=True)
+    bare_node.machine.callback(subprocess.run, ["umount", "-lq", str(files.folder)], check=False)
+    files.write("web.yaml", web("a"))
+    bare_node.junctord.start(services_dir=files.folder)
+    await_answer(files, "a")
+    subprocess.run(["umount", "-l", str(files.folder)], check=True)
+    files.await_error("on another file system than its files were")
+    assert set(names_at(bare_node, VIP, count=3)) == {"a"}
+    files.write("web.yaml", web("b"))
+    await_answer(files, "b")
 
 
 def test_the_folder_comes_later_goes_and_comes_again(bare_node):

@@ -47,9 +47,10 @@ struct jn_file_source {
 	char *text;	   /* for jn_file_source_status */
 	void (*closed)(void *arg);
 	void *closed_arg;
-	bool is_above;	   /* what is watched is the nearest above the folder that is there */
-	bool has_warned;   /* that it cannot be watched */
-	bool is_disturbed; /* something happened since the last look began */
+	bool is_above;	       /* what is watched is the nearest above the folder that is there */
+	bool has_warned;       /* that it cannot be watched */
+	uint64_t files_device; /* of the folder when files were in it; 0: not known yet */
+	bool is_disturbed;     /* something happened since the last look began */
 	bool is_looking, is_writing, is_applying, is_closing;
 	bool was_synced;
 };
@@ -176,6 +177,8 @@ static void look_done(void *arg)
 	s->is_disturbed |= rewatch(s);
 	rc = s->look.rc ? 0 : jn_files_merge(&s->files, &s->look, jn_clock_ms());
 	take_folder_error(s);
+	if (!s->look.rc && s->look.found.count)
+		s->files_device = s->look.device;
 	if (!s->look.rc && !rc)
 		ms = jn_files_unsettled_ms(&s->files, &is_missing);
 	jn_look_done(&s->look);
@@ -226,7 +229,7 @@ static void look(struct jn_file_source *s)
 	}
 	jn_timer_stop(&s->timer);
 	s->is_disturbed = false;
-	s->look = (struct jn_look){ .folder = s->options.folder };
+	s->look = (struct jn_look){ .folder = s->options.folder, .files_device = s->files_device };
 	rc = fill_known(s);
 	if (!rc)
 		rc = jn_loop_submit(s->options.loop, look_work, look_done, s);

@@ -82,6 +82,7 @@ struct jn_look {
 		struct jn_found *items; /* before: known names and signatures; by name */
 		size_t count, capacity;
 	} known, found;
+	uint64_t files_device; /* before: where the files were that are known; 0: not known */
 	int rc;		/* negative errno: the folder cannot be read, -ENOENT: is not there */
 	char *error;	/* says so; NULL where memory is out */
 	char *to_watch; /* the folder, or of what is above it the nearest that is there */

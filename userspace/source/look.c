@@ -311,6 +311,10 @@ static int run(struct jn_look *look)
 	look->device = info.st_dev;
 	look->inode = info.st_ino;
 	rc = look->to_watch ? list_names(look, folder) : -ENOMEM;
+	/* What is left when the file system that held the files was unmounted. */
+	if (!rc && !look->found.count && look->known.count && look->files_device &&
+	    look->files_device != look->device)
+		rc = -ENODEV;
 	if (!rc)
 		look_at_all(look, folder);
 	return rc;
@@ -330,6 +334,11 @@ void jn_look_run(struct jn_look *look)
 				"%s holds more than the limit of %d files; what was read before "
 				"stays: join some of them, several documents in one",
 				look->folder, JN_MAX_FILES);
+	else if (look->rc == -ENODEV)
+		size = asprintf(&look->error,
+				"%s is empty and on another file system than its files were; what "
+				"was read before stays: mount it again, or put a file there",
+				look->folder);
 	else
 		size = asprintf(&look->error,
 				"%s cannot be read (%s); what was read before stays: make it a "
