@@ -103,13 +103,13 @@ const struct jn_live *jn_datapath_live(const struct jn_datapath *dp);
 /* service is stored last (release): an endpoint is whole before it is anybody's. */
 void jn_datapath_put_endpoint(struct jn_datapath *dp, uint32_t id, const struct jn_endpoint *e);
 void jn_datapath_set_endpoint_weight(struct jn_datapath *dp, uint32_t id, uint16_t weight);
-/* service = 0 first, then the rest is zeroed. */
 void jn_datapath_set_endpoint_since(struct jn_datapath *dp, uint32_t id, uint32_t since_s);
 void jn_datapath_set_endpoint_live(struct jn_datapath *dp, uint32_t id, uint32_t live);
 /* Nothing is known and nobody counted any more; sockets of before stay out of it. */
 void jn_datapath_begin_live(struct jn_datapath *dp, uint32_t live);
 /* By a probe: new connections pass it over, or not any more. */
 void jn_datapath_set_live_down(struct jn_datapath *dp, uint32_t live, bool is_down);
+/* service = 0 first, then the rest is zeroed. */
 void jn_datapath_clear_endpoint(struct jn_datapath *dp, uint32_t id);
 /* A hidden revision: its slots from slot_base on, then the record itself. */
 void jn_datapath_put_revision(struct jn_datapath *dp, uint32_t index, const struct jn_revision *r,
