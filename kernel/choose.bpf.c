@@ -13,6 +13,7 @@
 #include "lookup.bpf.h"
 #include "maps.bpf.h"
 #include "pick.bpf.h"
+#include "slot.bpf.h"
 
 #define MAX_READS 3 /* of a word whose revision was replaced between the two reads */
 
@@ -24,7 +25,7 @@ static __u32 pick(const struct jn_frontend *frontend, const struct jn_revision *
 	__u32 id;
 
 	if (!revision->flags) {
-		slot = jn_pick_slot(frontend->set, revision, 0);
+		slot = jn_pick_plain(frontend->set, revision);
 		return slot && slot->endpoint < JN_PICK_TRIAL ? slot->endpoint : JN_PICK_DAMAGED;
 	}
 	id = stays_s ? jn_affinity_find(frontend, call, &revision->rules) : 0;

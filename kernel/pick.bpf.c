@@ -3,66 +3,17 @@
  * Which endpoint of a revision: the algorithm's slot and, where the revision asks more, whether the
  * endpoint there may be used, or which of two is better off. Counts nothing.
  *
- * A revision that asks nothing more takes jn_pick_slot's answer and pays for nothing else here.
+ * A revision that asks nothing more takes a slot (slot.bpf.h) and never comes here.
  */
 #include <junctor/decide/client.h>
-#include <junctor/decide/pick.h>
 #include <junctor/decide/slow_start.h>
 
 #include "live.bpf.h"
 #include "pick.bpf.h"
+#include "slot.bpf.h"
 
 #define MAX_WAITING 1048576u /* connections that Ewma's cost counts; see jn_is_cheaper */
 #define MAX_ANSWER_US 268435456u
-
-/* index counts from the revision's first slot. */
-static const struct jn_slot *slot_at(const struct jn_revision *revision, __u32 index)
-{
-	__u32 place = revision->slot_base + index;
-
-	if (index >= revision->slot_count)
-		return NULL;
-	return bpf_map_lookup_elem(&jn_slots, &place);
-}
-
-/* Of an alias table, by an evenly drawn number. */
-static const struct jn_slot *draw_slot(const struct jn_revision *revision, __u32 random)
-{
-	struct jn_draw draw = jn_draw_slot(random, revision->slot_count);
-	const struct jn_slot *slot = slot_at(revision, draw.slot);
-
-	if (!slot || jn_draw_keeps(&draw, slot))
-		return slot;
-	return slot_at(revision, slot->alias);
-}
-
-static const struct jn_slot *next_slot(__u32 set_id, const struct jn_revision *revision)
-{
-	struct jn_cursor *cursor = bpf_map_lookup_elem(&jn_cursors, &set_id);
-
-	if (!cursor)
-		return NULL;
-	return slot_at(revision,
-		       jn_turn_slot(__sync_fetch_and_add(&cursor->turn, 1), revision->slot_count));
-}
-
-const struct jn_slot *jn_pick_slot(__u32 set_id, const struct jn_revision *revision, __u64 hash)
-{
-	switch (revision->algorithm) {
-	case JN_ALGORITHM_RANDOM:
-	case JN_ALGORITHM_LEAST_CONNECTIONS:
-	case JN_ALGORITHM_EWMA:
-		return draw_slot(revision, bpf_get_prandom_u32());
-	case JN_ALGORITHM_ROUND_ROBIN:
-		return next_slot(set_id, revision);
-	case JN_ALGORITHM_MAGLEV:
-		return slot_at(revision, jn_turn_slot(hash, revision->slot_count));
-	case JN_ALGORITHM_SOURCE_HASH:
-		return draw_slot(revision, hash >> 32);
-	default:
-		return NULL;
-	}
-}
 
 /* --- one draw ------------------------------------------------------------------------------------ */
 

@@ -34,10 +34,6 @@ static inline const struct jn_endpoint *jn_get_endpoint(__u32 id, __u32 service,
 	return endpoint && jn_is_reached(reach, &endpoint->addr) ? endpoint : NULL;
 }
 
-/* The slot that the algorithm draws. hash: of the client; for those that ask for it. */
-const struct jn_slot *jn_pick_slot(__u32 set_id, const struct jn_revision *revision,
-				   __u64 hash) __hidden;
-
 /* Where a revision asks more than a slot: an endpoint's id, with TRIAL maybe; or one of these. */
 #define JN_PICK_DAMAGED 0
 #define JN_PICK_FULL 0xffffffff
