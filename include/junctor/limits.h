@@ -21,7 +21,7 @@
 #define JN_FIRST_SLOTS 262144	 /* eight bytes each; an equal-weight set takes one per endpoint */
 #define JN_FIRST_LIVE 4096	 /* backends that somebody asks about, and services with limits */
 
-/* Beyond these a table does not grow: about 4 GiB all together. */
+/* Beyond these a table does not grow: by the sizes of their entries some 3 GiB all together. */
 #define JN_MAX_SERVICES 1048576
 #define JN_MAX_SETS 2097152
 #define JN_MAX_FRONTENDS 4194304
