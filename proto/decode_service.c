@@ -101,15 +101,9 @@ static void check_port(struct jn_decoder *d, const struct jn_local_service *s, u
 		const struct jn_port *other = &s->ports[i];
 
 		if (*port->name && !strcmp(other->name, port->name))
-			jn_decoder_fault_in(d, "name", JN_CAUSE_DUPLICATE,
-					    "\"%s\" is the name of ports[%u] already; give each "
-					    "port its own",
-					    port->name, i);
+			jn_decoder_port_name_taken(d, port->name, i);
 		if (port->port && other->port == port->port && other->proto == port->proto)
-			jn_decoder_fault_in(d, "port", JN_CAUSE_DUPLICATE,
-					    "%u/%s stands in ports[%u] already; remove one of them",
-					    port->port, jn_word_of(jn_protocol_words, port->proto),
-					    i);
+			jn_decoder_port_taken(d, port->port, port->proto, i);
 	}
 }
 

@@ -50,10 +50,7 @@ static void read_port(struct jn_decoder *d, const struct jn_json *value,
 	jn_fields_read(d, value, &port_fields, port);
 	for (unsigned i = 0; i < index; i++) {
 		if (!strcmp(s->ports[i].name, port->name))
-			jn_decoder_fault_in(d, "name", JN_CAUSE_DUPLICATE,
-					    "\"%s\" is the name of ports[%u] already; give each "
-					    "port its own",
-					    port->name, i);
+			jn_decoder_port_name_taken(d, port->name, i);
 	}
 }
 

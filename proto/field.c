@@ -35,6 +35,20 @@ void jn_decoder_pop(struct jn_decoder *d)
 
 /* --- faults ----------------------------------------------------------------------------------- */
 
+void jn_decoder_port_name_taken(struct jn_decoder *d, const char *name, unsigned holder)
+{
+	jn_decoder_fault_in(d, "name", JN_CAUSE_DUPLICATE,
+			    "\"%s\" is the name of ports[%u] already; give each port its own", name,
+			    holder);
+}
+
+void jn_decoder_port_taken(struct jn_decoder *d, uint16_t port, uint8_t proto, unsigned holder)
+{
+	jn_decoder_fault_in(d, "port", JN_CAUSE_DUPLICATE,
+			    "%u/%s stands in ports[%u] already; remove one of them", port,
+			    jn_word_of(jn_cluster_protocol_words, proto), holder);
+}
+
 bool jn_decoder_counts_only(struct jn_decoder *d)
 {
 	if (d->err->fault_count < JN_MAX_FAULTS)

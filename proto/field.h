@@ -112,6 +112,10 @@ void jn_decoder_fault(struct jn_decoder *d, const char *reason, const char *form
 void jn_decoder_fault_in(struct jn_decoder *d, const char *key, const char *reason,
 			 const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* The port at the present path has the name, or the number and protocol, of ports[holder]. */
+void jn_decoder_port_name_taken(struct jn_decoder *d, const char *name, unsigned holder);
+void jn_decoder_port_taken(struct jn_decoder *d, uint16_t port, uint8_t proto, unsigned holder);
+
 /*
  * Past JN_MAX_FAULTS a fault is counted and nothing else: true. For those who work to build their
  * sentence, so that a hostile document costs no more than its size.
