@@ -202,7 +202,7 @@ soak: ## the full doses of everything, for MINUTES=60: scenarios, model check, f
 	@BUILD=$(BUILD) MINUTES="$(MINUTES)" scripts/soak.sh
 
 # --- measuring ------------------------------------------------------------------------------------
-$(BUILD)/bench/%: test/bench/%.c test/bench/bench.h
+$(BUILD)/bench/%: test/bench/%.c test/bench/bench.h test/bench/options.h
 	@mkdir -p $(@D)
 	$(say_cc)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lpthread
 

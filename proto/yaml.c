@@ -76,7 +76,11 @@ static bool is_seen(const void *entry, const void *key)
 	return left->mapping == right->mapping && !strcmp(left->key, right->key);
 }
 
-static const struct jn_table_ops keys_ops = { sizeof(struct seen), hash_seen, is_seen };
+static const struct jn_table_ops keys_ops = {
+	.entry_size = sizeof(struct seen),
+	.hash = hash_seen,
+	.equal = is_seen,
+};
 
 static void drop_keys(struct reader *r)
 {

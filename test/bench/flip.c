@@ -10,7 +10,6 @@
  * Flips come in pairs until the time is up, so the run ends as it began. One JSON object on stdout.
  * A flip that nobody sees within WAIT_S ends the run.
  */
-#include <getopt.h>
 #include <poll.h>
 #include <pthread.h>
 #include <spawn.h>
@@ -20,6 +19,7 @@
 #include <sys/wait.h>
 
 #include "bench.h"
+#include "options.h"
 
 #define MAX_FLIPS 10000
 #define MAX_REQUEST (64 * 1024)
@@ -30,7 +30,7 @@ extern char **environ;
 
 static struct {
 	const char *cgroup, *client_netns, *server_netns, *socket;
-	char *requests[2];
+	const char *requests[2];
 	char **command; /* "@" is replaced by the request's file */
 	struct sockaddr_in vip, servers[2];
 	double seconds;
@@ -100,7 +100,8 @@ static uint64_t declare_by_command(int which, uint64_t *answered)
 	int status;
 
 	for (unsigned i = 0; i < 15 && opt.command[i]; i++)
-		argv[i] = strcmp(opt.command[i], "@") ? opt.command[i] : opt.requests[which];
+		argv[i] = strcmp(opt.command[i], "@") ? opt.command[i]
+						      : (char *)opt.requests[which];
 	sent = now_ns();
 	errno = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
 	if (errno)
@@ -239,56 +240,21 @@ static void report(void)
 
 static void parse(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "cgroup", 1, NULL, 'g' },	   { "client-netns", 1, NULL, 'c' },
-		{ "server-netns", 1, NULL, 's' },  { "vip", 1, NULL, 'v' },
-		{ "first", 1, NULL, 'a' },	   { "second", 1, NULL, 'b' },
-		{ "first-request", 1, NULL, 'A' }, { "second-request", 1, NULL, 'B' },
-		{ "seconds", 1, NULL, 'w' },	   { "cpu", 1, NULL, 'p' },
-		{ "socket", 1, NULL, 'u' },	   { 0 },
+	static const struct bench_option options[] = {
+		{ "cgroup", take_text, .out = &opt.cgroup },
+		{ "client-netns", take_text, .out = &opt.client_netns },
+		{ "server-netns", take_text, .out = &opt.server_netns },
+		{ "vip", take_address, .out = &opt.vip },
+		{ "first", take_address, .out = &opt.servers[0] },
+		{ "second", take_address, .out = &opt.servers[1] },
+		{ "first-request", take_text, .out = &opt.requests[0] },
+		{ "second-request", take_text, .out = &opt.requests[1] },
+		{ "seconds", take_seconds, .out = &opt.seconds },
+		{ "cpu", take_int, .out = &opt.cpu },
+		{ "socket", take_text, .out = &opt.socket },
 	};
-	int c;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (c) {
-		case 'g':
-			opt.cgroup = optarg;
-			break;
-		case 'c':
-			opt.client_netns = optarg;
-			break;
-		case 's':
-			opt.server_netns = optarg;
-			break;
-		case 'v':
-			opt.vip = parse_address(optarg);
-			break;
-		case 'a':
-			opt.servers[0] = parse_address(optarg);
-			break;
-		case 'b':
-			opt.servers[1] = parse_address(optarg);
-			break;
-		case 'A':
-			opt.requests[0] = optarg;
-			break;
-		case 'B':
-			opt.requests[1] = optarg;
-			break;
-		case 'w':
-			opt.seconds = atof(optarg);
-			break;
-		case 'p':
-			opt.cpu = atoi(optarg);
-			break;
-		case 'u':
-			opt.socket = optarg;
-			break;
-		default:
-			exit(2);
-		}
-	}
-	opt.command = argv + optind;
+	opt.command = parse_options(argc, argv, options, COUNT_OF(options));
 	errno = EINVAL;
 	if (!opt.requests[0] || !opt.requests[1])
 		die("two requests");

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <yaml.h>
 
@@ -354,21 +353,8 @@ static int read_stream(struct reader *r, struct jn_settings *out)
 static int read_bytes(const char *path, struct jn_buffer *out)
 {
 	JN_AUTO(jn_close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char piece[4096];
 
-	if (fd < 0)
-		return -errno;
-	for (;;) {
-		ssize_t size = read(fd, piece, sizeof(piece));
-
-		if (size < 0)
-			return -errno;
-		if (size == 0)
-			return jn_buffer_failed(out) ? -ENOMEM : 0;
-		jn_buffer_add(out, piece, (size_t)size);
-		if (out->size > JN_MAX_CONFIG_BYTES)
-			return -EFBIG;
-	}
+	return fd < 0 ? -errno : jn_buffer_read(out, fd, JN_MAX_CONFIG_BYTES);
 }
 
 static int parse(const char *path, struct jn_buffer *bytes, struct jn_settings *out,

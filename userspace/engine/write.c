@@ -133,17 +133,8 @@ static bool check_item(struct jn_engine *e, const struct jn_write_item *item,
 	return false;
 }
 
-static uint64_t hash_key(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_object_key));
-}
-
-static bool has_key(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct jn_object_key));
-}
-
-static const struct jn_table_ops keys_ops = { sizeof(struct jn_object_key), hash_key, has_key };
+static const struct jn_table_ops keys_ops = { .entry_size = sizeof(struct jn_object_key),
+					      .key_size = sizeof(struct jn_object_key) };
 
 /* Also where one of the two asks for what is there: applied again they would take turns. */
 static int check_keys(struct jn_engine *e, const struct jn_write *w, struct jn_error *err)

@@ -35,26 +35,6 @@ struct policy_claim {
 	const struct jn_object *owner;
 };
 
-static uint64_t hash_address(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_frontend_key));
-}
-
-static bool has_address(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct jn_frontend_key));
-}
-
-static uint64_t hash_policy(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct policy_key));
-}
-
-static bool has_policy(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct policy_key));
-}
-
 /* Of objects' keys, but for the kind. */
 static uint64_t hash_name(const void *key)
 {
@@ -73,13 +53,17 @@ static bool has_name(const void *entry, const void *key)
 	       !strcmp((*owner)->key.namespace_, k->namespace_);
 }
 
-static const struct jn_table_ops frontends_ops = { sizeof(struct frontend_claim), hash_address,
-						   has_address };
-static const struct jn_table_ops backends_ops = { sizeof(struct backend_claim), hash_address,
-						  has_address };
-static const struct jn_table_ops policies_ops = { sizeof(struct policy_claim), hash_policy,
-						  has_policy };
-static const struct jn_table_ops names_ops = { sizeof(struct jn_object *), hash_name, has_name };
+static const struct jn_table_ops frontends_ops = { .entry_size = sizeof(struct frontend_claim),
+						   .key_size = sizeof(struct jn_frontend_key) };
+static const struct jn_table_ops backends_ops = { .entry_size = sizeof(struct backend_claim),
+						  .key_size = sizeof(struct jn_frontend_key) };
+static const struct jn_table_ops policies_ops = { .entry_size = sizeof(struct policy_claim),
+						  .key_size = sizeof(struct policy_key) };
+static const struct jn_table_ops names_ops = {
+	.entry_size = sizeof(struct jn_object *),
+	.hash = hash_name,
+	.equal = has_name,
+};
 
 void jn_claims_init(struct jn_claims *c)
 {

@@ -22,17 +22,8 @@ struct claim {
 	struct jn_file *file;
 };
 
-static uint64_t hash_key(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_object_key));
-}
-
-static bool has_key(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct jn_object_key));
-}
-
-static const struct jn_table_ops claims_ops = { sizeof(struct claim), hash_key, has_key };
+static const struct jn_table_ops claims_ops = { .entry_size = sizeof(struct claim),
+						.key_size = sizeof(struct jn_object_key) };
 
 /* The file that holds it already stays. */
 static int claim(struct jn_table *claims, const struct jn_object_key *key, struct jn_file *file)

@@ -265,17 +265,8 @@ static int read_json(struct reading *r)
 
 /* --- the whole --------------------------------------------------------------------------------- */
 
-static uint64_t hash_key(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_object_key));
-}
-
-static bool has_key(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct jn_object_key));
-}
-
-static const struct jn_table_ops keys_ops = { sizeof(struct jn_object_key), hash_key, has_key };
+static const struct jn_table_ops keys_ops = { .entry_size = sizeof(struct jn_object_key),
+					      .key_size = sizeof(struct jn_object_key) };
 
 /* Each object once, and owned by the file. A resourceVersion that was copied along means nothing. */
 static int take_over(struct reading *r)

@@ -91,24 +91,6 @@ static void bad_errno(struct jn_found *f, int error)
 	bad(f, what);
 }
 
-static int read_bytes(int fd, struct jn_buffer *out)
-{
-	char piece[16384];
-
-	for (;;) {
-		ssize_t size = read(fd, piece, sizeof(piece));
-
-		if (size < 0 && errno != EINTR)
-			return -errno;
-		if (size == 0)
-			return jn_buffer_failed(out) ? -ENOMEM : 0;
-		if (size > 0)
-			jn_buffer_add(out, piece, (size_t)size);
-		if (out->size > JN_MAX_FILE_BYTES)
-			return -EFBIG;
-	}
-}
-
 /*
  * Nobody begins to write while we hold a lease, and we get none while somebody writes. Where the
  * file system has no leases, or the file is not ours, only the quiet before the look protects.
@@ -148,7 +130,7 @@ static void read_open(struct jn_look *look, struct jn_found *f, const struct jn_
 		f->as = JN_FOUND_BUSY;
 		return;
 	}
-	rc = fstat(fd, &info) == 0 ? read_bytes(fd, &bytes) : -errno;
+	rc = fstat(fd, &info) == 0 ? jn_buffer_read(&bytes, fd, JN_MAX_FILE_BYTES) : -errno;
 	(void)fcntl(fd, F_SETLEASE, F_UNLCK); /* closing it would do the same */
 	f->signature = signature_of(&info);
 	f->signature.size = bytes.size;
