@@ -109,6 +109,10 @@ void jn_resolve_policy(const struct jn_model *m, const struct jn_object *service
 	port->drain_seconds = JN_NEVER_DRAINED;
 	if (policy)
 		apply_policy(&policy->policy, port);
+	if (service->key.kind == JN_KIND_SERVICE &&
+	    service->cluster.affinity.type == JN_AFFINITY_CLIENT_IP &&
+	    (!policy || policy->policy.affinity.type == JN_AFFINITY_UNSAID))
+		port->rules.affinity_seconds = service->cluster.affinity.timeout_seconds;
 }
 
 static int resolve_port(const struct jn_model *m, const struct jn_object *service, unsigned index,
