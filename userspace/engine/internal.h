@@ -121,8 +121,8 @@ int jn_engine_load(struct jn_engine *e, const char *state_dir, struct jn_error *
 
 /*
  * recover.c: declare what the tables hold of this service: a LocalService (of a Service: see below)
- * and, where its ports do not choose in the default way and nothing declared says so, TrafficPolicies
- * named after it. Appended to out. 0; -ENOENT when nothing is installed; -ENOMEM.
+ * and, where its ports choose in another way than is declared, TrafficPolicies: in the place of the
+ * declared one, or named after the service. Appended to out. 0; -ENOENT when nothing is installed; -ENOMEM.
  */
 int jn_engine_recover(struct jn_engine *e, const struct jn_installed_service *service,
 		      struct jn_object_list *out);
