@@ -4,12 +4,14 @@
  *
  * The prober (main thread) connects to the VIP all the time and sees by the listener that got the
  * connection which of two servers was chosen. The writer (second thread) declares first one, then
- * the other: through the control socket, or by running a command (nft, iptables-restore), and
- * notes the time right after the last byte of the request, or right before the command starts.
+ * the other: through the control socket, by renaming a complete file to the name of one that is
+ * watched, or by running a command (nft, iptables-restore), and notes the time right after the last
+ * byte of the request, or right before the rename or the command.
  * A flip's latency ends when connect() returned for the first connection to the new server.
  * Flips come in pairs until the time is up, so the run ends as it began. One JSON object on stdout.
  * A flip that nobody sees within WAIT_S ends the run.
  */
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <spawn.h>
@@ -29,7 +31,7 @@
 extern char **environ;
 
 static struct {
-	const char *cgroup, *client_netns, *server_netns, *socket;
+	const char *cgroup, *client_netns, *server_netns, *socket, *file;
 	const char *requests[2];
 	char **command; /* "@" is replaced by the request's file */
 	struct sockaddr_in vip, servers[2];
@@ -91,6 +93,25 @@ static uint64_t declare_by_socket(int which, uint64_t *answered)
 	return sent;
 }
 
+/* Returns when the file, which is complete, was about to get its name. Nobody answers. */
+static uint64_t declare_by_file(int which, uint64_t *answered)
+{
+	char fresh[PATH_MAX];
+	uint64_t sent;
+	FILE *out;
+
+	snprintf(fresh, sizeof(fresh), "%s.new", opt.file);
+	out = fopen(fresh, "we");
+	if (!out || fwrite(bodies[which], 1, body_bytes[which], out) != body_bytes[which] ||
+	    fclose(out))
+		die("write %s", fresh);
+	sent = now_ns();
+	if (rename(fresh, opt.file))
+		die("rename %s", fresh);
+	*answered = sent;
+	return sent;
+}
+
 /* Returns when the command was about to start. */
 static uint64_t declare_by_command(int which, uint64_t *answered)
 {
@@ -130,8 +151,12 @@ static void declare_one(struct flip *flip, unsigned number)
 	uint64_t sent, answered;
 
 	atomic_store(&state, number * 2);
-	sent = opt.socket ? declare_by_socket(which, &answered)
-			  : declare_by_command(which, &answered);
+	if (opt.socket)
+		sent = declare_by_socket(which, &answered);
+	else if (opt.file)
+		sent = declare_by_file(which, &answered);
+	else
+		sent = declare_by_command(which, &answered);
 	await_seen(sent);
 	flip->seen = (int64_t)(seen_ns - sent);
 	flip->answered = (int64_t)(answered - sent);
@@ -252,14 +277,15 @@ static void parse(int argc, char **argv)
 		{ "seconds", take_seconds, .out = &opt.seconds },
 		{ "cpu", take_int, .out = &opt.cpu },
 		{ "socket", take_text, .out = &opt.socket },
+		{ "file", take_text, .out = &opt.file },
 	};
 
 	opt.command = parse_options(argc, argv, options, COUNT_OF(options));
 	errno = EINVAL;
 	if (!opt.requests[0] || !opt.requests[1])
 		die("two requests");
-	if (!opt.socket == !opt.command[0])
-		die("either --socket or a command");
+	if (!!opt.socket + !!opt.file + !!opt.command[0] != 1)
+		die("one of --socket, --file and a command");
 }
 
 int main(int argc, char **argv)

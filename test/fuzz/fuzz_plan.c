@@ -469,7 +469,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	CHECK(!jn_model_new(&model));
 	jn_ids_init(&ids, "ids", IDS, REST_MS);
-	CHECK(!jn_ranges_init(&ranges, SLOTS));
+	CHECK(!jn_ranges_init(&ranges, SLOTS, SLOTS));
 	now_ms = REST_MS;
 	memset(freed_ms, 0, sizeof(freed_ms));
 	for (unsigned i = 0; i < MAX_STEPS && !is_used_up(&n); i++)

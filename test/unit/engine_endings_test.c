@@ -337,6 +337,23 @@ static void test_routes_that_cannot_be_set_are_tried_with_the_next_change(void *
 	assert_routes(0, 2);
 }
 
+/* It was taken for an address that is the node's own, and never tried again. */
+static void test_a_port_id_in_use_is_no_address_in_use(void **state)
+{
+	struct jn_write *w;
+
+	(void)state;
+	start();
+	tables_route_rc = -EADDRINUSE;
+	declare(V1, B(1));
+	assert_routes(0, 0);
+	tables_route_rc = 0;
+	w = new_write();
+	add_service(w, "other", V2, B(1));
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	assert_routes(0, 2);
+}
+
 #define ENDINGS_TEST(name) cmocka_unit_test_setup_teardown(name, endings_setup, engine_teardown)
 
 int main(void)
@@ -354,6 +371,7 @@ int main(void)
 		ENDINGS_TEST(test_a_timer_does_not_hold_up_the_end),
 		ENDINGS_TEST(test_routes_follow_the_addresses),
 		ENDINGS_TEST(test_routes_that_cannot_be_set_are_tried_with_the_next_change),
+		ENDINGS_TEST(test_a_port_id_in_use_is_no_address_in_use),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,7 +28,8 @@ static int install_init(struct jn_install *in, const struct jn_engine_options *o
 	/* Only programs that run right now can hold these two: a grace period is rest enough. */
 	jn_ids_init(&in->sets, "sets", JN_MAX_SETS, 0);
 	jn_ids_init(&in->revisions, "revisions", JN_MAX_REVISIONS, 0);
-	if (jn_ranges_init(&in->slots, sizes->slots) || jn_lives_init(&in->lives, sizes->live))
+	if (jn_ranges_init(&in->slots, sizes->slots, JN_MAX_SLOTS) ||
+	    jn_lives_init(&in->lives, sizes->live))
 		return -ENOMEM;
 	return jn_install_grow(in);
 }

@@ -147,14 +147,27 @@ static void grace_work(void *arg)
 	jn_datapath_wait_grace();
 }
 
+/* With the next garbage, the write that waits for room, and those behind it. */
+static void go_on(struct jn_engine *e)
+{
+	struct jn_error err = { 0 };
+
+	e->is_grace_running = false;
+	jn_engine_start_grace(e);
+	if (e->is_grace_awaited) {
+		e->is_grace_awaited = false;
+		jn_engine_resume(e, 0, &err);
+		jn_error_done(&err);
+	}
+	jn_engine_pump(e);
+}
+
 static void grace_done(void *arg)
 {
 	struct jn_engine *e = arg;
 
 	jn_garbage_collect(&e->install, &e->old);
-	e->is_grace_running = false;
-	jn_engine_start_grace(e);
-	jn_engine_pump(e);
+	go_on(e);
 }
 
 /* A grace period is also the pause between two attempts to publish. */
@@ -164,8 +177,7 @@ static void pause_done(void *arg)
 
 	e->is_grace_running = false;
 	(void)jn_engine_retry(e); /* fails: after the next pause again */
-	jn_engine_start_grace(e); /* the next write may have published it during the pause */
-	jn_engine_pump(e);
+	go_on(e);		  /* the next write may have published it during the pause */
 }
 
 void jn_engine_start_grace(struct jn_engine *e)
@@ -187,4 +199,14 @@ void jn_engine_start_grace(struct jn_engine *e)
 		e->young = e->old;
 		e->old = (struct jn_garbage){ 0 };
 	}
+}
+
+int jn_engine_await_grace(struct jn_engine *e, struct jn_error *err)
+{
+	if (jn_garbage_is_empty(&e->young) && jn_garbage_is_empty(&e->old))
+		return -EINVAL;
+	jn_error_done(err);
+	jn_engine_start_grace(e);
+	e->is_grace_awaited = e->is_grace_running;
+	return e->is_grace_running ? 0 : -EAGAIN;
 }

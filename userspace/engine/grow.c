@@ -87,12 +87,12 @@ int jn_install_fit(struct jn_install *in, const struct jn_key_list *keys, struct
 			fit(now->frontends, jn_model_frontend_count(in->model), JN_MAX_FRONTENDS),
 		.endpoints = fit_ids(&in->endpoints, need.endpoints),
 		.revisions = fit_ids(&in->revisions, need.revisions),
-		.slots = fit(now->slots, (uint64_t)in->slots.used + need.slots, JN_MAX_SLOTS),
+		.slots = fit(now->slots, (uint64_t)in->slots.used + need.slots, in->slots.ceiling),
 		/* Few ask for it: only where it was too small. */
 		.live = in->full == JN_FULL_LIVE ? fit_ids(&in->lives.ids, need.live) : now->live,
 	};
 	if (in->full == JN_FULL_SLOTS && out->slots == now->slots)
-		out->slots = fit(now->slots, (uint64_t)now->slots + 1, JN_MAX_SLOTS);
+		out->slots = fit(now->slots, (uint64_t)now->slots + 1, in->slots.ceiling);
 	return 0;
 }
 
@@ -113,17 +113,6 @@ int jn_install_grow(struct jn_install *in)
 
 /* --- when the loop runs -------------------------------------------------------------------------- */
 
-/* Writes that an answer leads to queue up: one thing at a time. */
-static void go_on(struct jn_engine *e, int rc, struct jn_error *err)
-{
-	e->is_pumping = true;
-	if (rc)
-		jn_engine_fail_write(e, rc, err);
-	else
-		jn_engine_resume(e);
-	e->is_pumping = false;
-}
-
 static void settle_work(void *arg)
 {
 	struct jn_engine *e = arg;
@@ -135,11 +124,13 @@ static void settle_work(void *arg)
 static void settle_done(void *arg)
 {
 	struct jn_engine *e = arg;
+	struct jn_error err = { 0 };
 
 	e->growth.is_running = false;
 	if (e->growth.is_awaited) {
 		e->growth.is_awaited = false;
-		go_on(e, 0, NULL);
+		jn_engine_resume(e, 0, &err);
+		jn_error_done(&err);
 	}
 	jn_engine_pump(e);
 }
@@ -168,7 +159,7 @@ static void load_done(void *arg)
 		settle_work(e);
 		e->growth.is_running = false;
 	}
-	go_on(e, rc, &err);
+	jn_engine_resume(e, rc, &err);
 	jn_error_done(&err);
 	jn_engine_pump(e);
 }

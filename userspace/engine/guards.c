@@ -120,8 +120,9 @@ static void settle(struct jn_guards *guards, const struct jn_guard *guard, int *
 {
 	struct vip *vip = jn_table_find(&guards->vips, &guard->addr);
 	int rc = guards->rc ? guards->rc : guard->rc;
+	bool is_owned = !guards->rc && rc == -EADDRINUSE; /* by the node: that is no failure */
 
-	if (rc && rc != -EADDRINUSE)
+	if (rc && !is_owned)
 		*failure = rc;
 	if (!vip)
 		return;
@@ -129,7 +130,7 @@ static void settle(struct jn_guards *guards, const struct jn_guard *guard, int *
 		vip->is_guarded = guard->is_wanted;
 		guards->present += guard->is_wanted ? 1 : (size_t)-1;
 	}
-	if (rc && rc != -EADDRINUSE)
+	if (rc && !is_owned)
 		enqueue(guards, vip);
 	else if (!vip->frontends && !vip->is_guarded && !vip->is_queued)
 		(void)jn_table_del(&guards->vips, &guard->addr);

@@ -94,6 +94,7 @@ struct jn_engine {
 
 	struct jn_garbage young, old;
 	bool is_grace_running;
+	bool is_grace_awaited; /* the current write needs what is garbage */
 
 	struct {
 		bool is_running; /* loading, or settling */
@@ -121,8 +122,8 @@ int jn_engine_load(struct jn_engine *e, const char *state_dir, struct jn_error *
 
 /*
  * recover.c: declare what the tables hold of this service: a LocalService (of a Service: see below)
- * and, where its ports do not choose in the default way and nothing declared says so, TrafficPolicies
- * named after it. Appended to out. 0; -ENOENT when nothing is installed; -ENOMEM.
+ * and, where its ports choose in another way than is declared, TrafficPolicies: in the place of the
+ * declared one, or named after the service. Appended to out. 0; -ENOENT when nothing is installed; -ENOMEM.
  */
 int jn_engine_recover(struct jn_engine *e, const struct jn_installed_service *service,
 		      struct jn_object_list *out);
@@ -142,8 +143,8 @@ void jn_engine_pump(struct jn_engine *e);
 void jn_engine_take_back(struct jn_engine *e);
 /* The current write is over: err is empty, or says why it failed. */
 void jn_engine_end_write(struct jn_engine *e, struct jn_error *err);
-/* Begin the current write anew: the tables grew. */
-void jn_engine_resume(struct jn_engine *e);
+/* Begin the current write anew, as there is room for it now; or rc and err say why there is none. */
+void jn_engine_resume(struct jn_engine *e, int rc, struct jn_error *err);
 void jn_engine_fail_write(struct jn_engine *e, int rc, struct jn_error *err);
 
 /* grow.c: larger tables, then the current write is resumed or fails. -EAGAIN: no thread. */
@@ -154,5 +155,10 @@ int jn_engine_commit(struct jn_engine *e);
 /* Publish what is committed and the kernel refused, if there is any. A negative errno: it waits on. */
 int jn_engine_retry(struct jn_engine *e);
 void jn_engine_start_grace(struct jn_engine *e);
+/*
+ * err says that a limit is reached, -EDQUOT: 0 without err where the current write goes on when the
+ * garbage is collected. -EINVAL: there is none. -EAGAIN: no thread.
+ */
+int jn_engine_await_grace(struct jn_engine *e, struct jn_error *err);
 
 #endif

@@ -28,13 +28,30 @@ static int limit_reached(struct jn_error *err, const struct jn_service_plan *ser
 	return -EINVAL;
 }
 
-/* No id is left: -ENOSPC where the table may grow, else the limit's sentence. */
+/*
+ * No id is left: -ENOSPC where the table may grow, else the limit's sentence, and -EDQUOT where ids
+ * do not rest: those among the garbage are free after its grace period.
+ */
 static int refuse_id(struct jn_install *in, const struct jn_ids *ids,
 		     const struct jn_service_plan *service, enum jn_full full, struct jn_error *err)
 {
-	if (ids->capacity >= ids->ceiling)
-		return limit_reached(err, service, ids->name, ids->ceiling - 1);
+	if (ids->capacity >= ids->ceiling) {
+		(void)limit_reached(err, service, ids->name, ids->ceiling - 1);
+		return ids->rest_ms ? -EINVAL : -EDQUOT;
+	}
 	in->full = full;
+	return -ENOSPC;
+}
+
+/* The same for slots, none of which rest. */
+static int refuse_slots(struct jn_install *in, const struct jn_service_plan *service,
+			struct jn_error *err)
+{
+	if (in->slots.capacity >= in->slots.ceiling) {
+		(void)limit_reached(err, service, "slots", in->slots.ceiling);
+		return -EDQUOT;
+	}
+	in->full = JN_FULL_SLOTS;
 	return -ENOSPC;
 }
 
@@ -128,12 +145,8 @@ static int take_revision(struct jn_install *in, const struct jn_service_plan *se
 	plan->number = in->last_number;
 	if (!plan->slots.count)
 		return 0;
-	if (jn_ranges_take(&in->slots, (uint32_t)plan->slots.count, &plan->slot_base)) {
-		if (in->slots.capacity >= JN_MAX_SLOTS)
-			return limit_reached(err, service, "slots", JN_MAX_SLOTS);
-		in->full = JN_FULL_SLOTS;
-		return -ENOSPC;
-	}
+	if (jn_ranges_take(&in->slots, (uint32_t)plan->slots.count, &plan->slot_base))
+		return refuse_slots(in, service, err);
 	plan->has_slots = true;
 	return 0;
 }

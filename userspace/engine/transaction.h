@@ -157,8 +157,8 @@ void jn_transaction_done(struct jn_transaction *t);
 
 /*
  * Plan these services as the model has them (staged batch applied). 0; -ENOSPC: a table is full and
- * may grow; -EINVAL with LimitReached in err: it may not; -ENOMEM. On failure everything taken is
- * given back.
+ * may grow; -EINVAL with LimitReached in err: it may not; -EDQUOT with the same: neither, but what is
+ * garbage would do; -ENOMEM. On failure everything taken is given back.
  */
 int jn_transaction_prepare(struct jn_transaction *t, const struct jn_key_list *keys,
 			   struct jn_error *err);

@@ -331,6 +331,8 @@ static void carry_out(struct jn_engine *e, struct jn_error *err)
 
 	if (rc == -ENOSPC)
 		rc = jn_engine_grow(e);
+	else if (rc == -EDQUOT)
+		rc = jn_engine_await_grace(e, err);
 	else if (!rc)
 		rc = store(e, err);
 	if (rc)
@@ -351,11 +353,15 @@ static void begin(struct jn_engine *e, struct jn_error *err)
 		carry_out(e, err);
 }
 
-void jn_engine_resume(struct jn_engine *e)
+/* Writes that an answer leads to queue up: one thing at a time. */
+void jn_engine_resume(struct jn_engine *e, int rc, struct jn_error *err)
 {
-	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
-
-	carry_out(e, &err);
+	e->is_pumping = true;
+	if (rc)
+		jn_engine_fail_write(e, rc, err);
+	else
+		carry_out(e, err);
+	e->is_pumping = false;
 }
 
 void jn_engine_pump(struct jn_engine *e)

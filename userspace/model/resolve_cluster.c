@@ -239,8 +239,6 @@ static int resolve_port(const struct jn_model *m, const struct jn_object *servic
 	for (unsigned i = 0; i < s->address_count && !rc; i++)
 		rc = resolve_address(m, service, index, i, port);
 	jn_resolve_policy(m, service, port);
-	if (s->affinity.type == JN_AFFINITY_CLIENT_IP && !port->rules.affinity_seconds)
-		port->rules.affinity_seconds = s->affinity.timeout_seconds;
 	return rc;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One look at the folder, on a worker thread: names, what tells a change, and the content of what
- * changed. Only what is complete is read: a file that somebody has open for writing is left alone
+ * changed; or at one file of it, where just that is known to have changed. Only what is complete is read: a file that somebody has open for writing is left alone
  * (the kernel says so by refusing a lease). It does NOT know what was applied, or what for.
  */
 #include <dirent.h>
@@ -41,6 +41,7 @@ void jn_look_done(struct jn_look *look)
 	free(look->found.items);
 	free(look->error);
 	free(look->to_watch);
+	free(look->only);
 	*look = (struct jn_look){ 0 };
 }
 
@@ -292,7 +293,9 @@ static int run(struct jn_look *look)
 	look->to_watch = strdup(look->folder);
 	look->device = info.st_dev;
 	look->inode = info.st_ino;
-	rc = look->to_watch ? list_names(look, folder) : -ENOMEM;
+	if (!look->to_watch)
+		return -ENOMEM;
+	rc = look->only ? add_name(look, look->only) : list_names(look, folder);
 	/* What is left when the file system that held the files was unmounted. */
 	if (!rc && !look->found.count && look->known.count && look->files_device &&
 	    look->files_device != look->device)
