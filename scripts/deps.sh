@@ -16,7 +16,7 @@ packages=(
 	libcmocka-dev liburing-dev python3 python3-pytest python3-pytest-timeout
 	# real clients and servers, namespaces
 	nginx-light redis-server redis-tools dnsmasq-base bind9-dnsutils curl netcat-openbsd
-	python3-grpcio python3-protobuf
+	python3-grpcio python3-protobuf libfaketime
 	iproute2 util-linux procps libcap2-bin
 	# make bench
 	nftables iptables strace haproxy libnginx-mod-stream wrk

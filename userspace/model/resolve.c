@@ -88,9 +88,8 @@ static void apply_policy(const struct jn_traffic_policy *policy, struct jn_desir
 }
 
 /* A policy for a service of the same name, but of the other kind, is none. */
-static const struct jn_object *find_policy(const struct jn_model *m,
-					   const struct jn_object_key *service,
-					   const char *port_name)
+static const struct jn_object *
+find_policy(const struct jn_model *m, const struct jn_object_key *service, const char *port_name)
 {
 	const struct jn_object *policy;
 
