@@ -40,21 +40,6 @@ static void end_soon(int number)
 	is_ended = 1;
 }
 
-static void connect_to(int fd, const struct sockaddr_in *target)
-{
-	if (connect(fd, (const struct sockaddr *)target, sizeof(*target)))
-		die("connect to %s", inet_ntoa(target->sin_addr));
-}
-
-static int new_socket(int type)
-{
-	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		die("socket");
-	return fd;
-}
-
 static int take_one(int listener)
 {
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);

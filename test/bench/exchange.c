@@ -63,12 +63,12 @@ static bool is_tcp(void)
 }
 
 /* What does not come within PATIENCE_S fails instead of hanging. */
-static int new_socket(int type)
+static int new_patient_socket(int type)
 {
 	struct timeval patience = { .tv_sec = PATIENCE_S };
-	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+	int fd = new_socket(type);
 
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)))
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)))
 		die("socket");
 	return fd;
 }
@@ -79,12 +79,6 @@ static void send_at_once(int fd)
 
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)))
 		die("TCP_NODELAY");
-}
-
-static void connect_to(int fd, const struct sockaddr_in *target)
-{
-	if (connect(fd, (const struct sockaddr *)target, sizeof(*target)))
-		die("connect to %s", inet_ntoa(target->sin_addr));
 }
 
 static void put(int fd, const char *from)
@@ -216,7 +210,7 @@ static void begin_datagrams(struct lane *lane)
 static void exchange(struct lane *lane)
 {
 	if (opt.is_fresh) {
-		lane->client = new_socket(SOCK_DGRAM);
+		lane->client = new_patient_socket(SOCK_DGRAM);
 		begin_datagrams(lane);
 		close(lane->client);
 		return;
@@ -292,7 +286,7 @@ static void run(void)
 static void open_tcp(int listener)
 {
 	for (unsigned i = 0; i < opt.target_count; i++) {
-		lanes[i].client = new_socket(SOCK_STREAM);
+		lanes[i].client = new_patient_socket(SOCK_STREAM);
 		connect_to(lanes[i].client, &lanes[i].target);
 		lanes[i].server = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (lanes[i].server < 0)
@@ -311,7 +305,7 @@ static void open_servers(void)
 	for (unsigned i = 0; i < opt.server_count; i++) {
 		struct epoll_event readable = { .events = EPOLLIN };
 
-		readable.data.fd = new_socket(SOCK_DGRAM);
+		readable.data.fd = new_patient_socket(SOCK_DGRAM);
 		if (bind(readable.data.fd, (struct sockaddr *)&opt.servers[i],
 			 sizeof(opt.servers[i])))
 			die("bind to %s", inet_ntoa(opt.servers[i].sin_addr));
@@ -322,10 +316,10 @@ static void open_servers(void)
 
 static void open_udp(void)
 {
-	int shared = opt.mode == UDP ? -1 : new_socket(SOCK_DGRAM);
+	int shared = opt.mode == UDP ? -1 : new_patient_socket(SOCK_DGRAM);
 
 	for (unsigned i = 0; i < opt.target_count; i++) {
-		lanes[i].client = shared < 0 ? new_socket(SOCK_DGRAM) : shared;
+		lanes[i].client = shared < 0 ? new_patient_socket(SOCK_DGRAM) : shared;
 		begin_datagrams(&lanes[i]);
 	}
 }

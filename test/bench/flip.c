@@ -205,13 +205,10 @@ static int take_one(const int listeners[2], int likely)
 /* One connection; returns which server got it. */
 static int probe(const int listeners[2], int likely, uint64_t *connected)
 {
-	int which, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int which, fd = new_socket(SOCK_STREAM);
 
-	if (fd < 0)
-		die("socket");
 	reset_on_close(fd);
-	if (connect(fd, (struct sockaddr *)&opt.vip, sizeof(opt.vip)))
-		die("connect to the VIP");
+	connect_to(fd, &opt.vip);
 	*connected = now_ns();
 	which = take_one(listeners, likely);
 	close(fd);

@@ -45,15 +45,6 @@ static struct one herd[MAX_SOCKETS];
 static unsigned herd_count;
 static int events_fd;
 
-static int new_socket(int type)
-{
-	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		die("socket");
-	return fd;
-}
-
 static void take_all_descriptors(void)
 {
 	struct rlimit files;

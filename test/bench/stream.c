@@ -84,9 +84,8 @@ int main(int argc, char **argv)
 		die("start the reader");
 
 	enter_netns(opt.client_netns);
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&opt.target, sizeof(opt.target)))
-		die("connect");
+	fd = new_socket(SOCK_STREAM);
+	connect_to(fd, &opt.target);
 	printf("connected\n");
 	fflush(stdout);
 	(void)getchar(); /* end of input is a start as well */

@@ -38,22 +38,14 @@ static int read_file(const char *path, struct jn_buffer *out)
 	return JN_EXIT_REJECTED;
 }
 
-static bool ends_with(const char *name, const char *suffix)
-{
-	size_t size = strlen(name), suffix_size = strlen(suffix);
-
-	return size > suffix_size && !strcmp(name + size - suffix_size, suffix);
-}
-
 /* By its name; where that says nothing, JSON begins with a bracket. */
 static bool is_yaml(const char *path, const struct jn_buffer *text)
 {
+	enum jn_file_form form = jn_file_form(path);
 	size_t at = 0;
 
-	if (ends_with(path, ".yaml") || ends_with(path, ".yml"))
-		return true;
-	if (ends_with(path, ".json"))
-		return false;
+	if (form != JN_FILE_UNKNOWN)
+		return form == JN_FILE_YAML;
 	while (at < text->size && memchr(" \t\r\n", text->data[at], 4))
 		at++;
 	return at < text->size && text->data[at] != '{' && text->data[at] != '[';
