@@ -229,6 +229,9 @@ install: all ## install below DESTDIR
 		docs/*.md docs/*.svg docs/decisions/*.md; do \
 		install -Dm644 $$file $(DESTDIR)$(PREFIX)/share/doc/junctor/$$file || exit 1; \
 	done
+	for file in docs/man/*; do \
+		install -Dm644 -t $(DESTDIR)$(PREFIX)/share/man/man$${file##*.} $$file || exit 1; \
+	done
 
 clean: ## remove what was built
 	rm -rf $(BUILD) compile_commands.json

@@ -17,9 +17,6 @@
 
 #define FIELD_BYTES 64 /* "items[4294967295].metadata.resourceVersion" fits */
 
-/* From this many objects on, a write's memory is given back to the system. */
-#define BIG_WRITE 1000
-
 const char *jn_result_name(enum jn_result result)
 {
 	static const char *const names[] = {
@@ -204,7 +201,7 @@ static int collect_changes(struct jn_engine *e, struct jn_write *w, struct jn_er
 		struct jn_object *before = jn_model_find(e->model, &item->key);
 		const struct jn_note *note = jn_notes_find(&e->notes, &item->key);
 
-		if (item->verb == JN_WRITE_DELETE && !before && note)
+		if (item->verb == JN_WRITE_DELETE && !before && note && w->owner == JN_OWNER_API)
 			rc = forget(e, item);
 		else if (!check_item(e, item, before, note, err))
 			continue;
@@ -220,15 +217,21 @@ static int collect_changes(struct jn_engine *e, struct jn_write *w, struct jn_er
 	return rc;
 }
 
-static int collect_rows(struct jn_engine *e, uint64_t generation)
+static void number(struct jn_changes *changes, uint64_t generation)
 {
-	int rc = 0;
+	for (size_t i = 0; i < changes->count; i++) {
+		if (changes->items[i].after)
+			changes->items[i].after->version = generation;
+	}
+}
+
+static int collect_rows(struct jn_engine *e)
+{
+	int rc = jn_owed_add_rows(&e->owed, &e->rows);
 
 	for (size_t i = 0; i < e->changes.count && !rc; i++) {
 		struct jn_change *change = &e->changes.items[i];
 
-		if (change->after)
-			change->after->version = generation;
 		rc = jn_rows_add(&e->rows,
 				 change->after ? &change->after->key : &change->before->key,
 				 change->after, false);
@@ -268,7 +271,7 @@ void jn_engine_take_back(struct jn_engine *e)
 void jn_engine_end_write(struct jn_engine *e, struct jn_error *err)
 {
 	struct jn_write *w = JN_MOVE(e->current);
-	bool is_big = w->items.count >= BIG_WRITE;
+	bool is_big = w->items.count >= JN_BIG_WRITE;
 
 	jn_changes_done(&e->changes);
 	jn_rows_done(&e->rows);
@@ -305,9 +308,16 @@ static int complete_earlier(struct jn_engine *e, struct jn_error *err)
 	return 0;
 }
 
+/* A file is on disk already, and its objects are served before they are stored. */
+static bool is_served_first(const struct jn_write *w)
+{
+	return w->owner == JN_OWNER_FILE;
+}
+
 /* What is prepared goes to the tables, hidden, and to the store. */
 static int store(struct jn_engine *e, struct jn_error *err)
 {
+	bool serves_first = is_served_first(e->current);
 	int rc;
 
 	if (e->current->is_dry_run) {
@@ -316,12 +326,15 @@ static int store(struct jn_engine *e, struct jn_error *err)
 		return 0;
 	}
 	rc = jn_transaction_hide(&e->transaction, err);
+	number(&e->changes, e->generation + 1);
 	if (!rc)
-		rc = collect_rows(e, e->generation + 1);
-	if (!rc)
+		rc = serves_first ? jn_owed_reserve(&e->owed, &e->changes) : collect_rows(e);
+	if (!rc && !serves_first)
 		rc = jn_engine_commit(e);
 	if (rc)
 		jn_engine_take_back(e);
+	else if (serves_first)
+		jn_engine_serve(e);
 	return rc;
 }
 
@@ -364,12 +377,19 @@ void jn_engine_resume(struct jn_engine *e, int rc, struct jn_error *err)
 	e->is_pumping = false;
 }
 
+/* The first of the queue: nobody is before it, and it finds the store free, or needs it later. */
+static bool can_begin(const struct jn_engine *e)
+{
+	return e->queue.count && !e->current &&
+	       (!e->is_store_busy || is_served_first(e->queue.items[0]));
+}
+
 void jn_engine_pump(struct jn_engine *e)
 {
 	if (e->is_pumping)
 		return;
 	e->is_pumping = true;
-	while (e->queue.count && !e->current && !e->is_store_busy) {
+	while (can_begin(e)) {
 		JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 
 		e->current = e->queue.items[0];
@@ -379,6 +399,7 @@ void jn_engine_pump(struct jn_engine *e)
 		begin(e, &err);
 	}
 	e->is_pumping = false;
+	jn_owed_store(e);
 	if (e->drained && jn_engine_is_idle(e)) {
 		void (*fn)(void *) = JN_MOVE(e->drained);
 

@@ -298,17 +298,24 @@ static void leave_slice(struct entering *e)
 /* Room for everything the batch may claim, so that no later step can fail. */
 static int reserve(struct jn_claims *c, const struct jn_changes *changes)
 {
-	size_t frontends = 0, backends = 0;
+	size_t frontends = 0, backends = 0, policies = 0, names = 0, slices = 0;
 
 	for (size_t i = 0; i < changes->count; i++) {
-		frontends += jn_claimed_most_frontends(changes->items[i].after);
-		backends += jn_claimed_most_backends(changes->items[i].after);
+		const struct jn_object *after = changes->items[i].after;
+
+		if (!after)
+			continue;
+		frontends += jn_claimed_most_frontends(after);
+		backends += jn_claimed_most_backends(after);
+		policies += after->key.kind == JN_KIND_TRAFFIC_POLICY;
+		names += jn_kind_is_service(after->key.kind);
+		slices += after->key.kind == JN_KIND_ENDPOINT_SLICE;
 	}
 	if (jn_table_reserve(&c->frontends, c->frontends.count + frontends) ||
 	    jn_table_reserve(&c->backends, c->backends.count + backends) ||
-	    jn_table_reserve(&c->policies, c->policies.count + changes->count) ||
-	    jn_table_reserve(&c->names, c->names.count + changes->count) ||
-	    jn_table_reserve(&c->slices.services, c->slices.services.count + changes->count))
+	    jn_table_reserve(&c->policies, c->policies.count + policies) ||
+	    jn_table_reserve(&c->names, c->names.count + names) ||
+	    jn_table_reserve(&c->slices.services, c->slices.services.count + slices))
 		return -ENOMEM;
 	return 0;
 }

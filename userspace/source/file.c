@@ -202,6 +202,7 @@ static void look_done(void *arg)
 	}
 	s->restless_ms = 0;
 	look_in(s, ms ? ms : JN_FILE_LOOK_MS);
+	jn_engine_keep(s->options.engine);
 	apply(s);
 }
 
@@ -464,7 +465,8 @@ void jn_file_source_status(struct jn_file_source *s, struct jn_file_source_statu
 		.was_synced = s->was_synced,
 		.error = s->folder_error  ? s->folder_error
 			 : s->write_error ? s->write_error
-					  : s->text,
+			 : s->text	  ? s->text
+					  : jn_engine_unkept(s->options.engine),
 	};
 	if (s->stale_since_ms)
 		out->stale_seconds = (jn_clock_ms() - s->stale_since_ms) / 1000;
