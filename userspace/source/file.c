@@ -36,6 +36,7 @@ struct jn_file_source {
 	struct jn_watch *watch;
 	uint64_t device, inode; /* of what is watched; 0: it may be gone */
 	struct jn_alarm *alarm; /* the next look: even without memory there is one */
+	uint64_t event_ns;	/* when something happened last */
 	uint64_t restless_ms;	/* since when something happens again and again; 0: it does not */
 	struct jn_look look;
 	struct jn_batch batch;
@@ -111,11 +112,14 @@ static void on_event(void *arg, const char *name, bool is_content)
 {
 	struct jn_file_source *s = arg;
 	bool is_first = !s->is_disturbed && !s->is_looking && !s->restless_ms;
+	uint64_t now = jn_clock_ns();
 
 	if (is_of_folder(s, name))
 		s->inode = 0;
 	else if (!s->is_above && !is_of_files(name))
 		return;
+	is_first &= now - s->event_ns >= (uint64_t)JN_FILE_BURST_MS * 1000000;
+	s->event_ns = now;
 	s->is_disturbed = true;
 	if (s->is_looking)
 		return; /* its end leads to the next one */
