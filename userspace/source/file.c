@@ -36,8 +36,9 @@ struct jn_file_source {
 	struct jn_watch *watch;
 	uint64_t device, inode; /* of what is watched; 0: it may be gone */
 	struct jn_alarm *alarm; /* the next look: even without memory there is one */
-	uint64_t event_ns;	/* when something happened last */
-	uint64_t restless_ms;	/* since when something happens again and again; 0: it does not */
+	uint64_t hasty_since_ms;
+	unsigned hasty_looks; /* since then */
+	uint64_t restless_ms; /* since when something happens again and again; 0: it does not */
 	struct jn_look look;
 	struct jn_batch batch;
 	size_t most;		 /* files in one write; 0: not now */
@@ -85,6 +86,18 @@ static uint64_t patience(struct jn_file_source *s, uint64_t ms)
 	return now - s->restless_ms < JN_FILE_PATIENCE_MS ? ms : 0;
 }
 
+/* Looks that end before the next file of a burst comes would make a write of each. */
+static bool may_be_hasty(struct jn_file_source *s)
+{
+	uint64_t now = jn_clock_ms();
+
+	if (now - s->hasty_since_ms >= JN_FILE_QUIET_MS) {
+		s->hasty_since_ms = now;
+		s->hasty_looks = 0;
+	}
+	return s->hasty_looks++ < JN_FILE_HASTY_LOOKS;
+}
+
 /* Of the folder itself: it was removed, or renamed, and what is watched is no folder of ours. */
 static bool is_of_folder(const struct jn_file_source *s, const char *name)
 {
@@ -112,18 +125,15 @@ static void on_event(void *arg, const char *name, bool is_content)
 {
 	struct jn_file_source *s = arg;
 	bool is_first = !s->is_disturbed && !s->is_looking && !s->restless_ms;
-	uint64_t now = jn_clock_ns();
 
 	if (is_of_folder(s, name))
 		s->inode = 0;
 	else if (!s->is_above && !is_of_files(name))
 		return;
-	is_first &= now - s->event_ns >= (uint64_t)JN_FILE_BURST_MS * 1000000;
-	s->event_ns = now;
 	s->is_disturbed = true;
 	if (s->is_looking)
 		return; /* its end leads to the next one */
-	if (is_first && !is_content)
+	if (is_first && !is_content && may_be_hasty(s))
 		look_at(s, is_only(s, name) ? name : NULL);
 	else
 		look_in(s, patience(s, JN_FILE_QUIET_MS));
