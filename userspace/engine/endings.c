@@ -95,13 +95,14 @@ static void count_ended(struct jn_endings *endings)
 			endings->ended[is_udp][plan->reasons[i]]++;
 	}
 	if (ended)
-		jn_info(AREA, "ended %zu sockets of gone backends", ended);
+		jn_log_limited(&endings->ended_log, JN_LOG_INFO, AREA,
+			       "ended %zu sockets of gone backends", ended);
 	if (unreachable != endings->unreachable && unreachable)
-		jn_warn(AREA,
-			"%zu sockets of gone backends are in network namespaces that cannot be "
-			"entered; they are left until a process, a mount or an open file leads "
-			"there",
-			unreachable);
+		jn_log_limited(&endings->lost_log, JN_LOG_WARNING, AREA,
+			       "%zu sockets of gone backends are in network namespaces that cannot "
+			       "be entered; they are left until a process, a mount or an open file "
+			       "leads there",
+			       unreachable);
 	endings->unreachable = unreachable;
 	if (endings->end_rc && !endings->is_refused)
 		jn_warn(AREA,
