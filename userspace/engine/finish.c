@@ -99,6 +99,8 @@ static void commit_work(void *arg)
 	struct jn_engine *e = arg;
 	bool waits = e->current->owner == JN_OWNER_API;
 
+	if (e->transaction.is_big)
+		jn_transaction_hide_entries(&e->transaction);
 	e->commit_rc = (waits ? jn_store_commit
 			      : jn_store_commit_soon)(e->store, e->generation + 1, e->rows.items,
 						      e->rows.count, &e->commit_error);

@@ -3,6 +3,7 @@
  * The engine's own parts: shared by its files, by nobody else.
  *
  * A write:   queued -> begin (stage, prepare, hide) -> commit on the executor -> finish -> done
+ *            prepare of many slots: built on the executor, too, and written before the commit
  *                                                  finish <-> unpublished (the kernel refused)
  * Garbage:   young (made by writes) -> old (a grace period runs) -> collected
  */
@@ -84,6 +85,7 @@ struct jn_engine {
 	} forgotten; /* lost objects whose loss is acknowledged by deleting them */
 	struct jn_transaction transaction; /* of the current write, or the one that waits below */
 	bool is_unpublished; /* it is committed, but the kernel refused an entry: tried again */
+	int build_rc;
 	struct jn_rows rows;
 	struct jn_error commit_error;
 	int commit_rc;
