@@ -59,6 +59,7 @@
 
 /* Endings. */
 #define JN_STUCK_MS 3000 /* nothing acknowledged for so long: the connection makes no progress */
+#define JN_MAX_REMOVALS 65536 /* backends removed from service addresses whose deadline is kept */
 #define JN_MAX_DRAIN_SECONDS 86400 /* drainSeconds: a day */
 
 /* Objects: what one of them may hold (see docs/control-protocol.md). */

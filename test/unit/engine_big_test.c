@@ -161,6 +161,33 @@ static void test_a_full_disk_takes_back_what_the_thread_wrote(void **state)
 	check_no_leftovers();
 }
 
+/* Of a file: served before it is stored, and still nobody but a thread writes its slots. */
+static void test_a_big_write_of_a_file(void **state)
+{
+	unsigned before = writes_ended;
+	struct jn_write *w = big_write();
+
+	(void)state;
+	run_jobs();
+	w->owner = JN_OWNER_FILE;
+	for (size_t i = 0; i < w->items.count; i++)
+		w->items.items[i].object->owner = JN_OWNER_FILE;
+	jn_engine_write(engine, w);
+	for (unsigned halves = 0; halves < 4; halves++) { /* build it, and write it */
+		assert_int_equal(writes_ended, before);
+		check_nothing_is_seen();
+		assert_int_equal(job_count, 1);
+		run_one();
+	}
+	assert_int_equal(writes_ended, before + 1);
+	assert_int_equal(last_kind, JN_ERROR_NONE);
+	assert_int_equal(jn_engine_installed(engine), 2);
+	assert_true(is_declared("big"));
+	run_jobs();
+	assert_int_equal(slots_used(), HEAVY_SLOTS + 2);
+	check_no_leftovers();
+}
+
 static void test_a_dry_run_builds_and_changes_nothing(void **state)
 {
 	struct jn_write *w = big_write();
@@ -218,6 +245,7 @@ int main(void)
 		TEST(test_writes_behind_it_keep_their_place),
 		TEST(test_no_thread_to_build_it_changes_nothing),
 		TEST(test_a_full_disk_takes_back_what_the_thread_wrote),
+		TEST(test_a_big_write_of_a_file),
 		TEST(test_a_dry_run_builds_and_changes_nothing),
 		TEST(test_where_there_is_no_room_for_what_was_built),
 		TEST(test_a_death_while_the_thread_writes_leaves_nothing),

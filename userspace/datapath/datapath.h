@@ -135,6 +135,8 @@ int jn_datapath_get_frontend(struct jn_datapath *dp, const struct jn_frontend_ke
 int jn_datapath_put_names(struct jn_datapath *dp, const uint32_t *services,
 			  const struct jn_name *names, size_t count, size_t *done);
 int jn_datapath_del_names(struct jn_datapath *dp, const uint32_t *services, size_t count);
+/* -ENOENT: it has none. */
+int jn_datapath_get_name(struct jn_datapath *dp, uint32_t service, struct jn_name *out);
 
 /* Walk a whole table (batch lookup). A nonzero return of fn ends the walk with that value. */
 typedef int (*jn_frontend_fn)(void *arg, const struct jn_frontend_key *key,

@@ -309,6 +309,7 @@ int jn_engine_load(struct jn_engine *e, const char *state_dir, struct jn_error *
 		rc = jn_probes_forget(&e->install);
 	if (!rc)
 		rc = jn_plan_hooks(&e->install, NULL, err);
+	e->stored = e->generation;
 	(void)malloc_trim(0);
 	return rc;
 }

@@ -380,18 +380,8 @@ static int plan_service(struct jn_transaction *t, const struct jn_object_key *ke
 	return rc ? rc : pair_ports(service);
 }
 
-static uint64_t hash_frontend(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_frontend_key));
-}
-
-static bool has_frontend(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct jn_frontend_key));
-}
-
-static const struct jn_table_ops lost_ops = { sizeof(struct jn_frontend_key), hash_frontend,
-					      has_frontend };
+static const struct jn_table_ops lost_ops = { .entry_size = sizeof(struct jn_frontend_key),
+					      .key_size = sizeof(struct jn_frontend_key) };
 
 /* The frontends that a service port has and does not keep; others may take them over. */
 static int collect_lost(struct jn_transaction *t, const struct jn_port_plan *plan)

@@ -19,9 +19,6 @@
 
 #define FIELD_BYTES 64 /* "items[4294967295].metadata.resourceVersion" fits */
 
-/* From this many objects on, a write's memory is given back to the system. */
-#define BIG_WRITE 1000
-
 const char *jn_result_name(enum jn_result result)
 {
 	static const char *const names[] = {
@@ -135,17 +132,8 @@ static bool check_item(struct jn_engine *e, const struct jn_write_item *item,
 	return false;
 }
 
-static uint64_t hash_key(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_object_key));
-}
-
-static bool has_key(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct jn_object_key));
-}
-
-static const struct jn_table_ops keys_ops = { sizeof(struct jn_object_key), hash_key, has_key };
+static const struct jn_table_ops keys_ops = { .entry_size = sizeof(struct jn_object_key),
+					      .key_size = sizeof(struct jn_object_key) };
 
 /* Also where one of the two asks for what is there: applied again they would take turns. */
 static int check_keys(struct jn_engine *e, const struct jn_write *w, struct jn_error *err)
@@ -215,7 +203,7 @@ static int collect_changes(struct jn_engine *e, struct jn_write *w, struct jn_er
 		struct jn_object *before = jn_model_find(e->model, &item->key);
 		const struct jn_note *note = jn_notes_find(&e->notes, &item->key);
 
-		if (item->verb == JN_WRITE_DELETE && !before && note)
+		if (item->verb == JN_WRITE_DELETE && !before && note && w->owner == JN_OWNER_API)
 			rc = forget(e, item);
 		else if (!check_item(e, item, before, note, err))
 			continue;
@@ -231,15 +219,21 @@ static int collect_changes(struct jn_engine *e, struct jn_write *w, struct jn_er
 	return rc;
 }
 
-static int collect_rows(struct jn_engine *e, uint64_t generation)
+static void number(struct jn_changes *changes, uint64_t generation)
 {
-	int rc = 0;
+	for (size_t i = 0; i < changes->count; i++) {
+		if (changes->items[i].after)
+			changes->items[i].after->version = generation;
+	}
+}
+
+static int collect_rows(struct jn_engine *e)
+{
+	int rc = jn_owed_add_rows(&e->owed, &e->rows);
 
 	for (size_t i = 0; i < e->changes.count && !rc; i++) {
 		struct jn_change *change = &e->changes.items[i];
 
-		if (change->after)
-			change->after->version = generation;
 		rc = jn_rows_add(&e->rows,
 				 change->after ? &change->after->key : &change->before->key,
 				 change->after, false);
@@ -285,7 +279,7 @@ void jn_engine_take_back(struct jn_engine *e)
 void jn_engine_end_write(struct jn_engine *e, struct jn_error *err)
 {
 	struct jn_write *w = JN_MOVE(e->current);
-	bool is_big = w->items.count >= BIG_WRITE;
+	bool is_big = w->items.count >= JN_BIG_WRITE;
 
 	jn_changes_done(&e->changes);
 	jn_rows_done(&e->rows);
@@ -322,6 +316,30 @@ static int complete_earlier(struct jn_engine *e, struct jn_error *err)
 	return 0;
 }
 
+/* A file is on disk already, and its objects are served before they are stored. */
+static bool is_served_first(const struct jn_write *w)
+{
+	return w->owner == JN_OWNER_FILE;
+}
+
+/* It is hidden, or a worker will do it: on to the store, or first to those who connect. */
+static int pass_on(struct jn_engine *e)
+{
+	int rc;
+
+	number(&e->changes, e->generation + 1);
+	if (!is_served_first(e->current)) {
+		rc = collect_rows(e);
+		return rc ? rc : jn_engine_commit(e);
+	}
+	if (e->transaction.is_big)
+		return jn_engine_serve_big(e);
+	rc = jn_owed_reserve(&e->owed, &e->changes);
+	if (!rc)
+		jn_engine_serve(e);
+	return rc;
+}
+
 /* What is prepared goes to the tables, hidden, and to the store. */
 static int store(struct jn_engine *e, struct jn_error *err)
 {
@@ -334,9 +352,7 @@ static int store(struct jn_engine *e, struct jn_error *err)
 	}
 	rc = jn_transaction_hide(&e->transaction, err);
 	if (!rc)
-		rc = collect_rows(e, e->generation + 1);
-	if (!rc)
-		rc = jn_engine_commit(e);
+		rc = pass_on(e);
 	if (rc)
 		jn_engine_take_back(e);
 	return rc;
@@ -434,12 +450,19 @@ void jn_engine_resume(struct jn_engine *e, int rc, struct jn_error *err)
 	e->is_pumping = false;
 }
 
+/* The first of the queue: nobody is before it, and it finds the store free, or needs it later. */
+static bool can_begin(const struct jn_engine *e)
+{
+	return e->queue.count && !e->current &&
+	       (!e->is_store_busy || is_served_first(e->queue.items[0]));
+}
+
 void jn_engine_pump(struct jn_engine *e)
 {
 	if (e->is_pumping)
 		return;
 	e->is_pumping = true;
-	while (e->queue.count && !e->current && !e->is_store_busy) {
+	while (can_begin(e)) {
 		JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 
 		e->current = e->queue.items[0];
@@ -449,6 +472,7 @@ void jn_engine_pump(struct jn_engine *e)
 		begin(e, &err);
 	}
 	e->is_pumping = false;
+	jn_owed_store(e);
 	if (e->drained && jn_engine_is_idle(e)) {
 		void (*fn)(void *) = JN_MOVE(e->drained);
 

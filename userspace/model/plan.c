@@ -20,17 +20,8 @@ struct place {
 	uint32_t id;
 };
 
-static uint64_t hash_place(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_frontend_key));
-}
-
-static bool has_place(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct jn_frontend_key));
-}
-
-static const struct jn_table_ops places_ops = { sizeof(struct place), hash_place, has_place };
+static const struct jn_table_ops places_ops = { .entry_size = sizeof(struct place),
+						.key_size = sizeof(struct jn_frontend_key) };
 
 static struct jn_frontend_key place_key(const struct jn_addr *addr, __be16 port)
 {

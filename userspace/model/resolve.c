@@ -89,27 +89,39 @@ static void apply_policy(const struct jn_traffic_policy *policy, struct jn_desir
 }
 
 /* A policy for a service of the same name, but of the other kind, is none. */
-static const struct jn_object *find_policy(const struct jn_model *m,
-					   const struct jn_object *service, const char *port_name)
+static const struct jn_object *
+find_policy(const struct jn_model *m, const struct jn_object_key *service, const char *port_name)
 {
 	const struct jn_object *policy;
 
-	policy = jn_model_policy(m, service->key.namespace_, service->key.name, port_name);
-	return policy && policy->policy.target_kind == service->key.kind ? policy : NULL;
+	policy = jn_model_policy(m, service->namespace_, service->name, port_name);
+	return policy && policy->policy.target_kind == service->kind ? policy : NULL;
+}
+
+const struct jn_object *jn_resolve_policy_of(const struct jn_model *m,
+					     const struct jn_object_key *service,
+					     const char *port_name)
+{
+	const struct jn_object *policy = find_policy(m, service, port_name);
+
+	return policy ? policy : find_policy(m, service, "");
 }
 
 void jn_resolve_policy(const struct jn_model *m, const struct jn_object *service,
 		       struct jn_desired_port *port)
 {
-	const struct jn_object *policy = find_policy(m, service, port->name.port_name);
+	const struct jn_object *policy =
+		jn_resolve_policy_of(m, &service->key, port->name.port_name);
 
-	if (!policy)
-		policy = find_policy(m, service, "");
 	port->algorithm = JN_ALGORITHM_RANDOM;
 	port->no_endpoint_errno = ECONNREFUSED;
 	port->drain_seconds = JN_NEVER_DRAINED;
 	if (policy)
 		apply_policy(&policy->policy, port);
+	if (service->key.kind == JN_KIND_SERVICE &&
+	    service->cluster.affinity.type == JN_AFFINITY_CLIENT_IP &&
+	    (!policy || policy->policy.affinity.type == JN_AFFINITY_UNSAID))
+		port->rules.affinity_seconds = service->cluster.affinity.timeout_seconds;
 }
 
 static int resolve_port(const struct jn_model *m, const struct jn_object *service, unsigned index,

@@ -63,6 +63,11 @@ int jn_resolve(const struct jn_model *m, const struct jn_object *service, struct
 /* Has it a VIP of this family? */
 bool jn_desired_has_family(const struct jn_desired_port *port, enum jn_family family);
 
+/* The policy of this port of a service: its own, else that of all ports; NULL: there is none. */
+const struct jn_object *jn_resolve_policy_of(const struct jn_model *m,
+					     const struct jn_object_key *service,
+					     const char *port_name);
+
 /*
  * May this endpoint stand in the set of that VIP family? An IPv4 VIP reaches IPv4 only; an IPv6 VIP
  * reaches both, except over UDP when the service has a usable IPv6 endpoint: an unconnected IPv6
