@@ -194,9 +194,12 @@ static void publish(struct installed *port, const struct jn_desired_port *d, con
 	for (unsigned family = 0; family < JN_FAMILY_MAX; family++) {
 		struct jn_revision *r = &port->revisions[family];
 		struct jn_slot_list list = { 0 };
+		struct jn_plan_size size;
 
+		CHECK(!jn_plan_measure(d, family, r->number ? r : NULL, &size));
 		CHECK(!jn_plan_slots(d, of, family, r->number ? r : NULL, &list));
 		made += list.count;
+		CHECK(size.slots == list.count);
 		check_slots(d, of, family, &list);
 		if (!r->number || !jn_plan_is_published(d, family, &list, r, slots)) {
 			free_revision(r);
