@@ -266,7 +266,7 @@ static void test_a_later_removal_takes_the_deadline_back(void **state)
 	assert_int_equal(run_write(w), JN_ERROR_NONE);
 	declare(V1, B(1) "," B(2));
 	declare(V1, B(2));
-	(void)usleep(1000000);
+	(void)sleep(1);
 	run_timer();
 	assert_int_equal(tables_socket_count, 1);
 }
@@ -375,7 +375,7 @@ static void test_a_lost_namespace_is_searched_ever_more_seldom(void **state)
 	}
 	assert_int_equal(tables_searches, 1);
 	assert_int_equal(jn_engine_unreachable(engine), 1);
-	(void)usleep(1000000);
+	(void)sleep(1);
 	run_timer();
 	assert_int_equal(tables_searches, 2);
 	lost = jn_table_next(&engine->endings.lost, &at);
