@@ -24,6 +24,7 @@ struct inet_sock {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	__u8 icsk_retransmits;
 	struct {
 		__u32 lrcvtime;
 	} icsk_ack;
@@ -77,10 +78,15 @@ static __u32 answer_time(const struct tcp_sock *tcp)
 	return answer > trip ? answer : trip;
 }
 
-/* A SYN without an answer for so long that it was sent again, or a refusal. */
+/*
+ * A SYN without an answer for so long that it was to be sent again, or a refusal. One that still waits
+ * for the neighbour's link address is not sent again: only icsk_retransmits tells that its time was
+ * over.
+ */
 static bool is_failed_connect(const struct tcp_sock *tcp)
 {
-	return tcp->inet_conn.icsk_inet.sk.sk_err || tcp->total_retrans;
+	return tcp->inet_conn.icsk_inet.sk.sk_err || tcp->inet_conn.icsk_retransmits ||
+	       tcp->total_retrans;
 }
 
 /* By the other side or the network. ECONNABORTED is who ended the socket from this side: we, too. */

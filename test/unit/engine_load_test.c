@@ -19,26 +19,6 @@ static void declare_both(void)
 	expect(NULL); /* from here on nothing may be seen to change */
 }
 
-static size_t degraded_count(const char *with)
-{
-	const char *const *texts;
-	size_t count, found = 0;
-
-	texts = jn_engine_degraded(engine, &count);
-	for (size_t i = 0; i < count; i++)
-		found += strstr(texts[i], with) != NULL;
-	return found;
-}
-
-static struct tables_row *row_of(const char *kind, const char *name)
-{
-	struct jn_row key = { .kind = kind, .namespace_ = "default", .name = name };
-	struct tables_row *row = tables_row(rows, &key);
-
-	assert_non_null(row);
-	return row;
-}
-
 static void redeclare_web(void)
 {
 	struct jn_write *w = new_write();

@@ -98,7 +98,7 @@ int jn_diag_end(const struct jn_stale *sockets, size_t count, bool *is_ended)
 
 /* --- routes -------------------------------------------------------------------------------------- */
 
-static struct jn_addr tables_routes[64];
+static struct jn_addr tables_routes[256];
 static size_t tables_route_count;
 static int tables_route_rc;
 

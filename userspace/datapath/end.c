@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/utsname.h>
 
 #include <bpf/bpf.h>
@@ -90,17 +89,8 @@ struct pass {
 	bool *is_ended;
 };
 
-static uint64_t hash_cookie(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(uint64_t));
-}
-
-static bool has_cookie(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(uint64_t));
-}
-
-static const struct jn_table_ops places_ops = { sizeof(struct place), hash_cookie, has_cookie };
+static const struct jn_table_ops places_ops = { .entry_size = sizeof(struct place),
+						.key_size = sizeof(uint64_t) };
 
 static int note_ended(void *arg, const void *record)
 {

@@ -19,18 +19,8 @@ struct service {
 	bool is_installed;
 };
 
-static uint64_t hash_service(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(uint32_t));
-}
-
-static bool has_service(const void *entry, const void *key)
-{
-	return ((const struct service *)entry)->id == *(const uint32_t *)key;
-}
-
-static const struct jn_table_ops service_ops = { sizeof(struct service), hash_service,
-						 has_service };
+static const struct jn_table_ops service_ops = { .entry_size = sizeof(struct service),
+						 .key_size = sizeof(uint32_t) };
 
 /* A backend of a service, compared as bytes. */
 struct place {
@@ -40,17 +30,8 @@ struct place {
 	uint16_t pad;
 };
 
-static uint64_t hash_place(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct place));
-}
-
-static bool has_place(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct place));
-}
-
-static const struct jn_table_ops place_ops = { sizeof(struct place), hash_place, has_place };
+static const struct jn_table_ops place_ops = { .entry_size = sizeof(struct place),
+					       .key_size = sizeof(struct place) };
 
 /* Whom a service address leads to. */
 struct vip {
@@ -58,17 +39,8 @@ struct vip {
 	uint32_t service; /* 0: nobody */
 };
 
-static uint64_t hash_vip(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_frontend_key));
-}
-
-static bool has_vip(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct jn_frontend_key));
-}
-
-static const struct jn_table_ops vip_ops = { sizeof(struct vip), hash_vip, has_vip };
+static const struct jn_table_ops vip_ops = { .entry_size = sizeof(struct vip),
+					     .key_size = sizeof(struct jn_frontend_key) };
 
 void jn_endings_index_init(struct jn_endings_index *index)
 {

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/auto.h"
 #include "base/vec.h"
@@ -22,29 +21,11 @@
 
 /* --- tables -------------------------------------------------------------------------------------- */
 
-static uint64_t hash_cookie(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(uint64_t));
-}
+static const struct jn_table_ops watch_ops = { .entry_size = sizeof(struct jn_watch),
+					       .key_size = sizeof(uint64_t) };
 
-static bool has_cookie(const void *entry, const void *key)
-{
-	return ((const struct jn_watch *)entry)->cookie == *(const uint64_t *)key;
-}
-
-static const struct jn_table_ops watch_ops = { sizeof(struct jn_watch), hash_cookie, has_cookie };
-
-static uint64_t hash_inode(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(uint32_t));
-}
-
-static bool has_inode(const void *entry, const void *key)
-{
-	return ((const struct jn_lost_space *)entry)->inode == *(const uint32_t *)key;
-}
-
-static const struct jn_table_ops lost_ops = { sizeof(struct jn_lost_space), hash_inode, has_inode };
+static const struct jn_table_ops lost_ops = { .entry_size = sizeof(struct jn_lost_space),
+					      .key_size = sizeof(uint32_t) };
 
 void jn_endings_init(struct jn_endings *endings)
 {

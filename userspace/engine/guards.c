@@ -22,17 +22,8 @@ struct vip {
 	bool is_guarded, is_queued;
 };
 
-static uint64_t hash_addr(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_addr));
-}
-
-static bool has_addr(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct jn_addr));
-}
-
-static const struct jn_table_ops vip_ops = { sizeof(struct vip), hash_addr, has_addr };
+static const struct jn_table_ops vip_ops = { .entry_size = sizeof(struct vip),
+					     .key_size = sizeof(struct jn_addr) };
 
 void jn_guards_init(struct jn_guards *guards, bool is_wanted)
 {

@@ -13,18 +13,8 @@
 
 #define SWEEP_MS 60000 /* between two sweeps, and what is kept beyond a deadline */
 
-static uint64_t hash_removal(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_removal_key));
-}
-
-static bool has_removal(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct jn_removal_key));
-}
-
-static const struct jn_table_ops removal_ops = { sizeof(struct jn_removal), hash_removal,
-						 has_removal };
+static const struct jn_table_ops removal_ops = { .entry_size = sizeof(struct jn_removal),
+						 .key_size = sizeof(struct jn_removal_key) };
 
 void jn_removals_init(struct jn_removals *removals)
 {

@@ -197,17 +197,8 @@ int jn_guards_each(int (*fn)(void *arg, const struct jn_addr *addr), void *arg)
 
 /* --- addresses of the node ----------------------------------------------------------------------- */
 
-static uint64_t hash_addr(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_addr));
-}
-
-static bool has_addr(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct jn_addr));
-}
-
-static const struct jn_table_ops owned_ops = { sizeof(struct jn_addr), hash_addr, has_addr };
+static const struct jn_table_ops owned_ops = { .entry_size = sizeof(struct jn_addr),
+					       .key_size = sizeof(struct jn_addr) };
 
 static int read_address(void *arg, const struct nlmsghdr *reply)
 {

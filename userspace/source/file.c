@@ -57,6 +57,7 @@ struct jn_file_source {
 
 static void apply(struct jn_file_source *s);
 static void look(struct jn_file_source *s);
+static void look_at(struct jn_file_source *s, const char *only);
 
 /* --- time -------------------------------------------------------------------------------------- */
 
@@ -101,6 +102,15 @@ static bool is_of_files(const char *name)
 	return !strncmp(name, "..", 2) || jn_content_has_name(name);
 }
 
+/*
+ * Of a file that is known, in the folder that is watched: nothing else has changed. Where something
+ * else might have, all of it is looked at: names that are new meet the limit of files.
+ */
+static bool is_only(const struct jn_file_source *s, const char *name)
+{
+	return s->inode && !s->is_above && !s->folder_error && jn_files_find(&s->files, name);
+}
+
 static void on_event(void *arg, const char *name, bool is_content)
 {
 	struct jn_file_source *s = arg;
@@ -114,7 +124,7 @@ static void on_event(void *arg, const char *name, bool is_content)
 	if (s->is_looking)
 		return; /* its end leads to the next one */
 	if (is_first && !is_content)
-		look(s);
+		look_at(s, is_only(s, name) ? name : NULL);
 	else
 		look_in(s, patience(s, JN_FILE_QUIET_MS));
 }
@@ -192,6 +202,7 @@ static void look_done(void *arg)
 	}
 	s->restless_ms = 0;
 	look_in(s, ms ? ms : JN_FILE_LOOK_MS);
+	jn_engine_keep(s->options.engine);
 	apply(s);
 }
 
@@ -202,22 +213,32 @@ static void look_work(void *arg)
 	jn_look_run(&s->look);
 }
 
-static int fill_known(struct jn_file_source *s)
+static int add_known(struct jn_look *look, const struct jn_file *file)
 {
-	for (size_t i = 0; i < s->files.count; i++) {
-		struct jn_found *known = jn_vec_add(&s->look.known);
+	struct jn_found *known = jn_vec_add(&look->known);
 
-		if (!known)
-			return -ENOMEM;
-		known->signature = s->files.items[i]->signature;
-		known->name = strdup(s->files.items[i]->name);
-		if (!known->name)
-			return -ENOMEM;
-	}
-	return 0;
+	if (!known)
+		return -ENOMEM;
+	known->signature = file->signature;
+	known->name = strdup(file->name);
+	return known->name ? 0 : -ENOMEM;
 }
 
-static void look(struct jn_file_source *s)
+static int fill_known(struct jn_file_source *s, const char *only)
+{
+	int rc = 0;
+
+	if (only) {
+		s->look.only = strdup(only);
+		return s->look.only ? add_known(&s->look, jn_files_find(&s->files, only)) : -ENOMEM;
+	}
+	for (size_t i = 0; i < s->files.count && !rc; i++)
+		rc = add_known(&s->look, s->files.items[i]);
+	return rc;
+}
+
+/* only: the name of a file that is known; NULL: at all that is there. */
+static void look_at(struct jn_file_source *s, const char *only)
 {
 	int rc;
 
@@ -230,7 +251,7 @@ static void look(struct jn_file_source *s)
 	jn_timer_stop(&s->timer);
 	s->is_disturbed = false;
 	s->look = (struct jn_look){ .folder = s->options.folder, .files_device = s->files_device };
-	rc = fill_known(s);
+	rc = fill_known(s, only);
 	if (!rc)
 		rc = jn_loop_submit(s->options.loop, look_work, look_done, s);
 	s->is_looking = !rc;
@@ -238,6 +259,11 @@ static void look(struct jn_file_source *s)
 		return;
 	jn_look_done(&s->look);
 	look_in(s, JN_FILE_LOOK_MS);
+}
+
+static void look(struct jn_file_source *s)
+{
+	look_at(s, NULL);
 }
 
 /* --- writing ----------------------------------------------------------------------------------- */
@@ -439,7 +465,8 @@ void jn_file_source_status(struct jn_file_source *s, struct jn_file_source_statu
 		.was_synced = s->was_synced,
 		.error = s->folder_error  ? s->folder_error
 			 : s->write_error ? s->write_error
-					  : s->text,
+			 : s->text	  ? s->text
+					  : jn_engine_unkept(s->options.engine),
 	};
 	if (s->stale_since_ms)
 		out->stale_seconds = (jn_clock_ms() - s->stale_since_ms) / 1000;
