@@ -37,7 +37,15 @@
 /* Choice. */
 #define JN_MAX_WEIGHT 1000
 #define JN_MAX_MAGLEV 65537 /* entries of a Maglev table: a prime; 512 KiB */
-#define JN_MAX_REDRAWS 8    /* draws after which a slowly starting endpoint is taken all the same */
+/*
+ * Slots of one object, all its ports together: a quarter of the table, 128 MiB. Whatever an object
+ * may hold fits with a slot for each backend: 1000 ports with VIPs of both families and 8192
+ * backends are 16,384,000. Where Maglev would take more, its tables become smaller.
+ */
+#define JN_MAX_OBJECT_SLOTS 16777216
+/* Steps of a build, some 10 ms: from here on a thread of its own does it. */
+#define JN_BIG_BUILD 262144
+#define JN_MAX_REDRAWS 8 /* draws after which a slowly starting endpoint is taken all the same */
 #define JN_MAX_AFFINITY_SECONDS 86400 /* Kubernetes' own limit */
 #define JN_MAX_SLOW_START_SECONDS 3600
 #define JN_MAX_FAILURES 1000 /* in a row, before a backend is ejected */

@@ -30,7 +30,7 @@
 #define TABLES_CRASHED 42
 #define TABLES_FRONTENDS 65536 /* a power of two; more than any test declares */
 #define TABLES_ROWS 24000
-#define TABLES_BODY 1024
+#define TABLES_BODY 8192
 
 struct tables_row {
 	char kind[32], namespace_[JN_NAME_BYTES], name[JN_NAME_BYTES];

@@ -71,11 +71,11 @@ void jn_datapath_hooks(struct jn_datapath *dp, struct jn_hook_status out[JN_HOOK
 const struct jn_sizes *jn_datapath_sizes(const struct jn_datapath *dp);
 
 /*
- * Larger tables, in three steps. Between the first and the second nobody may write tables; hooks go
- * on all the time, from the old tables or from equal new ones.
+ * Larger tables, in three steps. From the beginning of the first to the second nobody may write slots;
+ * hooks go on all the time, from the old tables or from equal new ones.
  *
- *	load    larger tables and programs on them; takes long, on any thread
- *	swap    contents copied, every attached hook swapped; from here on the new ones are written
+ *	load    larger tables and programs on them, slots copied; takes long, on any thread
+ *	swap    other contents copied, every attached hook swapped; from here on the new ones are written
  *	settle  after a grace period: what programs counted in the old ones is added, they are let go
  */
 struct jn_growth;

@@ -111,6 +111,37 @@ void jn_engine_serve(struct jn_engine *e)
 	jn_engine_start_grace(e);
 }
 
+static void hide_work(void *arg)
+{
+	struct jn_engine *e = arg;
+
+	jn_transaction_hide_entries(&e->transaction);
+}
+
+static void hide_done(void *arg)
+{
+	struct jn_engine *e = arg;
+	struct jn_error err = { 0 };
+	/* Here, as what could not be stored meanwhile may have come back. */
+	int rc = jn_owed_reserve(&e->owed, &e->changes);
+
+	e->is_pumping = true;
+	if (rc) {
+		jn_engine_take_back(e);
+		jn_engine_fail_write(e, rc, &err);
+		jn_error_done(&err);
+	} else {
+		jn_engine_serve(e);
+	}
+	e->is_pumping = false;
+	jn_engine_pump(e);
+}
+
+int jn_engine_serve_big(struct jn_engine *e)
+{
+	return e->executor.submit(e->executor.context, hide_work, hide_done, e);
+}
+
 void jn_engine_note_stored(struct jn_engine *e, uint64_t generation)
 {
 	e->stored = generation;
@@ -122,6 +153,8 @@ static void commit_work(void *arg)
 {
 	struct jn_engine *e = arg;
 
+	if (e->transaction.is_big)
+		jn_transaction_hide_entries(&e->transaction);
 	e->commit_rc = jn_store_commit(e->store, e->generation + 1, e->rows.items, e->rows.count,
 				       &e->commit_error);
 }

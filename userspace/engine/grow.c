@@ -14,29 +14,44 @@
 #include "base/auto.h"
 #include "datapath/datapath.h"
 #include "engine/internal.h"
-#include "model/maglev.h"
 
 /* --- how much ------------------------------------------------------------------------------------ */
 
-static void count_port(const struct jn_desired_port *port, struct jn_sizes *need)
+/* Where this family's set is a Maglev table already, that one's size is kept. */
+static int count_set(const struct jn_install *in, const struct jn_desired_port *port,
+		     const struct jn_installed_port *installed, enum jn_family family,
+		     struct jn_sizes *need)
 {
-	bool has[JN_FAMILY_MAX] = { false };
-	size_t slots = port->endpoint_count;
+	struct jn_plan_size size;
+	uint32_t index;
+	int rc = jn_plan_measure(port, family,
+				 jn_published(in->datapath, installed ? installed->sets[family] : 0,
+					      &index),
+				 &size);
 
-	if (port->algorithm == JN_ALGORITHM_MAGLEV)
-		slots += JN_MAX_MAGLEV;
-	else if (port->algorithm == JN_ALGORITHM_ROUND_ROBIN)
-		slots += JN_MAX_SEQUENCE;
-	for (unsigned i = 0; i < port->frontend_count; i++)
-		has[jn_family_of(&port->frontends[i].vip)] = true;
+	if (rc)
+		return rc;
+	need->sets++;
+	need->revisions++;
+	/* More than there may be is refused in the end; here it must not wrap. */
+	need->slots = size.slots < in->slots.ceiling - need->slots ? need->slots + size.slots
+								   : in->slots.ceiling;
+	return 0;
+}
+
+static int count_port(const struct jn_install *in, const struct jn_desired_port *port,
+		      const struct jn_installed_port *installed, struct jn_sizes *need)
+{
+	int rc = 0;
+
 	need->services++;
 	need->endpoints += port->endpoint_count;
 	need->live += port->endpoint_count + 1;
-	for (unsigned family = 0; family < JN_FAMILY_MAX; family++) {
-		need->sets += has[family];
-		need->revisions += has[family];
-		need->slots += has[family] ? (uint32_t)slots : 0;
+	for (unsigned family = 0; family < JN_FAMILY_MAX && !rc; family++) {
+		if (jn_desired_has_family(port, family))
+			rc = count_set(in, port, installed, family, need);
 	}
+	return rc;
 }
 
 static int count_services(struct jn_install *in, const struct jn_key_list *keys,
@@ -44,13 +59,19 @@ static int count_services(struct jn_install *in, const struct jn_key_list *keys,
 {
 	for (size_t i = 0; i < keys->count; i++) {
 		const struct jn_object *object = jn_model_find_staged(in->model, &keys->items[i]);
+		const struct jn_installed_service *installed =
+			jn_installed_find(&in->installed, &keys->items[i]);
 		JN_AUTO(jn_desired_done) struct jn_desired desired = { 0 };
 		int rc = object ? jn_resolve(in->model, object, &desired) : 0;
 
+		for (unsigned p = 0; p < desired.port_count && !rc; p++)
+			rc = count_port(in, &desired.ports[p],
+					jn_installed_port(installed,
+							  desired.ports[p].name.port_name,
+							  desired.ports[p].name.proto),
+					need);
 		if (rc)
 			return rc;
-		for (unsigned p = 0; p < desired.port_count; p++)
-			count_port(&desired.ports[p], need);
 	}
 	return 0;
 }

@@ -3,6 +3,7 @@
  * The engine's own parts: shared by its files, by nobody else.
  *
  * A write:   queued -> begin (stage, prepare, hide) -> commit on the executor -> finish -> done
+ *            prepare of many slots: built on the executor, too, and written before the commit
  * of files:                                         -> finish -> done, and then it is stored (owed.h)
  *                                                  finish <-> unpublished (the kernel refused)
  * Garbage:   young (made by writes) -> old (a grace period runs) -> collected
@@ -77,6 +78,7 @@ struct jn_engine {
 	} forgotten; /* lost objects whose loss is acknowledged by deleting them */
 	struct jn_transaction transaction; /* of the current write, or the one that waits below */
 	bool is_unpublished; /* it is committed, but the kernel refused an entry: tried again */
+	int build_rc;
 	struct jn_rows rows;
 	struct jn_error commit_error;
 	int commit_rc;
@@ -148,6 +150,8 @@ int jn_engine_grow(struct jn_engine *e);
 int jn_engine_commit(struct jn_engine *e);
 /* Or serve it first: it ends here, and is owed to the store. */
 void jn_engine_serve(struct jn_engine *e);
+/* The same of a big one, when a worker has written it. -EAGAIN: no thread. */
+int jn_engine_serve_big(struct jn_engine *e);
 /* The store holds this generation whole. */
 void jn_engine_note_stored(struct jn_engine *e, uint64_t generation);
 /* Publish what is committed and the kernel refused, if there is any. A negative errno: it waits on. */

@@ -107,15 +107,6 @@ static bool takes_over(const struct jn_transaction *t, const struct jn_port_plan
 	return false;
 }
 
-static bool has_family(const struct jn_desired_port *desired, enum jn_family family)
-{
-	for (unsigned i = 0; desired && i < desired->frontend_count; i++) {
-		if (jn_family_of(&desired->frontends[i].vip) == family)
-			return true;
-	}
-	return false;
-}
-
 const struct jn_revision *jn_published(const struct jn_datapath *datapath, uint32_t set,
 				       uint32_t *index)
 {
@@ -151,6 +142,20 @@ static int take_revision(struct jn_install *in, const struct jn_service_plan *se
 	return 0;
 }
 
+static int assign_port(struct jn_install *in, const struct jn_service_plan *service,
+		       struct jn_port_plan *port, struct jn_error *err)
+{
+	int rc = 0;
+
+	for (unsigned family = 0; family < JN_FAMILY_MAX && !rc; family++) {
+		struct jn_set_plan *plan = &port->sets[family];
+
+		if (plan->is_wanted && !plan->is_same)
+			rc = take_revision(in, service, plan, err);
+	}
+	return rc;
+}
+
 /* What the tables hold for this set today. */
 static const struct jn_revision *remember_old(const struct jn_install *in, struct jn_set_plan *plan,
 					      uint32_t set)
@@ -177,10 +182,10 @@ static int plan_set(struct jn_transaction *t, const struct jn_service_plan *serv
 	struct jn_install *in = t->in;
 	struct jn_set_plan *plan = &port->sets[family];
 	const struct jn_revision *revision;
-	int rc;
 
 	revision = remember_old(in, plan, port->installed ? port->installed->sets[family] : 0);
-	if (!has_family(port->desired, family))
+	plan->is_wanted = port->desired && jn_desired_has_family(port->desired, family);
+	if (!plan->is_wanted)
 		return 0;
 	if (plan->old_set && takes_over(t, port, family))
 		port->rewrites_frontends = true;
@@ -192,14 +197,7 @@ static int plan_set(struct jn_transaction *t, const struct jn_service_plan *serv
 			return refuse_id(in, &in->sets, service, JN_FULL_SETS, err);
 		plan->is_new = true;
 	}
-	rc = jn_plan_slots(port->desired, port->match.ids, family, revision, &plan->slots);
-	if (rc)
-		return rc;
-	if (!plan->is_new && revision &&
-	    jn_plan_is_published(port->desired, family, &plan->slots, revision,
-				 jn_datapath_slots(in->datapath)))
-		return 0;
-	return take_revision(in, service, plan, err);
+	return jn_plan_measure(port->desired, family, revision, &plan->size);
 }
 
 static int plan_lives(struct jn_install *in, const struct jn_service_plan *service,
@@ -422,8 +420,8 @@ static int plan_ports(struct jn_transaction *t, struct jn_error *err)
 	return rc;
 }
 
-int jn_transaction_prepare(struct jn_transaction *t, const struct jn_key_list *keys,
-			   struct jn_error *err)
+int jn_transaction_plan(struct jn_transaction *t, const struct jn_key_list *keys,
+			struct jn_error *err)
 {
 	int rc = 0;
 
@@ -433,7 +431,39 @@ int jn_transaction_prepare(struct jn_transaction *t, const struct jn_key_list *k
 		rc = plan_ports(t, err);
 	if (!rc)
 		rc = collect_frontends(t, err);
+	if (!rc)
+		rc = jn_transaction_measure(t, err);
 	if (rc)
 		jn_transaction_take_back(t);
 	return rc;
+}
+
+int jn_transaction_assign(struct jn_transaction *t, struct jn_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < t->count && !rc; i++) {
+		const struct jn_service_plan *service = &t->services[i];
+
+		for (size_t p = 0; p < service->port_count && !rc; p++)
+			rc = assign_port(t->in, service, &service->ports[p], err);
+	}
+	if (rc)
+		jn_transaction_take_back(t);
+	return rc;
+}
+
+int jn_transaction_prepare(struct jn_transaction *t, const struct jn_key_list *keys,
+			   struct jn_error *err)
+{
+	int rc = jn_transaction_plan(t, keys, err);
+
+	if (rc)
+		return rc;
+	rc = jn_transaction_build(t);
+	if (rc) {
+		jn_transaction_take_back(t);
+		return rc;
+	}
+	return jn_transaction_assign(t, err);
 }

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <junctor/limits.h>
+
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/vec.h"
@@ -241,23 +243,29 @@ static int collect_rows(struct jn_engine *e)
 	return rc ? rc : jn_rows_close(&e->rows);
 }
 
-/* Staged and prepared: everything that can be refused has been. */
-static int prepare(struct jn_engine *e, struct jn_error *err)
+/* Staged and planned: everything that can be refused before slots are built has been. */
+static int plan(struct jn_engine *e, struct jn_error *err)
 {
 	struct jn_key_list keys = { 0 };
-	int rc = jn_model_stage(e->model, &e->changes, err);
+	int rc = jn_model_touched(e->model, &e->changes, &keys);
 
-	if (rc)
-		return rc;
-	e->transaction = (struct jn_transaction){ .in = &e->install };
-	rc = jn_model_touched(e->model, &e->changes, &keys);
+	e->transaction = (struct jn_transaction){ .in = &e->install, .changes = &e->changes };
 	if (!rc)
-		rc = jn_transaction_prepare(&e->transaction, &keys, err);
-	if (rc == -ENOSPC && jn_install_fit(&e->install, &keys, &e->growth.sizes))
+		rc = jn_transaction_plan(&e->transaction, &keys, err);
+	free(keys.items);
+	return rc;
+}
+
+/* Nothing is staged any more; where a table is too small, how large it shall be is known. */
+static int unstage(struct jn_engine *e, int rc)
+{
+	struct jn_key_list keys = { 0 };
+
+	if (rc == -ENOSPC && (jn_model_touched(e->model, &e->changes, &keys) ||
+			      jn_install_fit(&e->install, &keys, &e->growth.sizes)))
 		rc = -ENOMEM;
 	free(keys.items);
-	if (rc)
-		jn_model_settle(e->model, &e->changes, false);
+	jn_model_settle(e->model, &e->changes, false);
 	return rc;
 }
 
@@ -314,10 +322,27 @@ static bool is_served_first(const struct jn_write *w)
 	return w->owner == JN_OWNER_FILE;
 }
 
+/* It is hidden, or a worker will do it: on to the store, or first to those who connect. */
+static int pass_on(struct jn_engine *e)
+{
+	int rc;
+
+	number(&e->changes, e->generation + 1);
+	if (!is_served_first(e->current)) {
+		rc = collect_rows(e);
+		return rc ? rc : jn_engine_commit(e);
+	}
+	if (e->transaction.is_big)
+		return jn_engine_serve_big(e);
+	rc = jn_owed_reserve(&e->owed, &e->changes);
+	if (!rc)
+		jn_engine_serve(e);
+	return rc;
+}
+
 /* What is prepared goes to the tables, hidden, and to the store. */
 static int store(struct jn_engine *e, struct jn_error *err)
 {
-	bool serves_first = is_served_first(e->current);
 	int rc;
 
 	if (e->current->is_dry_run) {
@@ -326,30 +351,78 @@ static int store(struct jn_engine *e, struct jn_error *err)
 		return 0;
 	}
 	rc = jn_transaction_hide(&e->transaction, err);
-	number(&e->changes, e->generation + 1);
 	if (!rc)
-		rc = serves_first ? jn_owed_reserve(&e->owed, &e->changes) : collect_rows(e);
-	if (!rc && !serves_first)
-		rc = jn_engine_commit(e);
+		rc = pass_on(e);
 	if (rc)
 		jn_engine_take_back(e);
-	else if (serves_first)
-		jn_engine_serve(e);
+	return rc;
+}
+
+/* How the steps up to the commit ended; 0: it goes on by itself, or is over. */
+static void decide(struct jn_engine *e, int rc, struct jn_error *err)
+{
+	if (rc == -ENOSPC)
+		rc = jn_engine_grow(e);
+	else if (rc == -EDQUOT)
+		rc = jn_engine_await_grace(e, err);
+	if (rc)
+		jn_engine_fail_write(e, rc, err);
+}
+
+/* The slots are built, or not. */
+static int assign(struct jn_engine *e, int rc, struct jn_error *err)
+{
+	if (rc)
+		jn_transaction_take_back(&e->transaction);
+	else
+		rc = jn_transaction_assign(&e->transaction, err);
+	return rc ? unstage(e, rc) : store(e, err);
+}
+
+static void build_work(void *arg)
+{
+	struct jn_engine *e = arg;
+
+	e->build_rc = jn_transaction_build(&e->transaction);
+}
+
+static void build_done(void *arg)
+{
+	struct jn_engine *e = arg;
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+
+	e->is_pumping = true;
+	decide(e, assign(e, e->build_rc, &err), &err);
+	e->is_pumping = false;
+	jn_engine_pump(e);
+}
+
+/* Many slots are built by a thread: others are answered meanwhile, and see nothing of it. */
+static int build_apart(struct jn_engine *e)
+{
+	int rc;
+
+	e->transaction.is_big = true;
+	rc = e->executor.submit(e->executor.context, build_work, build_done, e);
+	if (rc)
+		jn_engine_take_back(e);
 	return rc;
 }
 
 static void carry_out(struct jn_engine *e, struct jn_error *err)
 {
-	int rc = prepare(e, err);
+	int rc = jn_model_stage(e->model, &e->changes, err);
 
-	if (rc == -ENOSPC)
-		rc = jn_engine_grow(e);
-	else if (rc == -EDQUOT)
-		rc = jn_engine_await_grace(e, err);
-	else if (!rc)
-		rc = store(e, err);
-	if (rc)
-		jn_engine_fail_write(e, rc, err);
+	if (!rc) {
+		rc = plan(e, err);
+		if (rc)
+			rc = unstage(e, rc);
+		else if (e->transaction.steps >= JN_BIG_BUILD)
+			rc = build_apart(e);
+		else
+			rc = assign(e, jn_transaction_build(&e->transaction), err);
+	}
+	decide(e, rc, err);
 }
 
 static void begin(struct jn_engine *e, struct jn_error *err)
