@@ -203,7 +203,7 @@ soak: ## the full doses of everything, for MINUTES=60: scenarios, model check, f
 	@BUILD=$(BUILD) MINUTES="$(MINUTES)" scripts/soak.sh
 
 # --- measuring ------------------------------------------------------------------------------------
-$(BUILD)/bench/%: test/bench/%.c test/bench/bench.h
+$(BUILD)/bench/%: test/bench/%.c test/bench/bench.h test/bench/options.h
 	@mkdir -p $(@D)
 	$(say_cc)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lpthread
 
@@ -229,6 +229,9 @@ install: all ## install below DESTDIR
 	for file in README.md CONTRIBUTING.md LICENSE kernel/README.md examples/*.json examples/*.yaml \
 		docs/*.md docs/*.svg docs/decisions/*.md; do \
 		install -Dm644 $$file $(DESTDIR)$(PREFIX)/share/doc/junctor/$$file || exit 1; \
+	done
+	for file in docs/man/*; do \
+		install -Dm644 -t $(DESTDIR)$(PREFIX)/share/man/man$${file##*.} $$file || exit 1; \
 	done
 
 clean: ## remove what was built

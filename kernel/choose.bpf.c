@@ -6,8 +6,7 @@
  * What stands in a mapped table is never trusted as an index: every step is a checked lookup, and
  * what does not fit together is read again and then called TABLE_DAMAGED.
  */
-#include <junctor/decide/address.h>
-
+#include "choose.bpf.h"
 #include "decide.bpf.h"
 #include "live.bpf.h"
 #include "lookup.bpf.h"
@@ -74,14 +73,12 @@ static enum jn_reason choose_once(const struct jn_frontend *frontend, const stru
 		return JN_REASON_TABLE_DAMAGED;
 	if (!jn_is_reached(call->reach, &endpoint->addr))
 		return JN_REASON_FAMILY_MISMATCH;
-	out->backend.addr = endpoint->addr;
-	out->backend.port = endpoint->port;
-	out->endpoint = id;
+	jn_take(endpoint, id, out);
 	return revision->flags ? admit_connection(revision, endpoint, call, out) : JN_REASON_OK;
 }
 
-enum jn_reason jn_choose(const struct jn_frontend *frontend, const struct jn_call *call,
-			 struct jn_choice *out)
+enum jn_reason jn_choose_any(const struct jn_frontend *frontend, const struct jn_call *call,
+			     struct jn_choice *out)
 {
 	if (!frontend || !call || !out)
 		return JN_REASON_TABLE_DAMAGED;

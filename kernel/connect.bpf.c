@@ -3,6 +3,8 @@
  * The doors of connect(): TCP (MSG_FASTOPEN's sendto too) and UDP. A socket is told apart by what
  * it names, nothing else; RAW sockets run no hook, and a protocol without frontends finds none.
  */
+#include "choose.bpf.h"
+#include "count.bpf.h"
 #include "door.bpf.h"
 #include "live.bpf.h"
 #include "lookup.bpf.h"
@@ -21,7 +23,7 @@ static __always_inline enum jn_reason decide(struct bpf_sock_addr *ctx, struct j
 	reason = jn_choose(frontend, call, choice);
 	if (reason == JN_ASKS_CLIENT) {
 		name_client(ctx, call);
-		reason = jn_choose(frontend, call, choice);
+		reason = jn_choose_any(frontend, call, choice);
 	}
 	if (reason != JN_REASON_OK)
 		return reason;

@@ -56,16 +56,13 @@ struct jn_choice {
  * they pay for it.
  */
 #define JN_ASKS_CLIENT JN_REASON_MAX
-enum jn_reason jn_choose(const struct jn_frontend *frontend, const struct jn_call *call,
-			 struct jn_choice *out);
+enum jn_reason jn_choose_any(const struct jn_frontend *frontend, const struct jn_call *call,
+			     struct jn_choice *out);
 
 /* affinity.bpf.c: where this client stays, as jn_pick_carefully; 0: nowhere that may take it. */
 __u32 jn_affinity_find(const struct jn_frontend *frontend, const struct jn_call *call,
 		       const struct jn_rules *rules) __hidden;
 /* affinity.bpf.c: from now on it stays here. Out of memory it stays nowhere. */
 void jn_affinity_note(__u32 set, const struct jn_addr *client, __u32 endpoint) __hidden;
-
-/* count.bpf.c: one decision about the service ended with this reason. */
-void jn_count(__u32 service, enum jn_reason reason) __hidden;
 
 #endif

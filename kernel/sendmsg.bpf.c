@@ -3,6 +3,7 @@
  * The doors of a UDP send that names an address; a send without one runs no hook. A mapped IPv4
  * address of an IPv6 socket comes to sendmsg4.
  */
+#include "count.bpf.h"
 #include "door.bpf.h"
 #include "lookup.bpf.h"
 #include "socket.bpf.h"

@@ -68,7 +68,7 @@ static enum jn_reason leave(const struct jn_call *call, const struct jn_frontend
 {
 	const struct jn_endpoint *endpoint = NULL;
 	__u32 id = out->endpoint;
-	enum jn_reason reason = jn_choose(frontend, call, out);
+	enum jn_reason reason = jn_choose_any(frontend, call, out);
 
 	if (reason == JN_ASKS_CLIENT)
 		return reason;
@@ -104,7 +104,7 @@ enum jn_reason jn_udp_choose(const struct jn_call *call, __u64 cookie,
 	enum jn_reason reason;
 
 	if (kept != KEPT) {
-		reason = kept == NOT_KEPT ? jn_choose(frontend, call, out)
+		reason = kept == NOT_KEPT ? jn_choose_any(frontend, call, out)
 					  : leave(call, frontend, out);
 		if (reason != JN_REASON_OK)
 			return reason;

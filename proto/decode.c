@@ -155,16 +155,16 @@ struct list_reading {
 	int kind; /* of the items, or -1: they say it themselves */
 };
 
+static void read_item(struct jn_decoder *d, const struct jn_json *value, unsigned index,
+		      void *target)
+{
+	(void)index;
+	read_object(d, value, ((const struct list_reading *)target)->kind);
+}
+
 static void read_items(struct jn_decoder *d, const struct jn_json *list, void *target)
 {
-	const struct list_reading *r = target;
-	size_t count = jn_json_count(list);
-
-	for (size_t i = 0; i < count; i++) {
-		jn_decoder_push_index(d, i);
-		read_object(d, jn_json_at(list, i), r->kind);
-		jn_decoder_pop(d);
-	}
+	jn_decoder_each(d, list, read_item, target);
 }
 
 static const struct jn_field list_items[] = {

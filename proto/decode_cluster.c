@@ -43,12 +43,15 @@ static void read_cluster_ip(struct jn_decoder *d, const struct jn_json *value, v
 		r->is_faulty |= !jn_decoder_address(d, text, &r->ip);
 }
 
-static void take_cluster_ip(struct jn_decoder *d, const char *text, unsigned index,
-			    struct reading *r)
+static void take_cluster_ip(struct jn_decoder *d, const struct jn_json *value, unsigned index,
+			    void *target)
 {
-	struct jn_cluster_service *s = &r->service;
+	struct jn_cluster_service *s = &((struct reading *)target)->service;
 	struct jn_addr *place = &s->addresses[index];
+	const char *text = jn_json_text(value);
 
+	if (!jn_decoder_expect(d, value, JN_JSON_TEXT, "an IP address as text"))
+		return;
 	if (!strcmp(text, JN_CLUSTER_IP_NONE) && !index) {
 		s->is_headless = true;
 		return;
@@ -73,24 +76,10 @@ static void read_cluster_ips(struct jn_decoder *d, const struct jn_json *list, v
 {
 	unsigned faults = d->err->fault_count;
 	struct reading *r = target;
-	size_t count = jn_json_count(list);
 
-	r->has_ips = count != 0;
-	if (count > JN_MAX_CLUSTER_IPS) {
-		jn_decoder_fault(d, JN_CAUSE_LIMIT,
-				 "has %zu entries; the limit of clusterIPs is %d: give one of each "
-				 "family",
-				 count, JN_MAX_CLUSTER_IPS);
-		count = 0;
-	}
-	for (size_t i = 0; i < count; i++) {
-		const struct jn_json *value = jn_json_at(list, i);
-
-		jn_decoder_push_index(d, i);
-		if (jn_decoder_expect(d, value, JN_JSON_TEXT, "an IP address as text"))
-			take_cluster_ip(d, jn_json_text(value), (unsigned)i, r);
-		jn_decoder_pop(d);
-	}
+	r->has_ips = jn_json_count(list) != 0;
+	if (jn_decoder_fits(d, list, JN_MAX_CLUSTER_IPS, "clusterIPs", "give one of each family"))
+		jn_decoder_each(d, list, take_cluster_ip, r);
 	r->is_faulty |= d->err->fault_count != faults;
 }
 
@@ -190,20 +179,21 @@ static void check_port(struct jn_decoder *d, const struct jn_cluster_service *s,
 	}
 }
 
-static void read_port(struct jn_decoder *d, const struct jn_json *value,
-		      struct jn_cluster_service *s, unsigned index)
+static void read_port(struct jn_decoder *d, const struct jn_json *value, unsigned index,
+		      void *target)
 {
+	struct jn_cluster_service *s = target;
 	struct jn_cluster_port *port = &s->ports[index];
-	const struct jn_json *target;
+	const struct jn_json *target_port;
 	const char *name;
 
 	port->proto = IPPROTO_TCP;
 	if (!jn_decoder_expect(d, value, JN_JSON_OBJECT, "an object {\"port\": …}"))
 		return;
 	jn_fields_read(d, value, &port_fields, port);
-	target = jn_json_get(value, "targetPort");
-	if (target)
-		read_target_port(d, target);
+	target_port = jn_json_get(value, "targetPort");
+	if (target_port)
+		read_target_port(d, target_port);
 	name = jn_json_text(jn_json_get(value, "name"));
 	if (s->port_count > 1 && (!name || !*name))
 		jn_decoder_fault_in(d, "name", JN_CAUSE_REQUIRED,
@@ -220,11 +210,7 @@ static void read_ports(struct jn_decoder *d, const struct jn_json *list, void *t
 	if (!s->ports)
 		return;
 	s->port_count = (unsigned)jn_json_count(list);
-	for (unsigned i = 0; i < s->port_count; i++) {
-		jn_decoder_push_index(d, i);
-		read_port(d, jn_json_at(list, i), s, i);
-		jn_decoder_pop(d);
-	}
+	jn_decoder_each(d, list, read_port, s);
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */

@@ -143,7 +143,10 @@ void jn_policy_read(struct jn_decoder *d, const struct jn_json *spec, void *targ
 
 	policy->algorithm = JN_ALGORITHM_RANDOM;
 	policy->no_endpoint_errno = ECONNREFUSED;
-	policy->affinity.timeout_seconds = JN_DEFAULT_AFFINITY_SECONDS;
+	policy->affinity = (struct jn_affinity_spec)JN_AFFINITY_NOT_SAID;
 	policy->drain_seconds = JN_NEVER_DRAINED;
 	jn_fields_read(d, spec, &spec_fields, policy);
+	/* A time-out of nothing, as with a Service's. */
+	if (policy->affinity.type == JN_AFFINITY_UNSAID)
+		policy->affinity.timeout_seconds = JN_DEFAULT_AFFINITY_SECONDS;
 }

@@ -32,9 +32,10 @@ struct backend_reading {
 
 /* --- addresses -------------------------------------------------------------------------------- */
 
-static void read_address(struct jn_decoder *d, const struct jn_json *value,
-			 struct jn_local_service *s, unsigned index)
+static void read_address(struct jn_decoder *d, const struct jn_json *value, unsigned index,
+			 void *target)
 {
+	struct jn_local_service *s = target;
 	const char *text = jn_json_text(value);
 	struct jn_addr addr;
 
@@ -64,11 +65,7 @@ static void read_addresses(struct jn_decoder *d, const struct jn_json *list, voi
 	if (!s->addresses)
 		return;
 	s->address_count = (unsigned)jn_json_count(list);
-	for (unsigned i = 0; i < s->address_count; i++) {
-		jn_decoder_push_index(d, i);
-		read_address(d, jn_json_at(list, i), s, i);
-		jn_decoder_pop(d);
-	}
+	jn_decoder_each(d, list, read_address, s);
 }
 
 /* --- ports ------------------------------------------------------------------------------------ */
@@ -107,9 +104,10 @@ static void check_port(struct jn_decoder *d, const struct jn_local_service *s, u
 	}
 }
 
-static void read_port(struct jn_decoder *d, const struct jn_json *value, struct jn_local_service *s,
-		      unsigned index)
+static void read_port(struct jn_decoder *d, const struct jn_json *value, unsigned index,
+		      void *target)
 {
+	struct jn_local_service *s = target;
 	struct jn_port *port = &s->ports[index];
 	const struct jn_json *name;
 
@@ -136,11 +134,7 @@ static void read_ports(struct jn_decoder *d, const struct jn_json *list, void *t
 	if (!s->ports)
 		return;
 	s->port_count = (unsigned)jn_json_count(list);
-	for (unsigned i = 0; i < s->port_count; i++) {
-		jn_decoder_push_index(d, i);
-		read_port(d, jn_json_at(list, i), s, i);
-		jn_decoder_pop(d);
-	}
+	jn_decoder_each(d, list, read_port, s);
 }
 
 /* --- backends --------------------------------------------------------------------------------- */
@@ -272,26 +266,27 @@ static const struct jn_field backend_items[] = {
 };
 static const struct jn_fields backend_fields = JN_FIELDS(backend_items);
 
-static void read_backends(struct jn_decoder *d, const struct jn_json *list, void *target)
+static void read_backend(struct jn_decoder *d, const struct jn_json *value, unsigned index,
+			 void *target)
 {
 	const struct reading *r = target;
-	struct jn_local_service *s = r->service;
+	struct backend_reading b = { { .weight = 1, .is_ready = true }, r };
+
+	if (jn_decoder_expect(d, value, JN_JSON_OBJECT, "an object {\"address\": …}"))
+		jn_fields_read(d, value, &backend_fields, &b);
+	r->service->backends[index] = b.backend;
+}
+
+static void read_backends(struct jn_decoder *d, const struct jn_json *list, void *target)
+{
+	struct jn_local_service *s = ((struct reading *)target)->service;
 
 	s->backends = jn_decoder_items(d, list, sizeof(*s->backends), JN_MAX_BACKENDS,
 				       "backends of one object");
 	if (!s->backends)
 		return;
 	s->backend_count = (unsigned)jn_json_count(list);
-	for (unsigned i = 0; i < s->backend_count; i++) {
-		struct backend_reading b = { { .weight = 1, .is_ready = true }, r };
-		const struct jn_json *value = jn_json_at(list, i);
-
-		jn_decoder_push_index(d, i);
-		if (jn_decoder_expect(d, value, JN_JSON_OBJECT, "an object {\"address\": …}"))
-			jn_fields_read(d, value, &backend_fields, &b);
-		s->backends[i] = b.backend;
-		jn_decoder_pop(d);
-	}
+	jn_decoder_each(d, list, read_backend, target);
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */

@@ -39,9 +39,10 @@ static const struct jn_field port_items[] = {
 };
 static const struct jn_fields port_fields = JN_FIELDS(port_items);
 
-static void read_port(struct jn_decoder *d, const struct jn_json *value,
-		      struct jn_endpoint_slice *s, unsigned index)
+static void read_port(struct jn_decoder *d, const struct jn_json *value, unsigned index,
+		      void *target)
 {
+	struct jn_endpoint_slice *s = target;
 	struct jn_slice_port *port = &s->ports[index];
 
 	port->proto = IPPROTO_TCP;
@@ -63,11 +64,7 @@ static void read_ports(struct jn_decoder *d, const struct jn_json *list, void *t
 	if (!s->ports)
 		return;
 	s->port_count = (unsigned)jn_json_count(list);
-	for (unsigned i = 0; i < s->port_count; i++) {
-		jn_decoder_push_index(d, i);
-		read_port(d, jn_json_at(list, i), s, i);
-		jn_decoder_pop(d);
-	}
+	jn_decoder_each(d, list, read_port, s);
 }
 
 /* --- endpoints -------------------------------------------------------------------------------- */
@@ -79,11 +76,14 @@ struct reading {
 	bool has_serving; /* else it is ready's */
 };
 
-static void read_address(struct jn_decoder *d, const struct jn_json *value, struct reading *r)
+static void read_address(struct jn_decoder *d, const struct jn_json *value, unsigned index,
+			 void *target)
 {
 	const char *text = jn_json_text(value);
+	struct reading *r = target;
 	struct jn_addr addr;
 
+	(void)index;
 	if (!jn_decoder_expect(d, value, JN_JSON_TEXT, "an address as text") ||
 	    r->address_type == JN_ADDRESS_FQDN)
 		return;
@@ -103,22 +103,11 @@ static void read_address(struct jn_decoder *d, const struct jn_json *value, stru
 
 static void read_addresses(struct jn_decoder *d, const struct jn_json *list, void *target)
 {
-	size_t count = jn_json_count(list);
-
-	if (!count)
+	if (!jn_json_count(list))
 		jn_decoder_fault(d, JN_CAUSE_REQUIRED, "is empty; give the endpoint's address");
-	if (count > JN_MAX_ENDPOINT_ADDRESSES) {
-		jn_decoder_fault(d, JN_CAUSE_LIMIT,
-				 "has %zu entries; the limit of addresses of one endpoint is %d: "
-				 "give one",
-				 count, JN_MAX_ENDPOINT_ADDRESSES);
-		return;
-	}
-	for (size_t i = 0; i < count; i++) {
-		jn_decoder_push_index(d, i);
-		read_address(d, jn_json_at(list, i), target);
-		jn_decoder_pop(d);
-	}
+	if (jn_decoder_fits(d, list, JN_MAX_ENDPOINT_ADDRESSES, "addresses of one endpoint",
+			    "give one"))
+		jn_decoder_each(d, list, read_address, target);
 }
 
 static void read_node(struct jn_decoder *d, const struct jn_json *value, void *target)
@@ -187,27 +176,22 @@ static const struct jn_field hint_items[] = {
 };
 static const struct jn_fields hint_fields = JN_FIELDS(hint_items);
 
+static void read_hint(struct jn_decoder *d, const struct jn_json *value, unsigned index,
+		      void *target)
+{
+	(void)index;
+	if (jn_decoder_expect(d, value, JN_JSON_OBJECT, "an object {\"name\": …}"))
+		jn_fields_read(d, value, &hint_fields, target);
+}
+
 static void read_hint_list(struct jn_decoder *d, const struct jn_json *list, char **out,
 			   unsigned *out_count)
 {
 	struct hint_reading r = { 0 };
-	size_t count = jn_json_count(list);
 
-	if (count > JN_MAX_HINTS) {
-		jn_decoder_fault(d, JN_CAUSE_LIMIT,
-				 "has %zu entries; the limit of hints of one endpoint is %d: give "
-				 "fewer",
-				 count, JN_MAX_HINTS);
+	if (!jn_decoder_fits(d, list, JN_MAX_HINTS, "hints of one endpoint", "give fewer"))
 		return;
-	}
-	for (size_t i = 0; i < count; i++) {
-		const struct jn_json *value = jn_json_at(list, i);
-
-		jn_decoder_push_index(d, i);
-		if (jn_decoder_expect(d, value, JN_JSON_OBJECT, "an object {\"name\": …}"))
-			jn_fields_read(d, value, &hint_fields, &r);
-		jn_decoder_pop(d);
-	}
+	jn_decoder_each(d, list, read_hint, &r);
 	d->is_out_of_memory |= jn_buffer_failed(&r.names);
 	*out = JN_MOVE(r.names.data);
 	*out_count = r.count;
@@ -284,9 +268,10 @@ static const struct jn_field endpoint_items[] = {
 };
 static const struct jn_fields endpoint_fields = JN_FIELDS(endpoint_items);
 
-static void read_endpoint(struct jn_decoder *d, const struct jn_json *value,
-			  struct jn_endpoint_slice *s, unsigned index)
+static void read_endpoint(struct jn_decoder *d, const struct jn_json *value, unsigned index,
+			  void *target)
 {
+	struct jn_endpoint_slice *s = target;
 	struct reading r = { .endpoint.is_ready = true, .address_type = s->address_type };
 
 	if (jn_decoder_expect(d, value, JN_JSON_OBJECT, "an object {\"addresses\": …}"))
@@ -305,11 +290,7 @@ static void read_endpoints(struct jn_decoder *d, const struct jn_json *list, voi
 	if (!s->endpoints)
 		return;
 	s->endpoint_count = (unsigned)jn_json_count(list);
-	for (unsigned i = 0; i < s->endpoint_count; i++) {
-		jn_decoder_push_index(d, i);
-		read_endpoint(d, jn_json_at(list, i), s, i);
-		jn_decoder_pop(d);
-	}
+	jn_decoder_each(d, list, read_endpoint, s);
 	if (s->address_type == JN_ADDRESS_FQDN)
 		jn_slice_drop_endpoints(s);
 }

@@ -138,6 +138,15 @@ static void write_probe(struct jn_writer *w, const struct jn_probe *probe)
 	jn_write_close(w, '}');
 }
 
+static void write_affinity(struct jn_writer *w, const struct jn_affinity_spec *affinity)
+{
+	jn_write_key(w, "affinity");
+	jn_write_open(w, '{');
+	jn_write_key_text(w, "type", jn_word_of(jn_affinity_words, affinity->type));
+	jn_write_key_unsigned(w, "timeoutSeconds", affinity->timeout_seconds);
+	jn_write_close(w, '}');
+}
+
 static void write_policy(struct jn_writer *w, const struct jn_traffic_policy *policy)
 {
 	jn_write_key(w, "targetRef");
@@ -151,11 +160,8 @@ static void write_policy(struct jn_writer *w, const struct jn_traffic_policy *po
 	jn_write_key_text(w, "noBackendErrno",
 			  jn_word_of(jn_errno_words, policy->no_endpoint_errno));
 	jn_write_key_unsigned(w, "slowStartSeconds", policy->slow_start_seconds);
-	jn_write_key(w, "affinity");
-	jn_write_open(w, '{');
-	jn_write_key_text(w, "type", jn_word_of(jn_affinity_words, policy->affinity.type));
-	jn_write_key_unsigned(w, "timeoutSeconds", policy->affinity.timeout_seconds);
-	jn_write_close(w, '}');
+	if (policy->affinity.type != JN_AFFINITY_UNSAID)
+		write_affinity(w, &policy->affinity);
 	if (policy->has_outlier)
 		write_outlier(w, &policy->outlier);
 	write_limits(w, &policy->limits);

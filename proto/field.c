@@ -117,21 +117,37 @@ bool jn_decoder_expect(struct jn_decoder *d, const struct jn_json *value, enum j
 	return false;
 }
 
+void jn_decoder_each(struct jn_decoder *d, const struct jn_json *list, jn_read_item_fn read,
+		     void *target)
+{
+	unsigned count = (unsigned)jn_json_count(list);
+
+	for (unsigned i = 0; i < count; i++) {
+		jn_decoder_push_index(d, i);
+		read(d, jn_json_at(list, i), i, target);
+		jn_decoder_pop(d);
+	}
+}
+
+bool jn_decoder_fits(struct jn_decoder *d, const struct jn_json *value, size_t max,
+		     const char *limit, const char *remedy)
+{
+	size_t count = jn_json_count(value);
+
+	if (count > max)
+		jn_decoder_fault(d, JN_CAUSE_LIMIT, "has %zu entries; the limit of %s is %zu: %s",
+				 count, limit, max, remedy);
+	return count <= max;
+}
+
 void *jn_decoder_items(struct jn_decoder *d, const struct jn_json *value, size_t item_size,
 		       size_t max, const char *limit)
 {
 	size_t count = jn_json_count(value);
 	void *items;
 
-	if (!count)
+	if (!count || !jn_decoder_fits(d, value, max, limit, "give fewer, or split the object"))
 		return NULL;
-	if (count > max) {
-		jn_decoder_fault(d, JN_CAUSE_LIMIT,
-				 "has %zu entries; the limit of %s is %zu: "
-				 "give fewer, or split the object",
-				 count, limit, max);
-		return NULL;
-	}
 	items = calloc(count, item_size);
 	if (!items)
 		d->is_out_of_memory = true;

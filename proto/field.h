@@ -126,6 +126,20 @@ bool jn_decoder_counts_only(struct jn_decoder *d);
 bool jn_decoder_expect(struct jn_decoder *d, const struct jn_json *value, enum jn_json_type type,
 		       const char *expected);
 
+/* Reads one item of a list; target is what jn_decoder_each was given. */
+typedef void (*jn_read_item_fn)(struct jn_decoder *d, const struct jn_json *value, unsigned index,
+				void *target);
+/* Read each item, with its index as a step of the path. */
+void jn_decoder_each(struct jn_decoder *d, const struct jn_json *list, jn_read_item_fn read,
+		     void *target);
+
+/*
+ * Are there at most `max` items? If not, that is a fault: "has 9 entries; the limit of <limit> is
+ * 8: <remedy>".
+ */
+bool jn_decoder_fits(struct jn_decoder *d, const struct jn_json *value, size_t max,
+		     const char *limit, const char *remedy);
+
 /*
  * Zeroed memory for the items of a list or object; NULL when there are none, more than `max` (a
  * fault that names the limit: "ports of one object"), or no memory.

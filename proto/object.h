@@ -112,7 +112,11 @@ struct jn_local_service {
 uint16_t jn_backend_port(const struct jn_local_service *s, const struct jn_backend *b,
 			 unsigned port_index);
 
-enum jn_affinity_type { JN_AFFINITY_NONE, JN_AFFINITY_CLIENT_IP };
+enum jn_affinity_type {
+	JN_AFFINITY_NONE,
+	JN_AFFINITY_CLIENT_IP,
+	JN_AFFINITY_UNSAID /* of a policy: as the Service says, whose type is one of the others */
+};
 
 /* Kubernetes' sessionAffinity: for how long a client stays where it was. */
 struct jn_affinity_spec {
@@ -120,6 +124,10 @@ struct jn_affinity_spec {
 	uint8_t type;		  /* enum jn_affinity_type */
 };
 #define JN_DEFAULT_AFFINITY_SECONDS 10800
+#define JN_AFFINITY_NOT_SAID                                                                       \
+	{                                                                                          \
+		.timeout_seconds = JN_DEFAULT_AFFINITY_SECONDS, .type = JN_AFFINITY_UNSAID         \
+	}
 
 /* When a backend that fails is left out for a while. failures 0: never. */
 struct jn_outlier_spec {

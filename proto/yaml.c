@@ -60,6 +60,20 @@ struct reader {
 	struct jn_table keys; /* of struct seen */
 };
 
+static bool ends_with(const char *name, const char *suffix)
+{
+	size_t size = strlen(name), suffix_size = strlen(suffix);
+
+	return size > suffix_size && !strcmp(name + size - suffix_size, suffix);
+}
+
+enum jn_file_form jn_file_form(const char *name)
+{
+	if (ends_with(name, ".json"))
+		return JN_FILE_JSON;
+	return ends_with(name, ".yaml") || ends_with(name, ".yml") ? JN_FILE_YAML : JN_FILE_UNKNOWN;
+}
+
 /* --- keys -------------------------------------------------------------------------------------- */
 
 static uint64_t hash_seen(const void *key)
@@ -76,7 +90,11 @@ static bool is_seen(const void *entry, const void *key)
 	return left->mapping == right->mapping && !strcmp(left->key, right->key);
 }
 
-static const struct jn_table_ops keys_ops = { sizeof(struct seen), hash_seen, is_seen };
+static const struct jn_table_ops keys_ops = {
+	.entry_size = sizeof(struct seen),
+	.hash = hash_seen,
+	.equal = is_seen,
+};
 
 static void drop_keys(struct reader *r)
 {

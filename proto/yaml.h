@@ -13,6 +13,10 @@
 #include "base/buffer.h"
 #include "base/error.h"
 
+/* What the name of a file says about the text in it. */
+enum jn_file_form { JN_FILE_UNKNOWN, JN_FILE_JSON, JN_FILE_YAML };
+enum jn_file_form jn_file_form(const char *name); /* *.json; *.yaml, *.yml */
+
 /* One document of a stream; the empty ones between two "---" are not counted. */
 struct jn_yaml_document {
 	size_t offset, size; /* of its JSON in jn_yaml.json */

@@ -27,7 +27,7 @@ abi=" proto model datapath netlink probe engine source api daemon "
 declare -A libraries=(
 	[bpf]="datapath" [netlink]="netlink" [uv.h]="loop" [sqlite3.h]="store" [jansson.h]="proto" [llhttp.h]="loop client probe"
 	[nghttp2]="probe"
-	[xxhash.h]="base store" [yaml.h]="proto daemon" [systemd]="daemon"
+	[xxhash.h]="base store" [yaml.h]="proto" [systemd]="daemon"
 )
 failed=0
 

@@ -59,12 +59,18 @@ spelling() {
 		xargs codespell -q 3 -I scripts/codespell.txt
 }
 
+# Style is not judged: it wants to see the other pages installed.
+manuals() {
+	mandoc -T lint -W warning docs/man/*
+}
+
 step "format (clang-format 14)" format
 step "layers" scripts/check-layers.sh
 step "headers compile alone" scripts/check-headers.sh
 step "sizes" scripts/check-sizes.sh
 step "shellcheck" shell
 step "spelling" spelling
+step "manual pages" manuals
 step "clang 14 and clang 19 build" both_compilers
 step "cppcheck" static_check
 step "clang-tidy" analyse

@@ -11,7 +11,7 @@ packages=(
 	libbpf-dev libnl-3-dev libelf-dev libuv1-dev libjansson-dev libsqlite3-dev libxxhash-dev libyaml-dev
 	libsystemd-dev libnghttp2-dev node-llhttp
 	# make check
-	clang-format-14 clang-tidy-19 libclang-rt-14-dev cppcheck shellcheck codespell git
+	clang-format-14 clang-tidy-19 libclang-rt-14-dev cppcheck shellcheck codespell mandoc git
 	# make test
 	libcmocka-dev liburing-dev python3 python3-pytest python3-pytest-timeout
 	# real clients and servers, namespaces

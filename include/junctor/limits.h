@@ -37,7 +37,15 @@
 /* Choice. */
 #define JN_MAX_WEIGHT 1000
 #define JN_MAX_MAGLEV 65537 /* entries of a Maglev table: a prime; 512 KiB */
-#define JN_MAX_REDRAWS 8    /* draws after which a slowly starting endpoint is taken all the same */
+/*
+ * Slots of one object, all its ports together: a quarter of the table, 128 MiB. Whatever an object
+ * may hold fits with a slot for each backend: 1000 ports with VIPs of both families and 8192
+ * backends are 16,384,000. Where Maglev would take more, its tables become smaller.
+ */
+#define JN_MAX_OBJECT_SLOTS 16777216
+/* Steps of a build, some 10 ms: from here on a thread of its own does it. */
+#define JN_BIG_BUILD 262144
+#define JN_MAX_REDRAWS 8 /* draws after which a slowly starting endpoint is taken all the same */
 #define JN_MAX_AFFINITY_SECONDS 86400 /* Kubernetes' own limit */
 #define JN_MAX_SLOW_START_SECONDS 3600
 #define JN_MAX_FAILURES 1000 /* in a row, before a backend is ejected */
@@ -51,6 +59,7 @@
 
 /* Endings. */
 #define JN_STUCK_MS 3000 /* nothing acknowledged for so long: the connection makes no progress */
+#define JN_MAX_REMOVALS 65536 /* backends removed from service addresses whose deadline is kept */
 #define JN_MAX_DRAIN_SECONDS 86400 /* drainSeconds: a day */
 
 /* Objects: what one of them may hold (see docs/control-protocol.md). */
@@ -85,7 +94,8 @@
 #define JN_MAX_FILE_BYTES 16777216 /* of one file, read whole: 16 MiB; a document as above */
 #define JN_MAX_FILES_BYTES JN_MAX_STREAM_BYTES /* of all that changed together: as one apply */
 #define JN_FILE_LOOK_MS 10000	 /* between two looks at the folder when nothing is heard of it */
-#define JN_FILE_QUIET_MS 20	 /* what follows a change so soon belongs to it */
+#define JN_FILE_BURST_MS 3	 /* a change so soon after another one waits for quiet */
+#define JN_FILE_QUIET_MS 20	 /* which is this long */
 #define JN_FILE_MISSING_MS 100	 /* editors replace a file by taking it away first */
 #define JN_FILE_PATIENCE_MS 1000 /* a folder that is never quiet is applied as it is */
 #define JN_FILE_BUSY_LOOKS 6	 /* at a file that somebody writes to, before status says so */

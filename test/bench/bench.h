@@ -123,14 +123,27 @@ static inline struct sockaddr_in parse_address(char *text)
 	return out;
 }
 
-/* A listening TCP socket in the namespace the calling thread is in. */
-static inline int listen_on(const struct sockaddr_in *address, int flags)
+static inline int new_socket(int type)
 {
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
-	int on = 1;
+	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		die("socket");
+	return fd;
+}
+
+static inline void connect_to(int fd, const struct sockaddr_in *target)
+{
+	if (connect(fd, (const struct sockaddr *)target, sizeof(*target)))
+		die("connect to %s", inet_ntoa(target->sin_addr));
+}
+
+/* A listening TCP socket in the namespace the calling thread is in. */
+static inline int listen_on(const struct sockaddr_in *address, int flags)
+{
+	int fd = new_socket(SOCK_STREAM | flags);
+	int on = 1;
+
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)); /* bind() tells */
 	if (bind(fd, (const struct sockaddr *)address, sizeof(*address)) || listen(fd, 4096))
 		die("listen on port %u", ntohs(address->sin_port));

@@ -7,11 +7,11 @@
  * reset by the client. One JSON object on stdout, at SIGTERM too. Does not know who translates the
  * address, and does not check which server was reached: the harness proves the path by counters.
  */
-#include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
 
 #include "bench.h"
+#include "options.h"
 
 #define MAX_TARGETS 1024
 #define MAX_SAMPLES (1U << 20)
@@ -38,21 +38,6 @@ static void end_soon(int number)
 {
 	(void)number;
 	is_ended = 1;
-}
-
-static void connect_to(int fd, const struct sockaddr_in *target)
-{
-	if (connect(fd, (const struct sockaddr *)target, sizeof(*target)))
-		die("connect to %s", inet_ntoa(target->sin_addr));
-}
-
-static int new_socket(int type)
-{
-	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		die("socket");
-	return fd;
 }
 
 static int take_one(int listener)
@@ -141,69 +126,23 @@ static void run(int listener, int reused)
 	report(ops, after - start, cpu_ns() - cpu);
 }
 
-static void parse_targets(char *list)
-{
-	for (char *one = strtok(list, ","); one; one = strtok(NULL, ",")) {
-		errno = E2BIG;
-		if (opt.target_count == MAX_TARGETS)
-			die("more than %d targets", MAX_TARGETS);
-		opt.targets[opt.target_count++] = parse_address(one);
-	}
-}
-
-static enum mode parse_mode(const char *name)
-{
-	for (unsigned i = 0; i < sizeof(mode_names) / sizeof(mode_names[0]); i++)
-		if (!strcmp(name, mode_names[i]))
-			return (enum mode)i;
-	errno = EINVAL;
-	die("mode '%s'", name);
-}
-
 static void parse(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "mode", 1, NULL, 'm' },	  { "cgroup", 1, NULL, 'g' },
-		{ "client-netns", 1, NULL, 'c' }, { "server-netns", 1, NULL, 's' },
-		{ "listen", 1, NULL, 'l' },	  { "targets", 1, NULL, 't' },
-		{ "seconds", 1, NULL, 'w' },	  { "rate", 1, NULL, 'r' },
-		{ "cpu", 1, NULL, 'p' },	  { 0 },
+	static const struct bench_option options[] = {
+		{ "mode", take_word, .out = &opt.mode, .words = mode_names,
+		  .max = COUNT_OF(mode_names) },
+		{ "cgroup", take_text, .out = &opt.cgroup },
+		{ "client-netns", take_text, .out = &opt.client_netns },
+		{ "server-netns", take_text, .out = &opt.server_netns },
+		{ "listen", take_address, .out = &opt.listen },
+		{ "targets", take_addresses, .out = opt.targets, .count = &opt.target_count,
+		  .max = MAX_TARGETS },
+		{ "seconds", take_seconds, .out = &opt.seconds },
+		{ "rate", take_count, .out = &opt.rate },
+		{ "cpu", take_int, .out = &opt.cpu },
 	};
-	int c;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (c) {
-		case 'm':
-			opt.mode = parse_mode(optarg);
-			break;
-		case 'g':
-			opt.cgroup = optarg;
-			break;
-		case 'c':
-			opt.client_netns = optarg;
-			break;
-		case 's':
-			opt.server_netns = optarg;
-			break;
-		case 'l':
-			opt.listen = parse_address(optarg);
-			break;
-		case 't':
-			parse_targets(optarg);
-			break;
-		case 'w':
-			opt.seconds = atof(optarg);
-			break;
-		case 'r':
-			opt.rate = strtoull(optarg, NULL, 10);
-			break;
-		case 'p':
-			opt.cpu = atoi(optarg);
-			break;
-		default:
-			exit(2);
-		}
-	}
+	(void)parse_options(argc, argv, options, COUNT_OF(options));
 	errno = EINVAL;
 	if (!opt.target_count)
 		die("--targets is missing");

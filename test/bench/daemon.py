@@ -32,7 +32,7 @@ class UnixConnection(http.client.HTTPConnection):
 class Junctord:
     """A running junctord. stop() leaves nothing behind: no link, no pin, no state."""
 
-    def __init__(self, machine, binary, name, namespace):
+    def __init__(self, machine, binary, name, namespace, services_dir=None):
         self.machine, self.name = machine, name
         self.folder = machine.folder(name)
         self.cgroup = machine.cgroup(name)
@@ -43,7 +43,9 @@ class Junctord:
             self.process = machine.start(
                 "nsenter", f"--net={namespace.path}", binary, "--socket", self.socket,
                 "--cgroup", self.cgroup, "--pin-dir", self.pins,
-                "--state-dir", f"{self.folder}/state", stdout=log, stderr=log)
+                "--state-dir", f"{self.folder}/state",
+                "--services-dir", services_dir or f"{self.folder}/no-services",
+                stdout=log, stderr=log)
         self.await_ready()
 
     def await_ready(self):
@@ -57,6 +59,16 @@ class Junctord:
             time.sleep(0.02)
         with open(self.log_path, encoding="utf-8") as log:
             raise Broken(f"junctord is not ready: {log.read()[-800:].strip()}")
+
+    def await_files(self):
+        """Until what stands in its services folder is what it serves."""
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end:
+            sources = json.loads(self.request("GET", "/v1/status")[1])["sources"]
+            if all(one["synced"] for one in sources if one["name"] == "file"):
+                return
+            time.sleep(0.02)
+        raise Broken(f"the services folder is not served: {sources}")
 
     def request(self, method, path, body=None, timeout=120):
         connection = UnixConnection(self.socket, timeout)

@@ -15,7 +15,6 @@
  * two programs are. A reply must come from the address that was called. One JSON object on stdout.
  * Does not know who translates the address.
  */
-#include <getopt.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
@@ -23,6 +22,7 @@
 #include <sys/epoll.h>
 
 #include "bench.h"
+#include "options.h"
 
 #define MAX_TARGETS 64
 #define MAX_SERVERS 256
@@ -46,7 +46,7 @@ static struct {
 	const char *cgroup, *server_cgroup, *client_netns, *server_netns;
 	struct sockaddr_in listen, targets[MAX_TARGETS], servers[MAX_SERVERS];
 	unsigned target_count, server_count;
-	size_t bytes;
+	uint64_t bytes;
 	double seconds;
 	bool is_apart, is_fresh;
 	int cpu;
@@ -63,12 +63,12 @@ static bool is_tcp(void)
 }
 
 /* What does not come within PATIENCE_S fails instead of hanging. */
-static int new_socket(int type)
+static int new_patient_socket(int type)
 {
 	struct timeval patience = { .tv_sec = PATIENCE_S };
-	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+	int fd = new_socket(type);
 
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)))
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)))
 		die("socket");
 	return fd;
 }
@@ -79,12 +79,6 @@ static void send_at_once(int fd)
 
 	if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)))
 		die("TCP_NODELAY");
-}
-
-static void connect_to(int fd, const struct sockaddr_in *target)
-{
-	if (connect(fd, (const struct sockaddr *)target, sizeof(*target)))
-		die("connect to %s", inet_ntoa(target->sin_addr));
 }
 
 static void put(int fd, const char *from)
@@ -216,7 +210,7 @@ static void begin_datagrams(struct lane *lane)
 static void exchange(struct lane *lane)
 {
 	if (opt.is_fresh) {
-		lane->client = new_socket(SOCK_DGRAM);
+		lane->client = new_patient_socket(SOCK_DGRAM);
 		begin_datagrams(lane);
 		close(lane->client);
 		return;
@@ -292,7 +286,7 @@ static void run(void)
 static void open_tcp(int listener)
 {
 	for (unsigned i = 0; i < opt.target_count; i++) {
-		lanes[i].client = new_socket(SOCK_STREAM);
+		lanes[i].client = new_patient_socket(SOCK_STREAM);
 		connect_to(lanes[i].client, &lanes[i].target);
 		lanes[i].server = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (lanes[i].server < 0)
@@ -311,7 +305,7 @@ static void open_servers(void)
 	for (unsigned i = 0; i < opt.server_count; i++) {
 		struct epoll_event readable = { .events = EPOLLIN };
 
-		readable.data.fd = new_socket(SOCK_DGRAM);
+		readable.data.fd = new_patient_socket(SOCK_DGRAM);
 		if (bind(readable.data.fd, (struct sockaddr *)&opt.servers[i],
 			 sizeof(opt.servers[i])))
 			die("bind to %s", inet_ntoa(opt.servers[i].sin_addr));
@@ -322,10 +316,10 @@ static void open_servers(void)
 
 static void open_udp(void)
 {
-	int shared = opt.mode == UDP ? -1 : new_socket(SOCK_DGRAM);
+	int shared = opt.mode == UDP ? -1 : new_patient_socket(SOCK_DGRAM);
 
 	for (unsigned i = 0; i < opt.target_count; i++) {
-		lanes[i].client = shared < 0 ? new_socket(SOCK_DGRAM) : shared;
+		lanes[i].client = shared < 0 ? new_patient_socket(SOCK_DGRAM) : shared;
 		begin_datagrams(&lanes[i]);
 	}
 }
@@ -352,28 +346,6 @@ static void open_lanes(void)
 
 /* --- the command line --------------------------------------------------------------------------- */
 
-static unsigned parse_list(char *list, struct sockaddr_in *out, unsigned limit)
-{
-	unsigned count = 0;
-
-	for (char *one = strtok(list, ","); one; one = strtok(NULL, ",")) {
-		errno = E2BIG;
-		if (count == limit)
-			die("more than %u addresses", limit);
-		out[count++] = parse_address(one);
-	}
-	return count;
-}
-
-static enum mode parse_mode(const char *name)
-{
-	for (unsigned i = 0; i < sizeof(mode_names) / sizeof(mode_names[0]); i++)
-		if (!strcmp(name, mode_names[i]))
-			return (enum mode)i;
-	errno = EINVAL;
-	die("mode '%s'", name);
-}
-
 static void check(void)
 {
 	errno = EINVAL;
@@ -391,62 +363,26 @@ static void check(void)
 
 static void parse(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "mode", 1, NULL, 'm' },	   { "cgroup", 1, NULL, 'g' },
-		{ "client-netns", 1, NULL, 'c' },  { "server-netns", 1, NULL, 's' },
-		{ "listen", 1, NULL, 'l' },	   { "targets", 1, NULL, 't' },
-		{ "servers", 1, NULL, 'u' },	   { "bytes", 1, NULL, 'b' },
-		{ "seconds", 1, NULL, 'w' },	   { "apart", 0, NULL, 'a' },
-		{ "cpu", 1, NULL, 'p' },	   { "fresh", 0, NULL, 'f' },
-		{ "server-cgroup", 1, NULL, 'h' }, { 0 },
+	static const struct bench_option options[] = {
+		{ "mode", take_word, .out = &opt.mode, .words = mode_names,
+		  .max = COUNT_OF(mode_names) },
+		{ "cgroup", take_text, .out = &opt.cgroup },
+		{ "server-cgroup", take_text, .out = &opt.server_cgroup },
+		{ "client-netns", take_text, .out = &opt.client_netns },
+		{ "server-netns", take_text, .out = &opt.server_netns },
+		{ "listen", take_address, .out = &opt.listen },
+		{ "targets", take_addresses, .out = opt.targets, .count = &opt.target_count,
+		  .max = MAX_TARGETS },
+		{ "servers", take_addresses, .out = opt.servers, .count = &opt.server_count,
+		  .max = MAX_SERVERS },
+		{ "bytes", take_count, .out = &opt.bytes },
+		{ "seconds", take_seconds, .out = &opt.seconds },
+		{ "apart", take_flag, .out = &opt.is_apart },
+		{ "fresh", take_flag, .out = &opt.is_fresh },
+		{ "cpu", take_int, .out = &opt.cpu },
 	};
-	int c;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (c) {
-		case 'm':
-			opt.mode = parse_mode(optarg);
-			break;
-		case 'g':
-			opt.cgroup = optarg;
-			break;
-		case 'c':
-			opt.client_netns = optarg;
-			break;
-		case 's':
-			opt.server_netns = optarg;
-			break;
-		case 'l':
-			opt.listen = parse_address(optarg);
-			break;
-		case 't':
-			opt.target_count = parse_list(optarg, opt.targets, MAX_TARGETS);
-			break;
-		case 'u':
-			opt.server_count = parse_list(optarg, opt.servers, MAX_SERVERS);
-			break;
-		case 'b':
-			opt.bytes = strtoul(optarg, NULL, 10);
-			break;
-		case 'w':
-			opt.seconds = atof(optarg);
-			break;
-		case 'a':
-			opt.is_apart = true;
-			break;
-		case 'f':
-			opt.is_fresh = true;
-			break;
-		case 'h':
-			opt.server_cgroup = optarg;
-			break;
-		case 'p':
-			opt.cpu = atoi(optarg);
-			break;
-		default:
-			exit(2);
-		}
-	}
+	(void)parse_options(argc, argv, options, COUNT_OF(options));
 }
 
 int main(int argc, char **argv)

@@ -4,13 +4,14 @@
  *
  * The prober (main thread) connects to the VIP all the time and sees by the listener that got the
  * connection which of two servers was chosen. The writer (second thread) declares first one, then
- * the other: through the control socket, or by running a command (nft, iptables-restore), and
- * notes the time right after the last byte of the request, or right before the command starts.
+ * the other: through the control socket, by renaming a complete file to the name of one that is
+ * watched, or by running a command (nft, iptables-restore), and notes the time right after the last
+ * byte of the request, or right before the rename or the command.
  * A flip's latency ends when connect() returned for the first connection to the new server.
  * Flips come in pairs until the time is up, so the run ends as it began. One JSON object on stdout.
  * A flip that nobody sees within WAIT_S ends the run.
  */
-#include <getopt.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <spawn.h>
@@ -20,6 +21,7 @@
 #include <sys/wait.h>
 
 #include "bench.h"
+#include "options.h"
 
 #define MAX_FLIPS 10000
 #define MAX_REQUEST (64 * 1024)
@@ -29,8 +31,8 @@
 extern char **environ;
 
 static struct {
-	const char *cgroup, *client_netns, *server_netns, *socket;
-	char *requests[2];
+	const char *cgroup, *client_netns, *server_netns, *socket, *file;
+	const char *requests[2];
 	char **command; /* "@" is replaced by the request's file */
 	struct sockaddr_in vip, servers[2];
 	double seconds;
@@ -91,6 +93,25 @@ static uint64_t declare_by_socket(int which, uint64_t *answered)
 	return sent;
 }
 
+/* Returns when the file, which is complete, was about to get its name. Nobody answers. */
+static uint64_t declare_by_file(int which, uint64_t *answered)
+{
+	char fresh[PATH_MAX];
+	uint64_t sent;
+	FILE *out;
+
+	snprintf(fresh, sizeof(fresh), "%s.new", opt.file);
+	out = fopen(fresh, "we");
+	if (!out || fwrite(bodies[which], 1, body_bytes[which], out) != body_bytes[which] ||
+	    fclose(out))
+		die("write %s", fresh);
+	sent = now_ns();
+	if (rename(fresh, opt.file))
+		die("rename %s", fresh);
+	*answered = sent;
+	return sent;
+}
+
 /* Returns when the command was about to start. */
 static uint64_t declare_by_command(int which, uint64_t *answered)
 {
@@ -100,7 +121,8 @@ static uint64_t declare_by_command(int which, uint64_t *answered)
 	int status;
 
 	for (unsigned i = 0; i < 15 && opt.command[i]; i++)
-		argv[i] = strcmp(opt.command[i], "@") ? opt.command[i] : opt.requests[which];
+		argv[i] = strcmp(opt.command[i], "@") ? opt.command[i]
+						      : (char *)opt.requests[which];
 	sent = now_ns();
 	errno = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
 	if (errno)
@@ -129,8 +151,12 @@ static void declare_one(struct flip *flip, unsigned number)
 	uint64_t sent, answered;
 
 	atomic_store(&state, number * 2);
-	sent = opt.socket ? declare_by_socket(which, &answered)
-			  : declare_by_command(which, &answered);
+	if (opt.socket)
+		sent = declare_by_socket(which, &answered);
+	else if (opt.file)
+		sent = declare_by_file(which, &answered);
+	else
+		sent = declare_by_command(which, &answered);
 	await_seen(sent);
 	flip->seen = (int64_t)(seen_ns - sent);
 	flip->answered = (int64_t)(answered - sent);
@@ -179,13 +205,10 @@ static int take_one(const int listeners[2], int likely)
 /* One connection; returns which server got it. */
 static int probe(const int listeners[2], int likely, uint64_t *connected)
 {
-	int which, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int which, fd = new_socket(SOCK_STREAM);
 
-	if (fd < 0)
-		die("socket");
 	reset_on_close(fd);
-	if (connect(fd, (struct sockaddr *)&opt.vip, sizeof(opt.vip)))
-		die("connect to the VIP");
+	connect_to(fd, &opt.vip);
 	*connected = now_ns();
 	which = take_one(listeners, likely);
 	close(fd);
@@ -239,61 +262,27 @@ static void report(void)
 
 static void parse(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "cgroup", 1, NULL, 'g' },	   { "client-netns", 1, NULL, 'c' },
-		{ "server-netns", 1, NULL, 's' },  { "vip", 1, NULL, 'v' },
-		{ "first", 1, NULL, 'a' },	   { "second", 1, NULL, 'b' },
-		{ "first-request", 1, NULL, 'A' }, { "second-request", 1, NULL, 'B' },
-		{ "seconds", 1, NULL, 'w' },	   { "cpu", 1, NULL, 'p' },
-		{ "socket", 1, NULL, 'u' },	   { 0 },
+	static const struct bench_option options[] = {
+		{ "cgroup", take_text, .out = &opt.cgroup },
+		{ "client-netns", take_text, .out = &opt.client_netns },
+		{ "server-netns", take_text, .out = &opt.server_netns },
+		{ "vip", take_address, .out = &opt.vip },
+		{ "first", take_address, .out = &opt.servers[0] },
+		{ "second", take_address, .out = &opt.servers[1] },
+		{ "first-request", take_text, .out = &opt.requests[0] },
+		{ "second-request", take_text, .out = &opt.requests[1] },
+		{ "seconds", take_seconds, .out = &opt.seconds },
+		{ "cpu", take_int, .out = &opt.cpu },
+		{ "socket", take_text, .out = &opt.socket },
+		{ "file", take_text, .out = &opt.file },
 	};
-	int c;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (c) {
-		case 'g':
-			opt.cgroup = optarg;
-			break;
-		case 'c':
-			opt.client_netns = optarg;
-			break;
-		case 's':
-			opt.server_netns = optarg;
-			break;
-		case 'v':
-			opt.vip = parse_address(optarg);
-			break;
-		case 'a':
-			opt.servers[0] = parse_address(optarg);
-			break;
-		case 'b':
-			opt.servers[1] = parse_address(optarg);
-			break;
-		case 'A':
-			opt.requests[0] = optarg;
-			break;
-		case 'B':
-			opt.requests[1] = optarg;
-			break;
-		case 'w':
-			opt.seconds = atof(optarg);
-			break;
-		case 'p':
-			opt.cpu = atoi(optarg);
-			break;
-		case 'u':
-			opt.socket = optarg;
-			break;
-		default:
-			exit(2);
-		}
-	}
-	opt.command = argv + optind;
+	opt.command = parse_options(argc, argv, options, COUNT_OF(options));
 	errno = EINVAL;
 	if (!opt.requests[0] || !opt.requests[1])
 		die("two requests");
-	if (!opt.socket == !opt.command[0])
-		die("either --socket or a command");
+	if (!!opt.socket + !!opt.file + !!opt.command[0] != 1)
+		die("one of --socket, --file and a command");
 }
 
 int main(int argc, char **argv)

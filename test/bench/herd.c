@@ -13,12 +13,12 @@
  *
  * Does not know who ends sockets, nor how; what a socket is connected to its server tells.
  */
-#include <getopt.h>
 #include <stdbool.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
 #include "bench.h"
+#include "options.h"
 
 #define MAX_ADDRESSES 16
 #define MAX_SOCKETS 18000
@@ -37,21 +37,13 @@ static struct {
 	bool is_server, has_udp;
 	const char *cgroup, *netns;
 	struct sockaddr_in listen[MAX_ADDRESSES], leaving, others[MAX_ADDRESSES], doomed;
-	unsigned listen_count, other_count, count;
+	unsigned listen_count, other_count;
+	uint64_t count;
 } opt;
 
 static struct one herd[MAX_SOCKETS];
 static unsigned herd_count;
 static int events_fd;
-
-static int new_socket(int type)
-{
-	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		die("socket");
-	return fd;
-}
 
 static void take_all_descriptors(void)
 {
@@ -307,63 +299,23 @@ static void add(const struct sockaddr_in *target, bool is_leaving)
 
 /* --- the command line --------------------------------------------------------------------------- */
 
-static unsigned parse_list(char *list, struct sockaddr_in *out)
-{
-	unsigned count = 0;
-
-	for (char *one = strtok(list, ","); one; one = strtok(NULL, ",")) {
-		errno = E2BIG;
-		if (count == MAX_ADDRESSES)
-			die("more than %d addresses", MAX_ADDRESSES);
-		out[count++] = parse_address(one);
-	}
-	return count;
-}
-
 static void parse(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "serve", 0, NULL, 's' },  { "udp", 0, NULL, 'u' },
-		{ "cgroup", 1, NULL, 'g' }, { "netns", 1, NULL, 'n' },
-		{ "listen", 1, NULL, 'l' }, { "leaving", 1, NULL, 'v' },
-		{ "others", 1, NULL, 'o' }, { "doomed", 1, NULL, 'd' },
-		{ "count", 1, NULL, 'c' },  { 0 },
+	static const struct bench_option options[] = {
+		{ "serve", take_flag, .out = &opt.is_server },
+		{ "udp", take_flag, .out = &opt.has_udp },
+		{ "cgroup", take_text, .out = &opt.cgroup },
+		{ "netns", take_text, .out = &opt.netns },
+		{ "listen", take_addresses, .out = opt.listen, .count = &opt.listen_count,
+		  .max = MAX_ADDRESSES },
+		{ "leaving", take_address, .out = &opt.leaving },
+		{ "others", take_addresses, .out = opt.others, .count = &opt.other_count,
+		  .max = MAX_ADDRESSES },
+		{ "doomed", take_address, .out = &opt.doomed },
+		{ "count", take_count, .out = &opt.count },
 	};
-	int c;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (c) {
-		case 's':
-			opt.is_server = true;
-			break;
-		case 'u':
-			opt.has_udp = true;
-			break;
-		case 'g':
-			opt.cgroup = optarg;
-			break;
-		case 'n':
-			opt.netns = optarg;
-			break;
-		case 'l':
-			opt.listen_count = parse_list(optarg, opt.listen);
-			break;
-		case 'v':
-			opt.leaving = parse_address(optarg);
-			break;
-		case 'o':
-			opt.other_count = parse_list(optarg, opt.others);
-			break;
-		case 'd':
-			opt.doomed = parse_address(optarg);
-			break;
-		case 'c':
-			opt.count = (unsigned)atoi(optarg);
-			break;
-		default:
-			exit(2);
-		}
-	}
+	(void)parse_options(argc, argv, options, COUNT_OF(options));
 }
 
 int main(int argc, char **argv)

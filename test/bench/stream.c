@@ -6,10 +6,10 @@
  * harness reads the run counts between, so what they move by afterwards is the stream's. One
  * JSON object at the end. Not a throughput benchmark.
  */
-#include <getopt.h>
 #include <pthread.h>
 
 #include "bench.h"
+#include "options.h"
 
 #define WRITE_BYTES (64 * 1024)
 
@@ -56,41 +56,17 @@ static uint64_t send_until(int fd, uint64_t end)
 
 static void parse(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "cgroup", 1, NULL, 'g' },	  { "client-netns", 1, NULL, 'c' },
-		{ "server-netns", 1, NULL, 's' }, { "listen", 1, NULL, 'l' },
-		{ "targets", 1, NULL, 't' },	  { "seconds", 1, NULL, 'w' },
-		{ "cpu", 1, NULL, 'p' },	  { 0 },
+	static const struct bench_option options[] = {
+		{ "cgroup", take_text, .out = &opt.cgroup },
+		{ "client-netns", take_text, .out = &opt.client_netns },
+		{ "server-netns", take_text, .out = &opt.server_netns },
+		{ "listen", take_address, .out = &opt.listen },
+		{ "targets", take_address, .out = &opt.target },
+		{ "seconds", take_seconds, .out = &opt.seconds },
+		{ "cpu", take_int, .out = &opt.cpu },
 	};
-	int c;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (c) {
-		case 'g':
-			opt.cgroup = optarg;
-			break;
-		case 'c':
-			opt.client_netns = optarg;
-			break;
-		case 's':
-			opt.server_netns = optarg;
-			break;
-		case 'l':
-			opt.listen = parse_address(optarg);
-			break;
-		case 't':
-			opt.target = parse_address(optarg);
-			break;
-		case 'w':
-			opt.seconds = atof(optarg);
-			break;
-		case 'p':
-			opt.cpu = atoi(optarg);
-			break;
-		default:
-			exit(2);
-		}
-	}
+	(void)parse_options(argc, argv, options, COUNT_OF(options));
 }
 
 int main(int argc, char **argv)
@@ -108,9 +84,8 @@ int main(int argc, char **argv)
 		die("start the reader");
 
 	enter_netns(opt.client_netns);
-	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&opt.target, sizeof(opt.target)))
-		die("connect");
+	fd = new_socket(SOCK_STREAM);
+	connect_to(fd, &opt.target);
 	printf("connected\n");
 	fflush(stdout);
 	(void)getchar(); /* end of input is a start as well */

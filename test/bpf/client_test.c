@@ -62,7 +62,9 @@ static void fill(enum jn_algorithm algorithm)
 		put_aged(i + 1, (uint16_t)(i + 1), 0);
 	}
 	if (algorithm == JN_ALGORITHM_MAGLEV)
-		assert_int_equal(jn_maglev_build(items, COUNT, 0, &slots), 0);
+		assert_int_equal(jn_maglev_build(items, COUNT,
+						 jn_maglev_size(COUNT, 0, JN_MAX_MAGLEV), &slots),
+				 0);
 	else
 		assert_int_equal(jn_slots_build(algorithm, items, COUNT, &slots), 0);
 	for (uint32_t i = 0; i < slots.count; i++)

@@ -4,6 +4,8 @@
  * on plain values. What comes in through ctx is copied to the stack: it cannot be a table's key.
  */
 #include "doors.h"
+#include "choose.bpf.h"
+#include "count.bpf.h"
 #include "live.bpf.h"
 #include "lookup.bpf.h"
 #include "pick.bpf.h"

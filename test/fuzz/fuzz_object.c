@@ -8,6 +8,7 @@
  */
 #include "server_bed.h"
 #include "tables.h"
+#include "tables_counts.h"
 
 #include "api/api.h"
 #include "base/auto.h"
@@ -21,29 +22,6 @@ static struct jn_engine *engine;
 static struct jn_api *api;
 static struct jn_access_rule myself = { .role = JN_ROLE_ADMIN };
 static int client = -1;
-
-/* --- the rest of the kernel's side, beside tables.h --------------------------------------------- */
-
-void jn_datapath_hooks(struct jn_datapath *dp, struct jn_hook_status out[JN_HOOK_COUNT])
-{
-	(void)dp;
-	for (size_t i = 0; i < JN_HOOK_COUNT; i++)
-		out[i] = (struct jn_hook_status){ "connect4", true, true };
-}
-
-int jn_datapath_read_reasons(struct jn_datapath *dp, uint64_t out[JN_REASON_MAX])
-{
-	(void)dp;
-	memset(out, 0, JN_REASON_MAX * sizeof(*out));
-	return 0;
-}
-
-int jn_datapath_read_events(struct jn_datapath *dp, uint64_t out[JN_EVENT_MAX])
-{
-	(void)dp;
-	memset(out, 0, JN_EVENT_MAX * sizeof(*out));
-	return 0;
-}
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {

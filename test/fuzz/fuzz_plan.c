@@ -195,9 +195,12 @@ static void publish(struct installed *port, const struct jn_desired_port *d, con
 	for (unsigned family = 0; family < JN_FAMILY_MAX; family++) {
 		struct jn_revision *r = &port->revisions[family];
 		struct jn_slot_list list = { 0 };
+		struct jn_plan_size size;
 
+		CHECK(!jn_plan_measure(d, family, r->number ? r : NULL, &size));
 		CHECK(!jn_plan_slots(d, of, family, r->number ? r : NULL, &list));
 		made += list.count;
+		CHECK(size.slots == list.count);
 		check_slots(d, of, family, &list);
 		if (!r->number || !jn_plan_is_published(d, family, &list, r, slots)) {
 			free_revision(r);
@@ -482,7 +485,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(!jn_model_new(&model));
 	jn_model_set_node(model, US);
 	jn_ids_init(&ids, "ids", IDS, REST_MS);
-	CHECK(!jn_ranges_init(&ranges, SLOTS));
+	CHECK(!jn_ranges_init(&ranges, SLOTS, SLOTS));
 	now_ms = REST_MS;
 	made = 0;
 	memset(freed_ms, 0, sizeof(freed_ms));

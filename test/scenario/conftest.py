@@ -20,6 +20,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "bench")]
 
 from lib import sanitizer  # noqa: E402
 from lib.node import Node, built  # noqa: E402
+from lib.servers import SERVERS  # noqa: E402
 from machine import Machine, find_mount, leave_on_signals  # noqa: E402
 
 scratches = []  # of every Machine of this run
@@ -107,3 +108,11 @@ def node(module_machine):
     host.junctord.start()
     yield host
     sanitizer.assert_clean(host.junctord, built("junctord"))
+
+
+@pytest.fixture(scope="module")
+def three_servers(node):
+    """nginx a, b and c, and two name servers, in the host that a file shares."""
+    node.servers.http(**SERVERS)
+    node.servers.dns("a", "127.0.0.1")
+    node.servers.dns("b", "127.0.0.2")

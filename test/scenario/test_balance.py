@@ -19,19 +19,12 @@ import pytest
 
 from lib.clients import connect, connect_errno, kept_name, names_at, udp_name
 from lib.objects import backend, policy, service, udp
+from lib.servers import SERVERS
+from lib.shares import assert_shares
 
-SERVERS = {"a": "127.0.0.1:8081", "b": "127.0.0.2:8081", "c": "127.0.0.3:8081"}
-CRITICAL = {1: 10.828, 2: 13.816}  # of chi-square at p = 0.001, by degrees of freedom
 numbers = itertools.count(10)
 
-pytestmark = pytest.mark.usefixtures("world")
-
-
-@pytest.fixture(scope="module")
-def world(node):
-    node.servers.http(**SERVERS)
-    node.servers.dns("a", "127.0.0.1")
-    node.servers.dns("b", "127.0.0.2")
+pytestmark = pytest.mark.usefixtures("three_servers")
 
 
 @pytest.fixture
@@ -52,15 +45,6 @@ def web(vip, **fields):
 def in_turn(vip, algorithm="RoundRobin"):
     name = web(vip)["metadata"]["name"]
     return policy(name, name, algorithm=algorithm)
-
-
-def assert_shares(counts, weights):
-    """Chi-square of what was counted against the weights."""
-    total, parts = sum(counts.values()), sum(weights.values())
-    assert set(counts) <= {name for name, weight in weights.items() if weight}, counts
-    statistic = sum((counts[name] - total * weight / parts) ** 2 / (total * weight / parts)
-                    for name, weight in weights.items() if weight)
-    assert statistic < CRITICAL[len(weights) - 1], (counts, weights, statistic)
 
 
 def run_together(node, vip, processes, count):

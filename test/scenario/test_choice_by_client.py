@@ -17,19 +17,12 @@ import pytest
 
 from lib.clients import http_name, names_at, udp_name
 from lib.objects import backend, policy, service, udp
+from lib.servers import SERVERS
+from lib.shares import assert_shares
 
-SERVERS = {"a": "127.0.0.1:8081", "b": "127.0.0.2:8081", "c": "127.0.0.3:8081"}
-CRITICAL = {1: 10.828, 2: 13.816}  # of chi-square at p = 0.001, by degrees of freedom
 numbers = itertools.count(10)
 
-pytestmark = pytest.mark.usefixtures("world")
-
-
-@pytest.fixture(scope="module")
-def world(node):
-    node.servers.http(**SERVERS)
-    node.servers.dns("a", "127.0.0.1")
-    node.servers.dns("b", "127.0.0.2")
+pytestmark = pytest.mark.usefixtures("three_servers")
 
 
 @pytest.fixture
@@ -64,13 +57,6 @@ def name_for(node, vip, source):
 
 def sources(count):
     return [f"127.1.{i // 250}.{1 + i % 250}" for i in range(count)]
-
-
-def assert_shares(names, weights):
-    total, parts = sum(names.values()), sum(weights.values())
-    statistic = sum((names[name] - total * weight / parts) ** 2 / (total * weight / parts)
-                    for name, weight in weights.items())
-    assert statistic < CRITICAL[len(weights) - 1], (names, weights, statistic)
 
 
 # --- Maglev, SourceHash ---------------------------------------------------------------------------

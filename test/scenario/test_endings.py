@@ -145,6 +145,21 @@ def test_drain_seconds_outlive_the_service_and_its_policy(node, holder):
     wait_for(lambda: holder.fates("stale") == {"ECONNABORTED": 1}, "TCP is ended")
 
 
+def test_drain_seconds_hold_for_a_service_that_was_declared_again(node, holder):
+    """Its id is another one; the connections are still those of the old one."""
+    declare(node, GONE, drain=60)
+    holder.open("stale", "tcp", [VIP, 7], COUNT)
+    node.control.remove("stream", "datagram")
+    declare(node, GONE, STAYS, drain=60)
+    time.sleep(1.5)  # all is well, and nothing is looked at any more
+    declare(node, GONE, STAYS, drain=1)
+    removed = time.monotonic()
+    declare(node, STAYS, drain=1)
+    wait_for(lambda: holder.fates("stale") == {"ECONNABORTED": COUNT}, "TCP is ended")
+    assert holder.told_at("stale", "ECONNABORTED") >= removed + 1
+    remove_policy(node)
+
+
 def test_a_healthy_connection_to_a_removed_backend_lives(node, holder):
     declare(node, GONE)
     holder.open("healthy", "tcp", [VIP, 7], COUNT)

@@ -376,12 +376,20 @@ def test_should_be_able_to_switch_session_affinity_for_service_with_type_cluster
     assert reached(node, vip, count=48) == "abc"
 
 
+def test_a_policy_without_affinity_takes_that_of_its_service_away(node, name, vip):
+    node.control.declare(service(name, vip, [80], sessionAffinity="ClientIP"),
+                         slice_of(name, pods("a", "b", "c"), HTTP),
+                         policy(name, name, kind="Service"))
+    assert len(names_at(node, vip, 80, 15)) == 1
+    node.control.declare(policy(name, name, kind="Service", affinity={"type": "None"}))
+    assert reached(node, vip, count=48) == "abc"
+
+
 # --- policies of ours -----------------------------------------------------------------------------
 def test_a_traffic_policy_governs_a_service(node, name, vip):
     node.control.declare(service(name, vip, [80]), slice_of(name, pods("a", "b", "c"), HTTP))
-    turns = policy(name, name, algorithm="RoundRobin", noBackendErrno="EPERM")
-    turns["spec"]["targetRef"]["kind"] = "Service"
-    node.control.declare(turns)
+    node.control.declare(policy(name, name, kind="Service", algorithm="RoundRobin",
+                                noBackendErrno="EPERM"))
     assert names_at(node, vip, 80, 30) == collections.Counter(a=10, b=10, c=10)
     node.control.declare(slice_of(name, [], HTTP))
     assert connect_errno(node, vip) == errno.EPERM

@@ -20,20 +20,13 @@ import pytest
 
 from lib.clients import connect, connect_errno, http_name, kept_name, name_at, names_at, udp_name
 from lib.objects import POLICIES, backend, policy, service, udp
+from lib.servers import SERVERS
 
-SERVERS = {"a": "127.0.0.1:8081", "b": "127.0.0.2:8081", "c": "127.0.0.3:8081"}
 PER_SECOND = 4  # new connections: fewer than any machine makes
 TINY = 1e-6
 numbers = itertools.count(10)
 
-pytestmark = pytest.mark.usefixtures("world")
-
-
-@pytest.fixture(scope="module")
-def world(node):
-    node.servers.http(**SERVERS)
-    node.servers.dns("a", "127.0.0.1")
-    node.servers.dns("b", "127.0.0.2")
+pytestmark = pytest.mark.usefixtures("three_servers")
 
 
 @pytest.fixture

@@ -25,19 +25,12 @@ from lib.clients import connect_errno, names_at, udp_name
 from lib.junctord import wait_for
 from lib.node import built
 from lib.objects import POLICIES, SERVICES, policy, service, udp
+from lib.servers import SERVERS
 
-SERVERS = {"a": "127.0.0.1:8081", "b": "127.0.0.2:8081", "c": "127.0.0.3:8081"}
 QUICK = {"intervalSeconds": 1, "failureThreshold": 2}
 numbers = itertools.count(10)
 
-pytestmark = pytest.mark.usefixtures("world")
-
-
-@pytest.fixture(scope="module")
-def world(node):
-    node.servers.http(**SERVERS)
-    node.servers.dns("a", "127.0.0.1")
-    node.servers.dns("b", "127.0.0.2")
+pytestmark = pytest.mark.usefixtures("three_servers")
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -153,6 +154,37 @@ static void test_an_array_that_cannot_grow_is_left_alone(void **state)
 	free(items);
 }
 
+/* What a pipe gives that `size` bytes were written to, behind "head". */
+static int read_from_pipe(struct jn_buffer *b, size_t size, size_t max)
+{
+	static char bytes[40000]; /* several pieces; less than a pipe holds */
+	int ends[2], rc;
+
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], bytes, size), size);
+	close(ends[1]);
+	jn_buffer_add_text(b, "head");
+	rc = jn_buffer_read(b, ends[0], max);
+	close(ends[0]);
+	return rc;
+}
+
+static void test_what_is_read_is_added_up_to_a_limit(void **state)
+{
+	JN_AUTO(jn_buffer_done) struct jn_buffer empty = { 0 };
+	JN_AUTO(jn_buffer_done) struct jn_buffer all = { 0 };
+	JN_AUTO(jn_buffer_done) struct jn_buffer more = { 0 };
+
+	(void)state;
+	assert_int_equal(read_from_pipe(&empty, 0, 4), 0);
+	assert_int_equal(empty.size, 4);
+	assert_int_equal(read_from_pipe(&all, 39996, 40000), 0);
+	assert_int_equal(all.size, 40000);
+	assert_memory_equal(all.data, "head", 5);
+	assert_int_equal(read_from_pipe(&more, 39997, 40000), -EFBIG);
+	assert_int_equal(jn_buffer_read(&empty, -1, 4), -EBADF);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +192,7 @@ int main(void)
 		cmocka_unit_test(test_printf_of_every_length),
 		cmocka_unit_test(test_text_ends_behind_the_bytes),
 		cmocka_unit_test(test_a_failed_allocation_sticks_until_cleared),
+		cmocka_unit_test(test_what_is_read_is_added_up_to_a_limit),
 		cmocka_unit_test(test_an_array_keeps_its_items_and_zeroes_new_ones),
 		cmocka_unit_test(test_an_array_that_cannot_grow_is_left_alone),
 	};

@@ -162,12 +162,15 @@ static void refuses_other_types(void **state)
 	assert_refused("socket: run/a.sock\n", 1, "absolute path");
 	assert_refused("state-dir: [/a]\n", 1, "absolute path");
 	assert_refused("socket: {a: b}\n", 1, "absolute path");
-	assert_refused("socket: \"/a\\0b\"\n", 1, "absolute path");
+	assert_refused("socket: \"/a\\0b\"\n", 1, "socket: this text holds a NUL");
 	assert_refused("node-name: Node_1\n", 1, "DNS name");
 	assert_refused("log-level: loud\n", 1, "error, warning, info or debug");
+	assert_refused("node-name: 12\n", 1, "put a number in quotes");
+	assert_refused("node-name: on\n", 1, "put the text in quotes");
 	assert_refused("guardRoutes: no\n", 1, "true or false");
+	assert_refused("guardRoutes: \"false\"\n", 1, "true or false");
 	assert_refused("guardRoutes: [true]\n", 1, "true or false");
-	assert_refused("? [socket]\n: /a\n", 1, "a key must be a plain word");
+	assert_refused("? [socket]\n: /a\n", 1, "a key must be a word");
 	assert_refused("accessRules: {uid: 0}\n", 1, "must be a list");
 	assert_refused("accessRules:\n", 1, "must be a list");
 	assert_refused("accessRules: [5]\n", 1, "must hold mappings");
@@ -186,7 +189,8 @@ static void refuses_bad_rules(void **state)
 	assert_refused("accessRules: [{uid: -1, role: Read}]\n", 1, "must be a number");
 	assert_refused("accessRules: [{uid: 1.0, role: Read}]\n", 1, "must be a number");
 	assert_refused("accessRules: [{uid: 4294967295, role: Read}]\n", 1, "at most 4294967294");
-	assert_refused("accessRules: [{uid: 99999999999999999999999, role: Read}]\n", 1, "at most");
+	assert_refused("accessRules: [{uid: 99999999999999999999999, role: Read}]\n", 1,
+		       "accessRules[0].uid: this number does not fit");
 	assert_refused("accessRules: [{uid: 1, role: Admin, namespaces: [a]}]\n", 1, "everywhere");
 	assert_refused("accessRules: [{uid: 1, role: Write, namespaces: []}]\n", 1, "is empty");
 	assert_refused("accessRules: [{uid: 1, role: Write, namespaces: a}]\n", 1,
@@ -199,19 +203,21 @@ static void refuses_bad_rules(void **state)
 static void refuses_duplicates(void **state)
 {
 	(void)state;
-	assert_refused("socket: /a\nsocket: /a\n", 2, "socket is here twice");
-	assert_refused("accessRules: [{uid: 1, uid: 2, role: Read}]\n", 1, "uid is here twice");
-	assert_refused("socket: /a\n---\nsocket: /b\n", 2, "a second document");
+	assert_refused("socket: /a\nsocket: /a\n", 2, "socket: this key stands twice");
+	assert_refused("accessRules: [{uid: 1, uid: 2, role: Read}]\n", 1,
+		       "uid: this key stands twice");
+	assert_refused("socket: /a\n---\nsocket: /b\n", 3, "a second document");
 }
 
 static void refuses_anchors_and_aliases(void **state)
 {
 	(void)state;
-	assert_refused("socket: &a /a\ncgroup: *a\n", 1, "anchors and aliases");
-	assert_refused("socket: /a\ncgroup: *a\n", 2, "anchors and aliases");
-	assert_refused("&a socket: /a\n", 1, "anchors and aliases");
-	assert_refused("accessRules: &a\n- *a\n", 1, "anchors and aliases");
-	assert_refused("a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\n", 1, "unknown key 'a'");
+	assert_refused("socket: &a /a\ncgroup: *a\n", 1, "anchors");
+	assert_refused("socket: /a\ncgroup: *a\n", 2, "anchors");
+	assert_refused("&a socket: /a\n", 1, "anchors");
+	assert_refused("accessRules: &a\n- *a\n", 1, "anchors");
+	assert_refused("a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\n", 1, "anchors");
+	assert_refused("socket: !!str /a\n", 1, "tags");
 	assert_refused("<<: {socket: /a}\n", 1, "unknown key '<<'");
 }
 

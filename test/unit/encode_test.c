@@ -71,9 +71,8 @@ static void test_answers_have_version_and_status(void **state)
 						"\"spec\":{\"targetRef\":{\"kind\":"
 						"\"LocalService\",\"name\":\"web\"},\"algorithm\":"
 						"\"Random\",\"noBackendErrno\":"
-						"\"ECONNREFUSED\",\"slowStartSeconds\":0,"
-						"\"affinity\":{\"type\":\"None\","
-						"\"timeoutSeconds\":10800}},\"status\":{"
+						"\"ECONNREFUSED\",\"slowStartSeconds\":0"
+						"},\"status\":{"
 						"\"generation\":9,"
 						"\"programmed\":false,"
 						"\"source\":\"api\"}}");
@@ -260,8 +259,11 @@ static struct jn_object *random_object(void)
 	o->policy.algorithm = (uint8_t)random_below(JN_ALGORITHM_MAX);
 	o->policy.no_endpoint_errno = errnos[random_below(JN_COUNT(errnos))];
 	o->policy.slow_start_seconds = random_below(JN_MAX_SLOW_START_SECONDS + 1);
-	o->policy.affinity.type = (uint8_t)random_below(2);
-	o->policy.affinity.timeout_seconds = 1 + random_below(JN_MAX_AFFINITY_SECONDS);
+	o->policy.affinity = (struct jn_affinity_spec)JN_AFFINITY_NOT_SAID;
+	if (random_below(2))
+		o->policy.affinity =
+			(struct jn_affinity_spec){ 1 + random_below(JN_MAX_AFFINITY_SECONDS),
+						   (uint8_t)random_below(2) };
 	o->policy.has_outlier = random_below(2);
 	if (o->policy.has_outlier)
 		random_outlier(&o->policy.outlier);
@@ -334,6 +336,8 @@ static void test_equality_sees_every_field(void **state)
 		POLICY("'targetRef':{'kind':'LocalService','name':'web','port':'a'}"),
 		POLICY(TARGET ",'algorithm':'RoundRobin'"),
 		POLICY(TARGET ",'noBackendErrno':'EPERM'"),
+		POLICY(TARGET ",'affinity':{'type':'None'}"),
+		POLICY(TARGET ",'affinity':{'type':'ClientIP'}"),
 	};
 
 	(void)state;

@@ -38,7 +38,7 @@ static unsigned ended_after(int32_t drain_seconds, const struct sight *sights, u
 	struct jn_stale socket = stale_of(&sights[0]);
 	struct jn_watch watch;
 
-	jn_watch_begin(&watch, &socket, drain_seconds, BEGIN);
+	jn_watch_begin(&watch, &socket, drain_seconds, BEGIN, BEGIN);
 	for (unsigned i = 0; i < count; i++) {
 		socket = stale_of(&sights[i]);
 		*reason = jn_watch_look(&watch, &socket, BEGIN + i * SECOND);
@@ -105,12 +105,12 @@ static void test_the_next_look_comes_when_something_is_due(void **state)
 	struct jn_watch watch;
 
 	(void)state;
-	jn_watch_begin(&watch, &quiet, JN_NEVER_DRAINED, BEGIN);
+	jn_watch_begin(&watch, &quiet, JN_NEVER_DRAINED, BEGIN, BEGIN);
 	assert_int_equal(jn_watch_next_ms(&watch, BEGIN, 1000), 1000);
-	jn_watch_begin(&watch, &quiet, 2, BEGIN);
+	jn_watch_begin(&watch, &quiet, 2, BEGIN, BEGIN);
 	assert_int_equal(jn_watch_next_ms(&watch, BEGIN + 1700, 1000), 300);
 	assert_int_equal(jn_watch_next_ms(&watch, BEGIN + 2000, 1000), 0);
-	jn_watch_begin(&watch, &stuck, 60, BEGIN);
+	jn_watch_begin(&watch, &stuck, 60, BEGIN, BEGIN);
 	assert_int_equal(jn_watch_next_ms(&watch, BEGIN + JN_STUCK_MS - 1, 1000), 1);
 	/* Past it and no time-out yet: nothing is due. */
 	assert_int_equal(jn_watch_next_ms(&watch, BEGIN + JN_STUCK_MS, 1000), 1000);

@@ -45,26 +45,6 @@ static void run_to(struct jn_write *w, const char *vip0)
 	assert_true(is_seen(&next));
 }
 
-static size_t degraded_count(const char *with)
-{
-	const char *const *texts;
-	size_t count, found = 0;
-
-	texts = jn_engine_degraded(engine, &count);
-	for (size_t i = 0; i < count; i++)
-		found += strstr(texts[i], with) != NULL;
-	return found;
-}
-
-static struct tables_row *row_of(const char *kind, const char *name)
-{
-	struct jn_row key = { .kind = kind, .namespace_ = "default", .name = name };
-	struct tables_row *row = tables_row(rows, &key);
-
-	assert_non_null(row);
-	return row;
-}
-
 static struct jn_object *find(enum jn_kind kind, const char *name)
 {
 	struct jn_object_key key = key_of(kind, name);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * When the engine looks for sockets of gone backends, which of them it ends, and which guard routes
- * it sets; over tables, sockets and routes in memory. The rules of model/ending.h have a test of
- * their own.
+ * When the engine looks for sockets of gone backends, and which of them it ends; over tables and
+ * sockets in memory. The rules of model/ending.h have a test of their own.
  */
 #include "engine_harness.h"
 
@@ -78,9 +77,11 @@ static int endings_setup(void **state)
 {
 	(void)engine_setup(state);
 	tables_watch = NULL; /* what a connect sees is engine_test.c's business */
-	tables_socket_count = tables_route_count = 0;
+	tables_socket_count = 0;
 	tables_hidden_space = 0;
-	tables_find_rc = tables_route_rc = 0;
+	tables_find_rc = tables_diag_rc = 0;
+	tables_leaves_all = false;
+	tables_searches = 0;
 	return 0;
 }
 
@@ -129,13 +130,21 @@ static void test_udp_of_a_gone_backend_is_ended(void **state)
 	assert_int_equal(ended("BackendGone"), 2);
 }
 
-static void set_drain_seconds_to_0(void)
+static void set_drain_seconds(unsigned seconds)
+{
+	struct jn_write *w = new_write();
+	char rules[32];
+
+	(void)snprintf(rules, sizeof(rules), "\"drainSeconds\":%u", seconds);
+	add_rules(w, "web", rules);
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+}
+
+static void delete_web(void)
 {
 	struct jn_write *w = new_write();
 
-	add_json(w, "{\"apiVersion\":\"junctor.dev/v1alpha1\",\"kind\":\"TrafficPolicy\","
-		    "\"metadata\":{\"name\":\"web\"},\"spec\":{\"targetRef\":{\"kind\":"
-		    "\"LocalService\",\"name\":\"web\"},\"drainSeconds\":0}}");
+	add_delete(w, JN_KIND_LOCAL_SERVICE, "web");
 	assert_int_equal(run_write(w), JN_ERROR_NONE);
 }
 
@@ -146,7 +155,7 @@ static void test_tcp_is_ended_at_its_deadline(void **state)
 	(void)state;
 	declare(V1, B(1) "," B(2));
 	start();
-	set_drain_seconds_to_0();
+	set_drain_seconds(0);
 	add_socket(IPPROTO_TCP, 1);
 	/* Service and policy go together: what it said while it was there counts. */
 	w = new_write();
@@ -171,7 +180,7 @@ static void test_a_deadline_does_not_go_on_to_the_next_service_of_the_id(void **
 	w = new_write();
 	add_service(w, "other", V2, B(2) "," B(3));
 	assert_int_equal(run_write(w), JN_ERROR_NONE);
-	set_drain_seconds_to_0();
+	set_drain_seconds(0);
 	start();
 	s = add_socket(IPPROTO_TCP, 2); /* healthy: something is watched all the time */
 	s->vip = other.vip;
@@ -195,6 +204,103 @@ static void test_a_deadline_does_not_go_on_to_the_next_service_of_the_id(void **
 	rest(2);
 	assert_int_equal(tables_socket_count, 2);
 	assert_int_equal(ended("DrainDeadline"), 0);
+}
+
+/* The socket names the service by an id that is nobody's any more: its deadline was never found. */
+static void test_a_deadline_holds_for_a_service_that_was_declared_again(void **state)
+{
+	(void)state;
+	declare(V1, B(1) "," B(2));
+	set_drain_seconds(60);
+	start();
+	add_socket(IPPROTO_TCP, 1);
+	add_socket(IPPROTO_TCP, 2);
+	delete_web();
+	declare(V1, B(1) "," B(2));
+	rest(5); /* both are back, and nothing is looked for any more */
+	assert_null(timer.fn);
+	assert_int_not_equal(service_of(0), tables_sockets[0].service);
+	set_drain_seconds(0);
+	declare(V1, B(2));
+	assert_int_equal(tables_socket_count, 1);
+	delete_web(); /* and nobody has the address any more */
+	assert_int_equal(tables_socket_count, 0);
+	assert_int_equal(ended("DrainDeadline"), 2);
+}
+
+/* It counted from the moment in which the socket was found. */
+static void test_a_deadline_counts_from_the_removal(void **state)
+{
+	uint64_t removed_ms;
+
+	(void)state;
+	declare(V1, B(1) "," B(2));
+	set_drain_seconds(1);
+	start();
+	add_socket(IPPROTO_TCP, 1);
+	tables_find_rc = -ENOMEM;
+	removed_ms = jn_clock_ms();
+	delete_web();
+	declare(V1, B(2));
+	while (jn_clock_ms() < removed_ms + 1000)
+		(void)usleep(10000);
+	tables_find_rc = 0;
+	run_timer();
+	assert_int_equal(tables_socket_count, 0);
+	assert_int_equal(ended("DrainDeadline"), 1);
+}
+
+/* What an earlier service at the address had said was taken for the word of the later one. */
+static void test_a_later_removal_takes_the_deadline_back(void **state)
+{
+	struct jn_write *w;
+
+	(void)state;
+	declare(V1, B(1) "," B(2));
+	set_drain_seconds(1);
+	start();
+	add_socket(IPPROTO_TCP, 1);
+	delete_web();
+	w = new_write();
+	add_delete(w, JN_KIND_TRAFFIC_POLICY, "web");
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	declare(V1, B(1) "," B(2));
+	declare(V1, B(2));
+	(void)sleep(1);
+	run_timer();
+	assert_int_equal(tables_socket_count, 1);
+}
+
+/* It walked all that is installed, each second. */
+static void test_a_look_costs_what_is_watched_and_not_what_is_installed(void **state)
+{
+	struct jn_write *w = new_write();
+	char name[16], vip[32];
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		(void)snprintf(name, sizeof(name), "other-%u", i);
+		(void)snprintf(vip, sizeof(vip), "\"10.9.0.%u\"", i + 1);
+		add_service(w, name, vip, B(1) "," B(2));
+	}
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	declare(V1, B(1) "," B(2));
+	start();
+	add_socket(IPPROTO_TCP, 1); /* healthy */
+	declare(V1, B(2));
+	tables_reads = 0;
+	for (unsigned i = 0; i < 5; i++)
+		run_timer();
+	assert_int_equal(tables_reads, 0);
+	w = new_write();
+	add_service(w, "more", "\"10.9.0.200\"", B(1));
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	tables_reads = 0;
+	run_timer();
+	assert_int_equal(tables_reads, 3); /* a name, its endpoints, whom the address leads to */
+	run_timer();
+	assert_int_equal(tables_reads, 3);
+	assert_int_equal(tables_socket_count, 1);
 }
 
 static void test_tcp_without_a_deadline_is_looked_at_while_it_lives(void **state)
@@ -221,7 +327,7 @@ static void test_a_backend_that_came_back_is_not_gone(void **state)
 	(void)state;
 	declare(V1, B(1));
 	start();
-	set_drain_seconds_to_0();
+	set_drain_seconds(0);
 	add_socket(IPPROTO_TCP, 1);
 	w = new_write();
 	add_delete(w, JN_KIND_LOCAL_SERVICE, "web");
@@ -244,9 +350,61 @@ static void test_what_cannot_be_reached_is_counted_and_tried_again(void **state)
 	assert_int_equal(tables_socket_count, 1);
 	assert_int_equal(jn_engine_unreachable(engine), 1);
 	tables_hidden_space = 0;
-	run_timer();
+	rest(4);
 	assert_int_equal(tables_socket_count, 0);
 	assert_int_equal(jn_engine_unreachable(engine), 0);
+}
+
+/* Each search goes through all files of all processes, and there was one with each look. */
+static void test_a_lost_namespace_is_searched_ever_more_seldom(void **state)
+{
+	const struct jn_lost_space *lost;
+	size_t at = 0;
+
+	(void)state;
+	declare(V1, B(1) "," B(2));
+	start();
+	tables_hidden_space = ELSEWHERE;
+	add_socket(IPPROTO_UDP, 1)->netns = ELSEWHERE;
+	add_socket(IPPROTO_TCP, 1); /* healthy: looked at all the time */
+	tables_searches = 0;
+	declare(V1, B(2));
+	for (unsigned i = 0; i < 5; i++) {
+		run_timer();
+		declare(V1, i % 2 ? B(2) : B(2) "," B(3)); /* nor does a change bring it back */
+	}
+	assert_int_equal(tables_searches, 1);
+	assert_int_equal(jn_engine_unreachable(engine), 1);
+	(void)sleep(1);
+	run_timer();
+	assert_int_equal(tables_searches, 2);
+	lost = jn_table_next(&engine->endings.lost, &at);
+	assert_true(lost && lost->inode == ELSEWHERE && lost->wait_ms == 2000);
+	tables_socket_count = 0;
+	run_timer();
+	assert_int_equal(engine->endings.lost.count, 0);
+	assert_int_equal(jn_engine_unreachable(engine), 0);
+}
+
+/* The iterator over all TCP sockets of the machine ran for each one that had ended meanwhile. */
+static void test_programs_get_only_what_netlink_cannot_end(void **state)
+{
+	(void)state;
+	declare(V1, B(1) "," B(2));
+	set_drain_seconds(0);
+	start();
+	add_socket(IPPROTO_TCP, 1);
+	add_socket(IPPROTO_MPTCP, 1);
+	tables_ender.given = 0;
+	tables_leaves_all = true;
+	declare(V1, B(2));
+	assert_int_equal(tables_ender.given, 0);
+	add_socket(IPPROTO_UDP, 1);
+	run_timer();
+	assert_int_equal(tables_ender.given, 1);
+	tables_diag_rc = -EOPNOTSUPP;
+	run_timer();
+	assert_int_equal(tables_ender.given, 4);
 }
 
 static void test_a_scan_that_fails_is_made_again(void **state)
@@ -294,49 +452,6 @@ static void test_a_timer_does_not_hold_up_the_end(void **state)
 	assert_null(timer.fn);
 }
 
-/* --- guard routes -------------------------------------------------------------------------------- */
-
-static void assert_routes(unsigned first, unsigned count)
-{
-	assert_int_equal(tables_route_count, count);
-	assert_int_equal(jn_engine_guard_routes(engine), count);
-	for (unsigned vip = first; vip < first + count; vip++) {
-		struct jn_frontend_key key = vip_key(vip);
-
-		assert_true(tables_find_route(&key.vip) < tables_route_count);
-	}
-}
-
-static void test_routes_follow_the_addresses(void **state)
-{
-	struct jn_write *w;
-
-	(void)state;
-	declare(V1 "," V2, B(1));
-	tables_routes[tables_route_count++] = jn_addr_from_v4(1); /* of an earlier run */
-	start();
-	assert_routes(0, 2);
-	declare(V2 "," V3, B(1));
-	assert_routes(1, 2);
-	w = new_write();
-	add_delete(w, JN_KIND_LOCAL_SERVICE, "web");
-	add_service(w, "other", V2, B(1));
-	assert_int_equal(run_write(w), JN_ERROR_NONE);
-	assert_routes(1, 1);
-}
-
-static void test_routes_that_cannot_be_set_are_tried_with_the_next_change(void **state)
-{
-	(void)state;
-	start();
-	tables_route_rc = -EPERM;
-	declare(V1, B(1));
-	assert_routes(0, 0);
-	tables_route_rc = 0;
-	declare(V1 "," V2, B(1));
-	assert_routes(0, 2);
-}
-
 #define ENDINGS_TEST(name) cmocka_unit_test_setup_teardown(name, endings_setup, engine_teardown)
 
 int main(void)
@@ -346,14 +461,18 @@ int main(void)
 		ENDINGS_TEST(test_udp_of_a_gone_backend_is_ended),
 		ENDINGS_TEST(test_tcp_is_ended_at_its_deadline),
 		ENDINGS_TEST(test_a_deadline_does_not_go_on_to_the_next_service_of_the_id),
+		ENDINGS_TEST(test_a_deadline_holds_for_a_service_that_was_declared_again),
+		ENDINGS_TEST(test_a_deadline_counts_from_the_removal),
+		ENDINGS_TEST(test_a_later_removal_takes_the_deadline_back),
+		ENDINGS_TEST(test_a_look_costs_what_is_watched_and_not_what_is_installed),
 		ENDINGS_TEST(test_tcp_without_a_deadline_is_looked_at_while_it_lives),
 		ENDINGS_TEST(test_a_backend_that_came_back_is_not_gone),
 		ENDINGS_TEST(test_what_cannot_be_reached_is_counted_and_tried_again),
+		ENDINGS_TEST(test_a_lost_namespace_is_searched_ever_more_seldom),
+		ENDINGS_TEST(test_programs_get_only_what_netlink_cannot_end),
 		ENDINGS_TEST(test_a_scan_that_fails_is_made_again),
 		ENDINGS_TEST(test_the_end_waits_for_the_scan_and_stops_the_timer),
 		ENDINGS_TEST(test_a_timer_does_not_hold_up_the_end),
-		ENDINGS_TEST(test_routes_follow_the_addresses),
-		ENDINGS_TEST(test_routes_that_cannot_be_set_are_tried_with_the_next_change),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -154,6 +154,63 @@ static void test_no_more_revisions_than_the_ceiling(void **state)
 	beyond_the_ceiling_of(&engine->install.revisions);
 }
 
+/*
+ * The bug: a policy was switched and switched back; the second write was refused with LimitReached,
+ * although the slots that the first one replaced were free a moment later.
+ */
+static void test_no_false_limit_reached_while_garbage_rests(void **state)
+{
+	struct jn_install *in = &engine->install;
+	unsigned before = writes_ended;
+	struct jn_write *w = new_write();
+
+	(void)state;
+	in->slots.ceiling = 4; /* two ranges of two */
+	in->revisions.ceiling = 4;
+	tables_watch = NULL; /* three states: before, between, after */
+	add_policy(w, "web", "RoundRobin");
+	jn_engine_write(engine, w);
+	w = new_write();
+	add_policy(w, "web", "Random");
+	jn_engine_write(engine, w);
+	run_jobs();
+	assert_int_equal(writes_ended, before + 2);
+	assert_int_equal(last_kind, JN_ERROR_NONE);
+	assert_int_equal(jn_engine_generation(engine), 3);
+	assert_int_equal(in->slots.used, 2);
+	tables_watch = watch;
+	expect(NULL);
+	check_no_leftovers();
+}
+
+/* One that does not fit after the grace period either is told so then, and the next one is served. */
+static void test_a_limit_is_told_when_there_is_no_garbage_left(void **state)
+{
+	struct jn_install *in = &engine->install;
+	struct view turns = { .vip = { "turns 10.1.0.1:1 10.1.0.1:2" } };
+	unsigned before = writes_ended;
+	struct jn_write *w = new_write();
+
+	(void)state;
+	in->slots.ceiling = 4;
+	expect(&turns);
+	add_policy(w, "web", "RoundRobin");
+	jn_engine_write(engine, w);
+	jn_engine_write(engine, second_service());
+	run_jobs();
+	assert_int_equal(writes_ended, before + 2);
+	assert_int_equal(last_kind, JN_ERROR_INVALID);
+	assert_non_null(strstr(last_text, "slots"));
+	assert_true(is_seen(&turns));
+	w = new_write();
+	add_policy(w, "web", "Random");
+	tables_watch = NULL;
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	tables_watch = watch;
+	expect(NULL);
+	check_no_leftovers();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, tight_setup, engine_teardown)
 
 int main(void)
@@ -168,6 +225,8 @@ int main(void)
 		TEST(test_no_more_sets_than_the_ceiling),
 		TEST(test_no_more_endpoints_than_the_ceiling),
 		TEST(test_no_more_revisions_than_the_ceiling),
+		TEST(test_no_false_limit_reached_while_garbage_rests),
+		TEST(test_a_limit_is_told_when_there_is_no_garbage_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -273,6 +273,28 @@ static inline void expect(const struct view *next)
 	view_new = next ? *next : view_old;
 }
 
+/* How many of the sentences about what is not as declared hold this text. */
+static inline size_t degraded_count(const char *with)
+{
+	const char *const *texts;
+	size_t count, found = 0;
+
+	texts = jn_engine_degraded(engine, &count);
+	for (size_t i = 0; i < count; i++)
+		found += strstr(texts[i], with) != NULL;
+	return found;
+}
+
+/* The row of the store for an object of the namespace default. */
+static inline struct tables_row *row_of(const char *kind, const char *name)
+{
+	struct jn_row key = { .kind = kind, .namespace_ = "default", .name = name };
+	struct tables_row *row = tables_row(rows, &key);
+
+	assert_non_null(row);
+	return row;
+}
+
 /* --- writes that several tests begin with ---------------------------------------------------------- */
 
 #define B(port) "{\"address\":\"10.1.0.1:" #port "\"}"

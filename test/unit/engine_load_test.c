@@ -19,26 +19,6 @@ static void declare_both(void)
 	expect(NULL); /* from here on nothing may be seen to change */
 }
 
-static size_t degraded_count(const char *with)
-{
-	const char *const *texts;
-	size_t count, found = 0;
-
-	texts = jn_engine_degraded(engine, &count);
-	for (size_t i = 0; i < count; i++)
-		found += strstr(texts[i], with) != NULL;
-	return found;
-}
-
-static struct tables_row *row_of(const char *kind, const char *name)
-{
-	struct jn_row key = { .kind = kind, .namespace_ = "default", .name = name };
-	struct tables_row *row = tables_row(rows, &key);
-
-	assert_non_null(row);
-	return row;
-}
-
 static void redeclare_web(void)
 {
 	struct jn_write *w = new_write();
@@ -116,6 +96,79 @@ static void test_a_good_policy_is_not_rebuilt(void **state)
 	assert_int_equal(degraded_count("LocalService default/web was rebuilt"), 1);
 	assert_int_equal(degraded_count("was rebuilt"), 1);
 	assert_int_equal(rows->count, 2);
+	check_no_leftovers();
+}
+
+#define POLICY(spec)                                                                               \
+	"{\"apiVersion\":\"junctor.dev/v1alpha1\",\"kind\":\"TrafficPolicy\",\"metadata\":"        \
+	"{\"name\":\"p\"},\"spec\":{\"targetRef\":{\"kind\":\"LocalService\",\"name\":\"web\"},"   \
+	"\"drainSeconds\":7," spec "}}"
+
+/* Algorithm and errno alone were compared: the tables' other rules were given up for older ones. */
+static void test_every_rule_of_the_tables_is_kept_before_an_older_store(void **state)
+{
+	static const char *const specs[] = {
+		POLICY("\"slowStartSeconds\":5"),
+		POLICY("\"affinity\":{\"type\":\"ClientIP\",\"timeoutSeconds\":9}"),
+		POLICY("\"limits\":{\"connections\":8}"),
+		POLICY("\"limits\":{\"newConnectionsPerSecond\":8}"),
+		POLICY("\"limits\":{\"connectionsPerBackend\":8}"),
+		POLICY("\"outlier\":{\"consecutiveFailures\":3}"),
+		POLICY("\"outlier\":{\"maxEjectedPercent\":3}"),
+	};
+	struct jn_object_key key = key_of(JN_KIND_TRAFFIC_POLICY, "p");
+
+	(void)state;
+	tables_watch = NULL; /* what a connect sees is the same in all of them */
+	for (size_t i = 0; i < JN_COUNT(specs); i++) {
+		struct jn_write *w = new_write();
+		JN_AUTO(jn_object_unref) struct jn_object *after = NULL, *recovered = NULL;
+		struct tables_row old;
+
+		if (!i)
+			add_service(w, "web", V1, B(1) "," B(2));
+		add_json(w, POLICY("\"outlier\":{\"consecutiveFailures\":4}"));
+		assert_int_equal(run_write(w), JN_ERROR_NONE);
+		old = *row_of("TrafficPolicy", "p");
+		w = new_write();
+		add_json(w, specs[i]);
+		assert_int_equal(run_write(w), JN_ERROR_NONE);
+		after = jn_engine_find(engine, &key);
+		*row_of("TrafficPolicy", "p") = old;
+		rows->generation--;
+		restart();
+		recovered = jn_engine_find(engine, &key);
+		assert_true(jn_object_equal(after, recovered));
+		assert_int_equal(degraded_count("was rebuilt"), 1);
+		assert_int_equal(rows->count, 2);
+		check_no_leftovers();
+	}
+}
+
+/* A lost policy is named after its service; that name was taken from somebody else's policy. */
+static void test_a_recovered_policy_takes_no_name_away(void **state)
+{
+	struct jn_write *w = new_write();
+
+	(void)state;
+	tables_watch = NULL;
+	add_service(w, "web", V1, B(1));
+	add_service(w, "shop", V2, B(2));
+	add_json(w, POLICY("\"algorithm\":\"RoundRobin\""));
+	add_json(w, "{\"apiVersion\":\"junctor.dev/"
+		    "v1alpha1\",\"kind\":\"TrafficPolicy\",\"metadata\":"
+		    "{\"name\":\"web\"},\"spec\":{\"targetRef\":{\"kind\":\"LocalService\","
+		    "\"name\":"
+		    "\"shop\"},\"algorithm\":\"Maglev\"}}");
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	*row_of("TrafficPolicy", "p") = rows->rows[rows->count - 1]; /* it is not there any more */
+	rows->count--;
+	rows->is_damaged = true;
+	restart();
+	rows->is_damaged = false;
+	assert_int_equal(degraded_count("TrafficPolicy default/web-1 was rebuilt"), 1);
+	assert_int_equal(degraded_count("was rebuilt"), 1);
+	assert_int_equal(rows->count, 4);
 	check_no_leftovers();
 }
 
@@ -313,6 +366,8 @@ int main(void)
 		TEST(test_a_lost_store_is_rebuilt_from_the_tables),
 		TEST(test_a_bad_row_is_named_and_nothing_changes),
 		TEST(test_a_good_policy_is_not_rebuilt),
+		TEST(test_every_rule_of_the_tables_is_kept_before_an_older_store),
+		TEST(test_a_recovered_policy_takes_no_name_away),
 		TEST(test_what_nothing_is_left_of_is_lost_until_it_is_said),
 		TEST(test_a_port_without_frontends_does_not_cost_the_service),
 		TEST(test_of_two_ids_of_one_name_the_served_one_stays),

@@ -213,6 +213,34 @@ static void test_states_are_shown(void **state)
 	jn_object_status_done(&status);
 }
 
+/* It is one word for all services of a backend, and was shown for those, too, that pass it by. */
+static void test_ejected_is_shown_only_where_it_counts(void **state)
+{
+	struct jn_object_status status;
+
+	(void)state;
+	create_web();
+	apply_rules("\"limits\":{\"connectionsPerBackend\":5}," PROBE);
+	tables->live[told[0].endpoints[0].live].out_until_ns = UINT64_MAX;
+	status = status_of_web();
+	assert_int_equal(status.endpoint_count, 2);
+	assert_int_equal(status.endpoints[0].state, JN_ENDPOINT_UP);
+	jn_object_status_done(&status);
+	apply_rules("\"outlier\":{\"consecutiveFailures\":0}," PROBE);
+	status = status_of_web();
+	assert_int_equal(status.endpoints[0].state, JN_ENDPOINT_UP);
+	jn_object_status_done(&status);
+	apply_rules("\"limits\":{\"connectionsPerBackend\":5}");
+	status = status_of_web();
+	assert_int_equal(status.endpoint_count, 0); /* nothing that it heeds happened to them */
+	jn_object_status_done(&status);
+	apply_rules("\"outlier\":{}");
+	status = status_of_web();
+	assert_int_equal(status.endpoint_count, 1);
+	assert_int_equal(status.endpoints[0].state, JN_ENDPOINT_EJECTED);
+	jn_object_status_done(&status);
+}
+
 static void test_crashes_around_a_probe(void **state)
 {
 	(void)state;
@@ -252,6 +280,7 @@ int main(void)
 		TEST(test_a_start_tells_all_and_what_the_table_says),
 		TEST(test_a_start_takes_back_what_no_probe_says),
 		TEST(test_states_are_shown),
+		TEST(test_ejected_is_shown_only_where_it_counts),
 		TEST(test_crashes_around_a_probe),
 	};
 

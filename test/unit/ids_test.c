@@ -104,7 +104,7 @@ static void test_ranges_never_overlap_and_all_space_comes_back(void **state)
 	uint32_t used = 0, base;
 
 	(void)state;
-	assert_int_equal(jn_ranges_init(&ranges, SPACE), 0);
+	assert_int_equal(jn_ranges_init(&ranges, SPACE, SPACE), 0);
 	for (unsigned round = 0; round < 50000; round++) {
 		struct jn_extent *extent = &held[random_below(400)];
 
@@ -147,7 +147,7 @@ static void test_adopted_ranges_are_not_given_out(void **state)
 	uint32_t base, sum = 0;
 
 	(void)state;
-	assert_int_equal(jn_ranges_init(&ranges, 200), 0);
+	assert_int_equal(jn_ranges_init(&ranges, 200, 200), 0);
 	assert_int_equal(jn_ranges_adopt(&ranges, used, 2), 0);
 	assert_int_equal(ranges.used, 55);
 	while (!jn_ranges_take(&ranges, 5, &base)) {

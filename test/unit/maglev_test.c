@@ -35,21 +35,43 @@ static void make_items(struct jn_weighted *items, size_t count)
 static void build(const struct jn_weighted *items, size_t count, size_t least,
 		  struct jn_slot_list *out)
 {
-	assert_int_equal(jn_maglev_build(items, count, least, out), 0);
+	assert_int_equal(jn_maglev_build(items, count, jn_maglev_size(count, least, JN_MAX_MAGLEV),
+					 out),
+			 0);
 }
 
 static void test_size_is_a_prime_of_a_thousand_each(void **state)
 {
 	(void)state;
-	assert_int_equal(jn_maglev_size(0, 0), 0);
-	assert_int_equal(jn_maglev_size(1, 0), 8191);
-	assert_int_equal(jn_maglev_size(8, 0), 8191);
-	assert_int_equal(jn_maglev_size(9, 0), 32749);
-	assert_int_equal(jn_maglev_size(32, 0), 32749);
-	assert_int_equal(jn_maglev_size(33, 0), 65537);
-	assert_int_equal(jn_maglev_size(JN_MAX_BACKENDS, 0), JN_MAX_MAGLEV);
-	assert_int_equal(jn_maglev_size(8, 32749), 32749); /* what it has now is kept */
-	assert_int_equal(jn_maglev_size(0, 8191), 0);
+	assert_int_equal(jn_maglev_size(0, 0, JN_MAX_MAGLEV), 0);
+	assert_int_equal(jn_maglev_size(1, 0, JN_MAX_MAGLEV), 8191);
+	assert_int_equal(jn_maglev_size(8, 0, JN_MAX_MAGLEV), 8191);
+	assert_int_equal(jn_maglev_size(9, 0, JN_MAX_MAGLEV), 32749);
+	assert_int_equal(jn_maglev_size(32, 0, JN_MAX_MAGLEV), 32749);
+	assert_int_equal(jn_maglev_size(33, 0, JN_MAX_MAGLEV), 65537);
+	assert_int_equal(jn_maglev_size(JN_MAX_BACKENDS, 0, JN_MAX_MAGLEV), JN_MAX_MAGLEV);
+	assert_int_equal(jn_maglev_size(8, 32749, JN_MAX_MAGLEV),
+			 32749); /* what it has now is kept */
+	assert_int_equal(jn_maglev_size(0, 8191, JN_MAX_MAGLEV), 0);
+}
+
+/* An object of many tables gets smaller ones, and all of them fit. */
+static void test_many_tables_of_one_object_are_smaller(void **state)
+{
+	static const size_t counts[] = { 1, 255, 256, 512, 513, 2 * JN_MAX_CLUSTER_PORTS };
+	static const size_t sizes[] = { 65537, 65537, 32749, 32749, 8191, 8191 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+		assert_int_equal(jn_maglev_most(counts[i]), sizes[i]);
+		assert_true(counts[i] * sizes[i] <= JN_MAX_OBJECT_SLOTS);
+	}
+	assert_int_equal(jn_maglev_size(400, 0, 8191), 8191);
+	assert_int_equal(jn_maglev_size(400, 65537, 8191), 8191); /* it has more tables now */
+	assert_int_equal(jn_maglev_size(4, 0, 65537), 8191);	  /* no more than it wants */
+	/* But never so few that shares are a matter of luck: then the budget says so. */
+	assert_int_equal(jn_maglev_size(1024, 0, 8191), 32749);
+	assert_int_equal(jn_maglev_size(JN_MAX_BACKENDS, 0, 8191), JN_MAX_MAGLEV);
 }
 
 static void test_shares_follow_the_weights(void **state)
@@ -151,6 +173,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_size_is_a_prime_of_a_thousand_each),
+		cmocka_unit_test(test_many_tables_of_one_object_are_smaller),
 		cmocka_unit_test(test_shares_follow_the_weights),
 		cmocka_unit_test(test_few_move_when_one_leaves),
 		cmocka_unit_test(test_order_does_not_matter),

@@ -269,6 +269,35 @@ static void test_affinity_of_the_service_and_of_a_policy(void **state)
 	jn_desired_done(&desired);
 }
 
+/* It was taken for a policy that says nothing of affinity. */
+static void test_an_affinity_of_none_is_the_policys_word_too(void **state)
+{
+	static const struct {
+		struct jn_affinity_spec affinity;
+		uint32_t seconds;
+	} cases[] = {
+		{ { JN_DEFAULT_AFFINITY_SECONDS, JN_AFFINITY_NONE }, 0 },
+		{ JN_AFFINITY_NOT_SAID, 10800 },
+		{ { 9, JN_AFFINITY_CLIENT_IP }, 9 },
+	};
+	JN_AUTO(jn_model_free) struct jn_model *m = new_model();
+	struct jn_object_key key = jn_object_key_of(JN_KIND_SERVICE, "default", "web");
+
+	(void)state;
+	put(m, SERVICE(VIP "'sessionAffinity':'ClientIP'," HTTP));
+	for (size_t i = 0; i < JN_COUNT(cases); i++) {
+		struct jn_object *policy = new_policy("p", "web", "");
+		struct jn_desired desired;
+
+		policy->policy.target_kind = JN_KIND_SERVICE;
+		policy->policy.affinity = cases[i].affinity;
+		declare(m, policy, JN_ERROR_NONE, NULL);
+		assert_int_equal(jn_resolve(m, jn_model_find(m, &key), &desired), 0);
+		assert_int_equal(desired.ports[0].rules.affinity_seconds, cases[i].seconds);
+		jn_desired_done(&desired);
+	}
+}
+
 /* --- claims -------------------------------------------------------------------------------------- */
 
 static void test_claims(void **state)
@@ -373,6 +402,7 @@ int main(void)
 		cmocka_unit_test(test_foreign_slices_are_left_out),
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_affinity_of_the_service_and_of_a_policy),
+		cmocka_unit_test(test_an_affinity_of_none_is_the_policys_word_too),
 		cmocka_unit_test(test_claims),
 		cmocka_unit_test(test_what_a_change_touches),
 		cmocka_unit_test(test_a_refused_batch_leaves_the_slices),

@@ -6,6 +6,8 @@
 #include "model_case.h"
 #include "random.h"
 
+#include "model/claims.h"
+
 static void test_a_frontend_belongs_to_one_object(void **state)
 {
 	JN_AUTO(jn_model_free) struct jn_model *m = NULL;
@@ -20,6 +22,29 @@ static void test_a_frontend_belongs_to_one_object(void **state)
 	declare(m, new_service("a", "10.0.0.2", 80, NULL), JN_ERROR_NONE, NULL);
 	declare(m, new_service("c", "10.0.0.1", 80, NULL), JN_ERROR_NONE, NULL);
 	assert_int_equal(jn_model_frontend_count(m), 3);
+}
+
+/* A table that nobody enters anything in has no room for it: it would be most of the memory. */
+static void test_services_reserve_no_policies(void **state)
+{
+	JN_AUTO(jn_changes_done) struct jn_changes changes = { 0 };
+	JN_AUTO(jn_claims_done) struct jn_claims claims;
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+	JN_AUTO(jn_model_free) struct jn_model *m = NULL;
+	char name[16], vip[16];
+
+	(void)state;
+	assert_int_equal(jn_model_new(&m), 0);
+	jn_claims_init(&claims);
+	for (unsigned i = 0; i < 200; i++) {
+		(void)snprintf(name, sizeof(name), "s%u", i);
+		(void)snprintf(vip, sizeof(vip), "10.0.0.%u", i + 1);
+		add(&changes, m, new_service(name, vip, 80, NULL), NULL);
+	}
+	assert_int_equal(jn_claims_enter(&claims, &changes, &err), 0);
+	assert_in_range(claims.names.capacity, 200, 400);
+	assert_in_range(claims.policies.capacity, 0, 16);
+	assert_in_range(claims.slices.services.capacity, 0, 16);
 }
 
 static void test_a_backend_is_never_a_frontend(void **state)
@@ -190,6 +215,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_frontend_belongs_to_one_object),
+		cmocka_unit_test(test_services_reserve_no_policies),
 		cmocka_unit_test(test_a_backend_is_never_a_frontend),
 		cmocka_unit_test(test_addresses_move_within_one_batch),
 		cmocka_unit_test(test_one_policy_governs_a_target_and_port),

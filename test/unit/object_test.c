@@ -87,10 +87,14 @@ static void test_defaults_are_what_they_are_said_to_be(void **state)
 					 "]"));
 	check_same(POLICY(TARGET), POLICY(TARGET ",'algorithm':'Random','noBackendErrno':'"
 						 "ECONNREFUSED','slowStartSeconds':0,"
-						 "'affinity':{'type':'None',"
-						 "'timeoutSeconds':10800},"
+						 "'affinity':null,"
 						 "'drainSeconds':-1"));
 	check_same(POLICY(TARGET), POLICY(TARGET ",'affinity':{}"));
+	check_same(POLICY(TARGET), POLICY(TARGET ",'affinity':{'type':null,'timeoutSeconds':5}"));
+	check_same(POLICY(TARGET ",'affinity':{'type':'None'}"), POLICY(TARGET ",'affinity':{'type'"
+									       ":'None','"
+									       "timeoutSeconds':"
+									       "10800}"));
 }
 
 static void test_null_is_not_given(void **state)

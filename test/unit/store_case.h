@@ -5,6 +5,7 @@
 #ifndef JUNCTOR_TEST_STORE_CASE_H
 #define JUNCTOR_TEST_STORE_CASE_H
 
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -94,6 +95,18 @@ static inline int try_open(const char *dir, struct told *t, struct jn_store **st
 	return jn_store_open(dir, &reader, store, &t->generation, err);
 }
 
+static inline struct jn_store *must_open(const char *dir, struct told *t)
+{
+	struct jn_error err = { 0 };
+	struct jn_store *store = NULL;
+	int rc = try_open(dir, t, &store, &err);
+
+	if (rc)
+		fail_msg("%d: %s", rc, jn_error_text(&err));
+	jn_error_done(&err);
+	return store;
+}
+
 /* What one object is told to be; NULL where it is not there. */
 static inline const struct told_row *find_told(const struct told_row *rows, size_t count,
 					       const char *name)
@@ -123,6 +136,28 @@ static inline void make_folder(char *out, size_t size)
 	(void)snprintf(out, size, "%s/store-test-XXXXXX",
 		       access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
 	assert_non_null(mkdtemp(out));
+}
+
+static inline int remove_one(const char *path, const struct stat *info, int type, struct FTW *ftw)
+{
+	(void)info;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static inline int remove_folder(const char *dir)
+{
+	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Of a file in it; valid until the next call. */
+static inline char *path_in(const char *dir, const char *name)
+{
+	static char path[256];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return path;
 }
 
 #endif

@@ -31,17 +31,9 @@ static struct state {
 	struct image file, log;
 } closed, killed;
 
-static char *path_of(const char *name)
-{
-	static char path[256];
-
-	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return path;
-}
-
 static struct image load(const char *name)
 {
-	int fd = open(path_of(name), O_RDONLY | O_CLOEXEC);
+	int fd = open(path_in(dir, name), O_RDONLY | O_CLOEXEC);
 	struct stat info;
 	struct image image;
 
@@ -58,10 +50,10 @@ static void save(const char *name, const struct image *image)
 {
 	int fd;
 
-	(void)unlink(path_of(name));
+	(void)unlink(path_in(dir, name));
 	if (!image->data)
 		return;
-	fd = open(path_of(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	fd = open(path_in(dir, name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, image->data, image->size), image->size);
 	(void)close(fd);
@@ -74,23 +66,12 @@ static void lay_out(const struct image *file, const struct image *log)
 		char name[64];
 
 		(void)snprintf(name, sizeof(name), "state.db.damaged-%u", n);
-		(void)unlink(path_of(name));
+		(void)unlink(path_in(dir, name));
 		(void)snprintf(name, sizeof(name), "state.db.damaged-%u-wal", n);
-		(void)unlink(path_of(name));
+		(void)unlink(path_in(dir, name));
 	}
 	save("state.db", file);
 	save("state.db-wal", log);
-}
-
-static struct jn_store *open_any(struct told *t)
-{
-	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
-	struct jn_store *store = NULL;
-	int rc = try_open(dir, t, &store, &err);
-
-	if (rc)
-		fail_msg("%d: %s", rc, jn_error_text(&err));
-	return store;
 }
 
 static void commit(struct jn_store *store, uint64_t generation, const struct jn_row *rows,
@@ -134,7 +115,7 @@ static int make_states(void **state)
 
 	(void)state;
 	make_folder(dir, sizeof(dir));
-	store = open_any(&t);
+	store = must_open(dir, &t);
 	declare(store);
 	killed.file = load("state.db");
 	killed.log = load("state.db-wal");
@@ -210,12 +191,12 @@ static bool open_and_go_on(const char *what)
 {
 	struct told first = { 0 }, second = { 0 };
 	struct jn_row row = row_of("svc-2", 9, "after");
-	struct jn_store *store = open_any(&first);
+	struct jn_store *store = must_open(dir, &first);
 	bool is_right = check_told(&first, what);
 
 	commit(store, 9, &row, 1);
 	jn_store_close(&store);
-	store = open_any(&second);
+	store = must_open(dir, &second);
 	jn_store_close(&store);
 	if (second.damaged_count || second.generation != 9)
 		fail_msg("%s: damaged again: %s", what, second.sentence);
@@ -292,11 +273,11 @@ static void test_flips_in_the_log(void **state)
 
 		l->data[bit / 8] ^= (char)(1 << bit % 8);
 		lay_out(&killed.file, l);
-		store = open_any(&t);
+		store = must_open(dir, &t);
 		l->data[bit / 8] ^= (char)(1 << bit % 8);
 		jn_store_close(&store);
 		(void)check_told(&t, "log");
-		if (!t.damaged_count || access(path_of("state.db.damaged-1-wal"), F_OK) != 0)
+		if (!t.damaged_count || access(path_in(dir, "state.db.damaged-1-wal"), F_OK) != 0)
 			fail_msg("bit %u of the log: generation %u, and nothing is said", bit,
 				 (unsigned)t.generation);
 		told_done(&t);
@@ -355,15 +336,15 @@ static void test_no_database_at_all(void **state)
 
 	(void)state;
 	lay_out(&text, &(struct image){ 0 });
-	store = open_any(&t);
+	store = must_open(dir, &t);
 	assert_int_equal(t.count, 0);
 	assert_int_equal(t.generation, 0);
 	assert_int_equal(t.damaged_count, 1);
 	assert_non_null(strstr(t.sentence, "state.db.damaged-1"));
-	assert_int_equal(access(path_of("state.db.damaged-1"), R_OK), 0);
+	assert_int_equal(access(path_in(dir, "state.db.damaged-1"), R_OK), 0);
 	jn_store_close(&store);
 	told_done(&t);
-	store = open_any(&t); /* nothing was committed yet: it is said again */
+	store = must_open(dir, &t); /* nothing was committed yet: it is said again */
 	assert_int_equal(t.damaged_count, 1);
 	jn_store_close(&store);
 	told_done(&t);
@@ -383,7 +364,7 @@ static void test_all_rows_come_out_of_a_file_without_a_head(void **state)
 	memset(file.data, 0, 4096);
 	lay_out(&file, &closed.log);
 	free(file.data);
-	store = open_any(&t);
+	store = must_open(dir, &t);
 	expect_all(&t);
 	assert_int_equal(t.damaged_count, 1);
 	jn_store_close(&store);
@@ -403,7 +384,7 @@ static void test_a_wrong_row_is_named(void **state)
 	lay_out(&closed.file, &closed.log);
 	*at ^= 1;
 	for (int i = 0; i < 2; i++) { /* and again, until it is declared */
-		store = open_any(&t);
+		store = must_open(dir, &t);
 		assert_int_equal(t.count, ROWS - 3);
 		assert_int_equal(t.bad_count, 2);
 		assert_non_null(find_told(t.bad, t.bad_count, "svc-7"));
@@ -423,20 +404,20 @@ static void test_an_exchange_is_finished(void **state)
 	lay_out(&(struct image){ 0 }, &killed.log); /* which must not be read into the new file */
 	save("state.db.new", &closed.file);
 	save("state.db.damaged-1", &killed.file);
-	store = open_any(&t);
+	store = must_open(dir, &t);
 	expect_all(&t);
 	assert_int_equal(t.damaged_count, 0);
-	assert_int_equal(access(path_of("state.db.damaged-1-wal"), F_OK), 0);
+	assert_int_equal(access(path_in(dir, "state.db.damaged-1-wal"), F_OK), 0);
 	jn_store_close(&store);
 	told_done(&t);
 
 	lay_out(&closed.file, &closed.log);
 	save("state.db.new", &(struct image){ bodies[3], 20 });
 	save("state.db.tmp", &(struct image){ bodies[3], 20 });
-	store = open_any(&t);
+	store = must_open(dir, &t);
 	expect_all(&t);
-	assert_int_not_equal(access(path_of("state.db.new"), F_OK), 0);
-	assert_int_not_equal(access(path_of("state.db.tmp"), F_OK), 0);
+	assert_int_not_equal(access(path_in(dir, "state.db.new"), F_OK), 0);
+	assert_int_not_equal(access(path_in(dir, "state.db.tmp"), F_OK), 0);
 	jn_store_close(&store);
 	told_done(&t);
 }
@@ -450,13 +431,13 @@ static void test_few_damaged_files_are_kept(void **state)
 	lay_out(&(struct image){ 0 }, &(struct image){ 0 });
 	for (int i = 0; i < 6; i++) {
 		save("state.db", &(struct image){ bodies[3], 20 });
-		store = open_any(&t);
+		store = must_open(dir, &t);
 		jn_store_close(&store);
 		told_done(&t);
 	}
-	assert_int_not_equal(access(path_of("state.db.damaged-2"), F_OK), 0);
-	assert_int_equal(access(path_of("state.db.damaged-3"), F_OK), 0);
-	assert_int_equal(access(path_of("state.db.damaged-6"), F_OK), 0);
+	assert_int_not_equal(access(path_in(dir, "state.db.damaged-2"), F_OK), 0);
+	assert_int_equal(access(path_in(dir, "state.db.damaged-3"), F_OK), 0);
+	assert_int_equal(access(path_in(dir, "state.db.damaged-6"), F_OK), 0);
 }
 
 int main(void)

@@ -6,7 +6,6 @@
 #include "store_case.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <sqlite3.h>
 
 #include "base/auto.h"
@@ -35,14 +34,6 @@ static void *get_more(void *block, int size)
 	return fails() ? NULL : real.xRealloc(block, size);
 }
 
-static int remove_one(const char *path, const struct stat *info, int type, struct FTW *ftw)
-{
-	(void)info;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static int set_up(void **state)
 {
 	sqlite3_mem_methods counted;
@@ -60,7 +51,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return remove_folder(dir);
 }
 
 /* Opens the store anew: SQLite keeps some memory from what it did before. */

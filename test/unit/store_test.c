@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <sched.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
@@ -17,14 +16,6 @@
 #include "base/auto.h"
 
 static char dir[64];
-
-static int remove_one(const char *path, const struct stat *info, int type, struct FTW *ftw)
-{
-	(void)info;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
 
 static int set_up(void **state)
 {
@@ -37,25 +28,14 @@ static int tear_down(void **state)
 {
 	(void)state;
 	(void)umount2(dir, MNT_DETACH); /* where a test mounted something */
-	return nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static struct jn_store *open_store(struct told *t)
-{
-	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
-	struct jn_store *store = NULL;
-	int rc = try_open(dir, t, &store, &err);
-
-	if (rc)
-		fail_msg("%d: %s", rc, jn_error_text(&err));
-	return store;
+	return remove_folder(dir);
 }
 
 static struct jn_store *reopen(struct jn_store *store, struct told *t)
 {
 	jn_store_close(&store);
 	told_done(t);
-	return open_store(t);
+	return must_open(dir, t);
 }
 
 static void commit(struct jn_store *store, uint64_t generation, const struct jn_row *rows,
@@ -66,20 +46,12 @@ static void commit(struct jn_store *store, uint64_t generation, const struct jn_
 	assert_int_equal(jn_store_commit(store, generation, rows, count, &err), 0);
 }
 
-static char *path_of(const char *name)
-{
-	static char path[256];
-
-	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return path;
-}
-
 static void run_sql(const char *sql)
 {
 	sqlite3 *db;
 	char *message = NULL;
 
-	assert_int_equal(sqlite3_open(path_of("state.db"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_open(path_in(dir, "state.db"), &db), SQLITE_OK);
 	(void)sqlite3_exec(db, sql, NULL, NULL, &message);
 	assert_null(message);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
@@ -88,24 +60,24 @@ static void run_sql(const char *sql)
 static void test_a_new_folder_is_empty(void **state)
 {
 	struct told t = { 0 };
-	struct jn_store *store = open_store(&t);
+	struct jn_store *store = must_open(dir, &t);
 	struct stat info;
 
 	(void)state;
 	assert_int_equal(t.count + t.bad_count + t.damaged_count, 0);
 	assert_int_equal(t.generation, 0);
-	assert_int_equal(stat(path_of("state.db"), &info), 0);
+	assert_int_equal(stat(path_in(dir, "state.db"), &info), 0);
 	assert_int_equal(info.st_mode & 07777, 0600);
 	store = reopen(store, &t);
 	assert_int_equal(t.count + t.bad_count + t.damaged_count, 0);
 	jn_store_close(&store);
-	assert_int_not_equal(access(path_of("state.db-wal"), F_OK), 0);
+	assert_int_not_equal(access(path_in(dir, "state.db-wal"), F_OK), 0);
 }
 
 static void test_what_was_committed_comes_back(void **state)
 {
 	struct told t = { 0 };
-	struct jn_store *store = open_store(&t);
+	struct jn_store *store = must_open(dir, &t);
 	struct jn_row rows[] = { row_of("a", 3, "{\"a\":1}"), row_of("b", 3, "") };
 	const struct told_row *a, *b;
 
@@ -132,7 +104,7 @@ static void test_what_was_committed_comes_back(void **state)
 static void test_replace_delete_and_delete_nothing(void **state)
 {
 	struct told t = { 0 };
-	struct jn_store *store = open_store(&t);
+	struct jn_store *store = must_open(dir, &t);
 	struct jn_row first[] = { row_of("a", 1, "old"), row_of("b", 1, "stays") };
 	struct jn_row second[] = { row_of("a", 2, "new"), row_of("c", 2, "twice"),
 				   row_of("c", 2, "last"), row_of("nobody", 0, NULL) };
@@ -156,7 +128,7 @@ static void test_replace_delete_and_delete_nothing(void **state)
 static void test_a_big_body(void **state)
 {
 	struct told t = { 0 };
-	struct jn_store *store = open_store(&t);
+	struct jn_store *store = must_open(dir, &t);
 	size_t size = 5 << 20;
 	char *body = malloc(size);
 	struct jn_row row = row_of("big", 1, "");
@@ -169,7 +141,8 @@ static void test_a_big_body(void **state)
 	row.body_size = size;
 	commit(store, 1, &row, 1);
 	jn_store_tidy(store);
-	assert_int_equal(truncate(path_of("state.db-wal"), 0), 0); /* all of it is in the file */
+	assert_int_equal(truncate(path_in(dir, "state.db-wal"), 0),
+			 0); /* all of it is in the file */
 	store = reopen(store, &t);
 	assert_int_equal(t.count, 1);
 	assert_int_equal(t.rows[0].body_size, size);
@@ -183,7 +156,7 @@ static void test_the_reader_can_stop(void **state)
 {
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 	struct told t = { 0 };
-	struct jn_store *store = open_store(&t);
+	struct jn_store *store = must_open(dir, &t);
 	struct jn_row row = row_of("a", 1, "x");
 
 	(void)state;
@@ -197,7 +170,7 @@ static void test_the_reader_can_stop(void **state)
 static void test_marks_stay_until_declared(void **state)
 {
 	struct told t = { 0 };
-	struct jn_store *store = open_store(&t);
+	struct jn_store *store = must_open(dir, &t);
 	struct jn_row rows[] = { row_of("a", 1, "body"), row_of("b", 1, "body") };
 	struct jn_row lost = row_of("lost", 0, NULL), gone = row_of("gone", 0, NULL);
 
@@ -268,7 +241,7 @@ static unsigned syncs_of_commit(struct jn_store *store, uint64_t generation, boo
 static void test_a_commit_that_does_not_wait(void **state)
 {
 	struct told t = { 0 };
-	struct jn_store *store = open_store(&t);
+	struct jn_store *store = must_open(dir, &t);
 	unsigned before;
 
 	(void)state;
@@ -287,12 +260,12 @@ static void test_a_commit_that_does_not_wait(void **state)
 	assert_int_equal(syncs, before);
 	jn_store_close(&store);
 	if (!fork()) {
-		store = open_store(&t);
+		store = must_open(dir, &t);
 		_exit(syncs_of_commit(store, 6, true) ? 1 : 0);
 	}
 	assert_int_equal(wait(NULL) > 0, 1);
 	told_done(&t);
-	store = open_store(&t);
+	store = must_open(dir, &t);
 	assert_int_equal(t.generation, 6);
 	assert_int_equal(t.bad_count + t.damaged_count, 0);
 	jn_store_close(&store);
@@ -332,7 +305,7 @@ static void test_a_full_disk_refuses_and_recovers(void **state)
 	(void)state;
 	need_mounts();
 	assert_int_equal(mount("none", dir, "tmpfs", 0, "size=512k"), 0);
-	store = open_store(&t);
+	store = must_open(dir, &t);
 	count = fill_disk(store, body, sizeof(body));
 	assert_true(count >= 3);
 	row.body = body;
@@ -366,7 +339,7 @@ static void test_the_log_does_not_fill_the_disk(void **state)
 	(void)state;
 	need_mounts();
 	assert_int_equal(mount("none", dir, "tmpfs", 0, "size=512k"), 0);
-	store = open_store(&t);
+	store = must_open(dir, &t);
 	row.body = body;
 	row.body_size = sizeof(body);
 	for (unsigned i = 1; i <= 200; i++) {
@@ -394,7 +367,7 @@ static void test_no_room_for_the_first_file(void **state)
 	assert_int_equal(err.kind, JN_ERROR_DISK_FULL);
 	assert_non_null(strstr(jn_error_text(&err), "No space left"));
 	assert_int_equal(mount("none", dir, "tmpfs", MS_REMOUNT, "size=512k"), 0);
-	store = open_store(&t);
+	store = must_open(dir, &t);
 	assert_int_equal(t.damaged_count, 0); /* the first try left nothing */
 	jn_store_close(&store);
 }
@@ -412,7 +385,7 @@ static void test_a_folder_that_cannot_be_written(void **state)
 	assert_int_equal(try_open(dir, &t, &store, &err), -EROFS);
 	assert_non_null(strstr(jn_error_text(&err), dir));
 	assert_int_equal(mount("none", dir, "tmpfs", MS_REMOUNT, NULL), 0);
-	store = open_store(&t);
+	store = must_open(dir, &t);
 	jn_store_close(&store);
 	jn_error_done(&err);
 	assert_int_equal(mount("none", dir, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL), 0);
@@ -426,7 +399,7 @@ static void test_a_newer_format_is_refused(void **state)
 {
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 	struct told t = { 0 };
-	struct jn_store *store = open_store(&t);
+	struct jn_store *store = must_open(dir, &t);
 
 	(void)state;
 	jn_store_close(&store);
@@ -434,23 +407,23 @@ static void test_a_newer_format_is_refused(void **state)
 	assert_int_equal(try_open(dir, &t, &store, &err), -EPROTO);
 	assert_non_null(strstr(jn_error_text(&err), "newer junctord"));
 	assert_null(store);
-	assert_int_not_equal(access(path_of("state.db.damaged-1"), F_OK), 0);
+	assert_int_not_equal(access(path_in(dir, "state.db.damaged-1"), F_OK), 0);
 }
 
 static void test_nobody_else_may_hold_it(void **state)
 {
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 	struct told t = { 0 };
-	struct jn_store *store = open_store(&t), *second = NULL;
+	struct jn_store *store = must_open(dir, &t), *second = NULL;
 	sqlite3 *other;
 
 	(void)state;
-	assert_int_equal(sqlite3_open(path_of("state.db"), &other), SQLITE_OK);
+	assert_int_equal(sqlite3_open(path_in(dir, "state.db"), &other), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(other, "SELECT * FROM object", NULL, NULL, NULL),
 			 SQLITE_BUSY);
 	(void)sqlite3_close(other);
 	jn_store_close(&store);
-	assert_int_equal(sqlite3_open(path_of("state.db"), &other), SQLITE_OK);
+	assert_int_equal(sqlite3_open(path_in(dir, "state.db"), &other), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(other, "BEGIN; SELECT * FROM object", NULL, NULL, NULL),
 			 SQLITE_OK);
 	assert_int_equal(try_open(dir, &t, &second, &err), -EBUSY);
@@ -465,7 +438,7 @@ static void test_a_folder_in_its_place(void **state)
 	struct jn_store *store = NULL;
 
 	(void)state;
-	assert_int_equal(mkdir(path_of("state.db"), 0700), 0);
+	assert_int_equal(mkdir(path_in(dir, "state.db"), 0700), 0);
 	assert_int_equal(try_open(dir, &t, &store, &err), -EISDIR);
 	assert_null(store);
 }

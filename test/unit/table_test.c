@@ -24,11 +24,6 @@ struct entry {
 	uint32_t value;
 };
 
-static uint64_t hash_well(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(uint32_t));
-}
-
 /* Three homes for all keys: runs as long as the table, wrapping around its end. */
 static uint64_t hash_badly(const void *key)
 {
@@ -46,9 +41,18 @@ static bool has_key(const void *entry, const void *key)
 	return ((const struct entry *)entry)->key == *(const uint32_t *)key;
 }
 
-static const struct jn_table_ops well = { sizeof(struct entry), hash_well, has_key };
-static const struct jn_table_ops badly = { sizeof(struct entry), hash_badly, has_key };
-static const struct jn_table_ops to_zero = { sizeof(struct entry), hash_to_zero, has_key };
+static const struct jn_table_ops well = { .entry_size = sizeof(struct entry),
+					  .key_size = sizeof(uint32_t) };
+static const struct jn_table_ops badly = {
+	.entry_size = sizeof(struct entry),
+	.key_size = sizeof(uint32_t),
+	.hash = hash_badly,
+};
+static const struct jn_table_ops to_zero = {
+	.entry_size = sizeof(struct entry),
+	.hash = hash_to_zero,
+	.equal = has_key,
+};
 
 /* What the table shall hold: value + 1 for each key, 0 = not there. */
 struct reference {

@@ -30,7 +30,7 @@
 #define TABLES_CRASHED 42
 #define TABLES_FRONTENDS 65536 /* a power of two; more than any test declares */
 #define TABLES_ROWS 24000
-#define TABLES_BODY 1024
+#define TABLES_BODY 8192
 
 struct tables_row {
 	char kind[32], namespace_[JN_NAME_BYTES], name[JN_NAME_BYTES];
@@ -87,6 +87,7 @@ static struct jn_store *rows;
 static unsigned tables_crash_at, tables_fail_frontend, tables_fail_name;
 static int tables_commit_rc;
 static unsigned tables_steps;
+static unsigned tables_reads; /* calls for single entries and for endpoints */
 static void (*tables_watch)(void);
 static void (*tables_on_grace)(void);
 static void (*tables_on_store)(void);
@@ -197,6 +198,7 @@ const struct jn_slot *jn_datapath_slots(const struct jn_datapath *dp)
 
 const struct jn_endpoint *jn_datapath_endpoints(const struct jn_datapath *dp)
 {
+	tables_reads++;
 	return dp->endpoints;
 }
 
@@ -382,6 +384,7 @@ int jn_datapath_get_frontend(struct jn_datapath *dp, const struct jn_frontend_ke
 	const struct jn_frontend *found = tables_find(key);
 
 	(void)dp;
+	tables_reads++;
 	if (!found)
 		return -ENOENT;
 	*out = *found;
@@ -409,6 +412,15 @@ int jn_datapath_del_names(struct jn_datapath *dp, const uint32_t *services, size
 		tables_step();
 		dp->has_name[services[i]] = false;
 	}
+	return 0;
+}
+
+int jn_datapath_get_name(struct jn_datapath *dp, uint32_t service, struct jn_name *out)
+{
+	tables_reads++;
+	if (service >= TABLES_SERVICES || !dp->has_name[service])
+		return -ENOENT;
+	*out = dp->names[service];
 	return 0;
 }
 

@@ -4,12 +4,15 @@
  */
 #include "base/buffer.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FIRST_CAPACITY 256
+#define PIECE_BYTES 16384 /* read at once */
 
 void jn_buffer_done(struct jn_buffer *b)
 {
@@ -88,6 +91,26 @@ void jn_buffer_printf(struct jn_buffer *b, const char *format, ...)
 	(void)vsnprintf(b->data + b->size, (size_t)size + 1, format, args); /* measured above */
 	va_end(args);
 	b->size += (size_t)size;
+}
+
+int jn_buffer_read(struct jn_buffer *b, int fd, size_t max)
+{
+	char piece[PIECE_BYTES];
+
+	for (;;) {
+		ssize_t size = read(fd, piece, sizeof(piece));
+
+		if (size < 0 && errno != EINTR)
+			return -errno;
+		if (size > 0)
+			jn_buffer_add(b, piece, (size_t)size);
+		if (jn_buffer_failed(b))
+			return -ENOMEM;
+		if (b->size > max)
+			return -EFBIG;
+		if (size == 0)
+			return 0;
+	}
 }
 
 void jn_buffer_consume(struct jn_buffer *b, size_t size)

@@ -25,6 +25,12 @@ void jn_buffer_add_text(struct jn_buffer *b, const char *text);
 void jn_buffer_printf(struct jn_buffer *b, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/*
+ * Add what fd gives up to its end. -EFBIG: the buffer holds more than `max` bytes by then, the rest
+ * is not read; -ENOMEM; or what read() says, but for -EINTR.
+ */
+int jn_buffer_read(struct jn_buffer *b, int fd, size_t max);
+
 /* Drop the first `size` bytes. */
 void jn_buffer_consume(struct jn_buffer *b, size_t size);
 

@@ -38,7 +38,7 @@ uint64_t jn_hash_bytes(const void *data, size_t size)
 /* As stored: never 0, which marks a free place. */
 static uint32_t stored_hash(const struct jn_table *t, const void *key)
 {
-	uint64_t hash = t->ops->hash(key);
+	uint64_t hash = t->ops->hash ? t->ops->hash(key) : jn_hash_bytes(key, t->ops->key_size);
 	uint32_t folded = (uint32_t)hash ^ (uint32_t)(hash >> 32);
 
 	return folded ? folded : 1;
@@ -47,6 +47,11 @@ static uint32_t stored_hash(const struct jn_table *t, const void *key)
 static unsigned char *entry_at(const struct jn_table *t, size_t at)
 {
 	return t->entries + at * t->ops->entry_size;
+}
+
+static bool is_of(const struct jn_table *t, const void *entry, const void *key)
+{
+	return t->ops->equal ? t->ops->equal(entry, key) : !memcmp(entry, key, t->ops->key_size);
 }
 
 void jn_table_init(struct jn_table *t, const struct jn_table_ops *ops)
@@ -67,7 +72,7 @@ static size_t locate(const struct jn_table *t, uint32_t hash, const void *key)
 	size_t at = hash & (t->capacity - 1);
 
 	while (t->hashes[at]) {
-		if (t->hashes[at] == hash && t->ops->equal(entry_at(t, at), key))
+		if (t->hashes[at] == hash && is_of(t, entry_at(t, at), key))
 			break;
 		at = (at + 1) & (t->capacity - 1);
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A hash table of entries of one size, by open addressing with linear probing; the key lies inside
- * the entry and its owner says how to hash and compare it. Hashing is seeded at start-up, so that
- * names chosen by strangers cannot pile up.
+ * A hash table of entries of one size, by open addressing with linear probing. The key is the first
+ * bytes of the entry, or the owner says how to hash and compare it. Hashing is seeded at start-up,
+ * so that names chosen by strangers cannot pile up.
  *
  * Pointers to entries are valid until the next put or del.
  */
@@ -13,10 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* key_size may be 0 where both functions are given. Keys compared as bytes have their gaps zeroed. */
 struct jn_table_ops {
-	size_t entry_size;
-	uint64_t (*hash)(const void *key);
-	bool (*equal)(const void *entry, const void *key);
+	size_t entry_size, key_size;
+	uint64_t (*hash)(const void *key);		   /* NULL: of its key_size bytes */
+	bool (*equal)(const void *entry, const void *key); /* NULL: the entry begins with the key */
 };
 
 struct jn_table {

@@ -17,26 +17,6 @@
 #include "proto/object.h"
 #include "proto/yaml.h"
 
-#define PIECE_BYTES 65536
-
-/* Up to one byte more than junctord takes: then it is too much. */
-static int read_all(int fd, struct jn_buffer *out)
-{
-	char piece[PIECE_BYTES];
-	ssize_t size;
-
-	do {
-		size = read(fd, piece, sizeof(piece));
-		if (size > 0)
-			jn_buffer_add(out, piece, (size_t)size);
-		if (size < 0 && errno != EINTR)
-			return -errno;
-		if (jn_buffer_failed(out))
-			return -ENOMEM;
-	} while (size && out->size <= JN_MAX_STREAM_BYTES);
-	return 0;
-}
-
 static int read_file(const char *path, struct jn_buffer *out)
 {
 	bool is_stdin = !strcmp(path, "-");
@@ -44,36 +24,28 @@ static int read_file(const char *path, struct jn_buffer *out)
 	int rc = !is_stdin && fd < 0 ? -errno : 0;
 
 	if (!rc)
-		rc = read_all(is_stdin ? STDIN_FILENO : fd, out);
-	if (rc) {
+		rc = jn_buffer_read(out, is_stdin ? STDIN_FILENO : fd, JN_MAX_STREAM_BYTES);
+	if (rc && rc != -EFBIG) {
 		jn_text_say("%s cannot be read (%s); give a file with JSON or YAML, or - for "
 			    "standard input",
 			    is_stdin ? "standard input" : path, strerror(-rc));
 		return JN_EXIT_FAILED;
 	}
-	if (out->size <= JN_MAX_STREAM_BYTES)
+	if (!rc)
 		return JN_EXIT_OK;
 	jn_text_say("%s is larger than the limit of %u bytes; split it into several",
 		    is_stdin ? "standard input" : path, JN_MAX_STREAM_BYTES);
 	return JN_EXIT_REJECTED;
 }
 
-static bool ends_with(const char *name, const char *suffix)
-{
-	size_t size = strlen(name), suffix_size = strlen(suffix);
-
-	return size > suffix_size && !strcmp(name + size - suffix_size, suffix);
-}
-
 /* By its name; where that says nothing, JSON begins with a bracket. */
 static bool is_yaml(const char *path, const struct jn_buffer *text)
 {
+	enum jn_file_form form = jn_file_form(path);
 	size_t at = 0;
 
-	if (ends_with(path, ".yaml") || ends_with(path, ".yml"))
-		return true;
-	if (ends_with(path, ".json"))
-		return false;
+	if (form != JN_FILE_UNKNOWN)
+		return form == JN_FILE_YAML;
 	while (at < text->size && memchr(" \t\r\n", text->data[at], 4))
 		at++;
 	return at < text->size && text->data[at] != '{' && text->data[at] != '[';

@@ -27,7 +27,11 @@ static bool has_key(const void *entry, const void *key)
 	return !strcmp(((const struct state *)entry)->key, key);
 }
 
-static const struct jn_table_ops states_ops = { sizeof(struct state), hash_key, has_key };
+static const struct jn_table_ops states_ops = {
+	.entry_size = sizeof(struct state),
+	.hash = hash_key,
+	.equal = has_key,
+};
 
 void jn_states_init(struct jn_states *states)
 {

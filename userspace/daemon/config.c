@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The configuration file, read as a stream of YAML events: each mapping has a table of its keys,
- * each key a function that reads its value. Nothing is kept that no key asked for, so there is
- * nothing that a nested or repeated structure could blow up; anchors and aliases are refused.
+ * The configuration file: YAML, made JSON by the reader that files of objects go through. Each
+ * mapping has a table of its keys, each key a function that reads its value. It does NOT know YAML.
  */
 #include "daemon/config.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <yaml.h>
 
 #include <junctor/limits.h>
 
@@ -22,27 +19,38 @@
 #include "base/spelling.h"
 #include "base/vec.h"
 #include "proto/field.h"
+#include "proto/json.h"
+#include "proto/path.h"
+#include "proto/yaml.h"
 
 #define MAX_KEYS 16 /* of one mapping; raise it with a table that is longer */
+#define QUOTES "; put a number in quotes"
 
 struct reader {
-	yaml_parser_t parser;
-	yaml_event_t event; /* the one that is looked at */
 	const char *path;
+	struct jn_buffer text;	/* of the file */
+	struct jn_buffer place; /* of the value that is looked at: "accessRules[0].uid" */
 	struct jn_error *err;
 };
 
-/* One key of a mapping; read finds the value in r->event and leaves its last event there. */
+static void reader_done(struct reader *r)
+{
+	jn_buffer_done(&r->text);
+	jn_buffer_done(&r->place);
+}
+
+/* One key of a mapping. */
 struct key {
 	const char *name;
-	int (*read)(struct reader *r, const struct key *key, void *out);
+	int (*read)(struct reader *r, const struct key *key, const struct jn_json *value,
+		    void *out);
 	size_t offset; /* of the field in the struct that the mapping fills */
 };
 
-static unsigned line_of(const yaml_mark_t *mark)
-{
-	return (unsigned)mark->line + 1;
-}
+struct keys {
+	const struct key *items;
+	size_t count;
+};
 
 static int fault_at(struct reader *r, unsigned line, const char *name, const char *what)
 {
@@ -50,115 +58,15 @@ static int fault_at(struct reader *r, unsigned line, const char *name, const cha
 			    what);
 }
 
+static unsigned line_of(struct reader *r, const char *place)
+{
+	return jn_yaml_line_of(r->text.data, r->text.size, 0, place);
+}
+
 /* A fault of the value that is looked at. */
 static int fault(struct reader *r, const char *name, const char *what)
 {
-	return fault_at(r, line_of(&r->event.start_mark), name, what);
-}
-
-static const yaml_char_t *anchor_of(const yaml_event_t *event)
-{
-	switch (event->type) {
-	case YAML_ALIAS_EVENT:
-		return event->data.alias.anchor;
-	case YAML_SCALAR_EVENT:
-		return event->data.scalar.anchor;
-	case YAML_SEQUENCE_START_EVENT:
-		return event->data.sequence_start.anchor;
-	case YAML_MAPPING_START_EVENT:
-		return event->data.mapping_start.anchor;
-	default:
-		return NULL;
-	}
-}
-
-static int next(struct reader *r)
-{
-	yaml_event_delete(&r->event);
-	if (!yaml_parser_parse(&r->parser, &r->event))
-		return jn_error_set(r->err, -EINVAL, JN_ERROR_INVALID,
-				    "%s:%u: this is not YAML (%s); correct the line", r->path,
-				    line_of(&r->parser.problem_mark),
-				    r->parser.problem ? r->parser.problem : "cannot be read");
-	if (anchor_of(&r->event))
-		return fault(r, "anchors and aliases", "are not taken here; write the value out");
-	return 0;
-}
-
-/* The text that is looked at, or NULL where it is none (a list, a mapping, a text with a 0 in it). */
-static const char *text_of(const struct reader *r)
-{
-	const char *text = (const char *)r->event.data.scalar.value;
-
-	if (r->event.type != YAML_SCALAR_EVENT || strlen(text) != r->event.data.scalar.length)
-		return NULL;
-	return text;
-}
-
-static int unknown_key(struct reader *r, const char *text, const struct key *keys, size_t count)
-{
-	const char *names[MAX_KEYS];
-	const char *likely;
-
-	assert(count <= MAX_KEYS);
-	for (size_t i = 0; i < count; i++)
-		names[i] = keys[i].name;
-	likely = jn_spelling_nearest(text, names, count);
-	return jn_error_set(r->err, -EINVAL, JN_ERROR_INVALID, "%s:%u: unknown key '%s'; %s%s%s",
-			    r->path, line_of(&r->event.start_mark), text,
-			    likely ? "did you mean '" : "remove it", likely ? likely : "",
-			    likely ? "'?" : "");
-}
-
-/* Read a mapping whose start is looked at; *seen gets a bit for each key that was there. */
-static int read_mapping(struct reader *r, const struct key *keys, size_t count, void *out,
-			unsigned *seen)
-{
-	*seen = 0;
-	for (;;) {
-		const char *text;
-		size_t i = 0;
-		int rc = next(r);
-
-		if (rc)
-			return rc;
-		if (r->event.type == YAML_MAPPING_END_EVENT)
-			return 0;
-		text = text_of(r);
-		if (!text)
-			return fault(r, "a key", "must be a plain word");
-		while (i < count && strcmp(keys[i].name, text) != 0)
-			i++;
-		if (i == count)
-			return unknown_key(r, text, keys, count);
-		if (*seen & 1u << i)
-			return fault(r, keys[i].name, "is here twice; keep one of them");
-		*seen |= 1u << i;
-		rc = next(r);
-		if (!rc)
-			rc = keys[i].read(r, &keys[i], (char *)out + keys[i].offset);
-		if (rc)
-			return rc;
-	}
-}
-
-/* Call read for each item of the list whose start is looked at. */
-static int read_list(struct reader *r, const struct key *key, void *out,
-		     int (*read)(struct reader *r, const struct key *key, void *out))
-{
-	if (r->event.type != YAML_SEQUENCE_START_EVENT)
-		return fault(r, key->name, "must be a list");
-	for (;;) {
-		int rc = next(r);
-
-		if (rc)
-			return rc;
-		if (r->event.type == YAML_SEQUENCE_END_EVENT)
-			return 0;
-		rc = read(r, key, out);
-		if (rc)
-			return rc;
-	}
+	return fault_at(r, line_of(r, jn_buffer_text(&r->place)), name, what);
 }
 
 static int out_of_memory(struct reader *r)
@@ -167,9 +75,76 @@ static int out_of_memory(struct reader *r)
 			    "%s: out of memory; give junctord more and start it again", r->path);
 }
 
-static int read_path(struct reader *r, const struct key *key, void *out)
+static int unknown_key(struct reader *r, const char *text, const struct keys *keys)
 {
-	const char *text = text_of(r);
+	const char *names[MAX_KEYS];
+	const char *likely;
+
+	assert(keys->count <= MAX_KEYS);
+	for (size_t i = 0; i < keys->count; i++)
+		names[i] = keys->items[i].name;
+	likely = jn_spelling_nearest(text, names, keys->count);
+	return jn_error_set(r->err, -EINVAL, JN_ERROR_INVALID, "%s:%u: unknown key '%s'; %s%s%s",
+			    r->path, line_of(r, jn_buffer_text(&r->place)), text,
+			    likely ? "did you mean '" : "remove it", likely ? likely : "",
+			    likely ? "'?" : "");
+}
+
+/* *seen gets a bit for each key that was there. */
+static int read_mapping(struct reader *r, const struct jn_json *mapping, const struct keys *keys,
+			void *out, unsigned *seen)
+{
+	size_t outside = r->place.size;
+	const struct jn_json *value;
+	const char *text;
+	void *at = NULL;
+
+	*seen = 0;
+	while (jn_json_next(mapping, &at, &text, &value)) {
+		const struct key *key;
+		size_t i = 0;
+		int rc;
+
+		jn_path_add_key(&r->place, text, strlen(text));
+		while (i < keys->count && strcmp(keys->items[i].name, text) != 0)
+			i++;
+		if (i == keys->count)
+			return unknown_key(r, text, keys);
+		*seen |= 1u << i;
+		key = &keys->items[i];
+		rc = key->read(r, key, value, (char *)out + key->offset);
+		if (rc)
+			return rc;
+		r->place.size = outside;
+	}
+	return 0;
+}
+
+/* Call read for each item. */
+static int read_list(struct reader *r, const struct key *key, const struct jn_json *list, void *out,
+		     int (*read)(struct reader *r, const struct key *key,
+				 const struct jn_json *value, void *out))
+{
+	size_t outside = r->place.size;
+
+	if (jn_json_type(list) != JN_JSON_LIST)
+		return fault(r, key->name, "must be a list");
+	for (size_t i = 0; i < jn_json_count(list); i++) {
+		int rc;
+
+		jn_path_add_index(&r->place, i);
+		rc = read(r, key, jn_json_at(list, i), out);
+		if (rc)
+			return rc;
+		r->place.size = outside;
+	}
+	return 0;
+}
+
+static int read_path(struct reader *r, const struct key *key, const struct jn_json *value,
+		     void *out)
+{
+	const char *text = jn_json_text(value);
 
 	if (!text || text[0] != '/')
 		return fault(r, key->name, "must be an absolute path");
@@ -177,20 +152,22 @@ static int read_path(struct reader *r, const struct key *key, void *out)
 	return *(char **)out ? 0 : out_of_memory(r);
 }
 
-static int read_node_name(struct reader *r, const struct key *key, void *out)
+static int read_node_name(struct reader *r, const struct key *key, const struct jn_json *value,
+			  void *out)
 {
-	const char *text = text_of(r);
+	const char *text = jn_json_text(value);
 
 	if (!text || !jn_is_dns_name(text))
-		return fault(r, key->name, "must be " JN_DNS_NAME);
+		return fault(r, key->name, "must be " JN_DNS_NAME QUOTES);
 	*(char **)out = strdup(text);
 	return *(char **)out ? 0 : out_of_memory(r);
 }
 
-static int read_log_level(struct reader *r, const struct key *key, void *out)
+static int read_log_level(struct reader *r, const struct key *key, const struct jn_json *value,
+			  void *out)
 {
 	struct jn_settings *s = out;
-	const char *text = text_of(r);
+	const char *text = jn_json_text(value);
 
 	if (!text || jn_log_parse_level(text, &s->log_level) != 0)
 		return fault(r, key->name, "must be error, warning, info or debug");
@@ -198,51 +175,49 @@ static int read_log_level(struct reader *r, const struct key *key, void *out)
 	return 0;
 }
 
-static int read_guard_routes(struct reader *r, const struct key *key, void *out)
+static int read_guard_routes(struct reader *r, const struct key *key, const struct jn_json *value,
+			     void *out)
 {
 	struct jn_settings *s = out;
-	const char *text = text_of(r);
 
-	if (!text || (strcmp(text, "true") != 0 && strcmp(text, "false") != 0))
+	if (jn_json_type(value) != JN_JSON_BOOL)
 		return fault(r, key->name, "must be true or false");
-	s->has_no_guard_routes = text[0] == 'f';
+	s->has_no_guard_routes = !jn_json_bool(value);
 	return 0;
 }
 
-static int read_id(struct reader *r, const struct key *key, void *out)
+static int read_id(struct reader *r, const struct key *key, const struct jn_json *value, void *out)
 {
 	struct jn_access_rule *rule = out;
-	const char *text = text_of(r);
-	unsigned long id;
+	int64_t id = jn_json_integer(value);
 
-	if (!text || r->event.data.scalar.style != YAML_PLAIN_SCALAR_STYLE || !*text ||
-	    strspn(text, "0123456789") != strlen(text))
+	if (jn_json_type(value) != JN_JSON_INTEGER || id < 0)
 		return fault(r, key->name, "must be a number (`id NAME` shows it)");
-	errno = 0;
-	id = strtoul(text, NULL, 10);
-	if (errno || id >= UINT32_MAX)
+	if (id >= UINT32_MAX)
 		return fault(r, key->name, "must be at most 4294967294");
 	rule->id = (uint32_t)id;
 	return 0;
 }
 
-static int read_role(struct reader *r, const struct key *key, void *out)
+static int read_role(struct reader *r, const struct key *key, const struct jn_json *value,
+		     void *out)
 {
-	const char *text = text_of(r);
+	const char *text = jn_json_text(value);
 
 	if (!text || jn_role_parse(text, out) != 0)
 		return fault(r, key->name, "must be Read, Write or Admin");
 	return 0;
 }
 
-static int read_namespace(struct reader *r, const struct key *key, void *out)
+static int read_namespace(struct reader *r, const struct key *key, const struct jn_json *value,
+			  void *out)
 {
 	struct jn_access_rule *rule = out;
-	const char *text = text_of(r);
+	const char *text = jn_json_text(value);
 	char **grown;
 
 	if (!text || !jn_is_dns_label(text))
-		return fault(r, key->name, "must hold names, each " JN_DNS_LABEL);
+		return fault(r, key->name, "must hold names, each " JN_DNS_LABEL QUOTES);
 	grown = reallocarray(rule->namespaces, rule->namespace_count + 1, sizeof(*grown));
 	if (!grown)
 		return out_of_memory(r);
@@ -254,10 +229,11 @@ static int read_namespace(struct reader *r, const struct key *key, void *out)
 	return 0;
 }
 
-static int read_namespaces(struct reader *r, const struct key *key, void *out)
+static int read_namespaces(struct reader *r, const struct key *key, const struct jn_json *value,
+			   void *out)
 {
 	struct jn_access_rule *rule = out;
-	int rc = read_list(r, key, rule, read_namespace);
+	int rc = read_list(r, key, value, rule, read_namespace);
 
 	if (rc)
 		return rc;
@@ -269,12 +245,13 @@ static int read_namespaces(struct reader *r, const struct key *key, void *out)
 
 enum rule_key { RULE_UID, RULE_GID, RULE_ROLE, RULE_NAMESPACES };
 
-static const struct key rule_keys[] = {
+static const struct key rule_items[] = {
 	[RULE_UID] = { "uid", read_id, 0 },
 	[RULE_GID] = { "gid", read_id, 0 },
 	[RULE_ROLE] = { "role", read_role, offsetof(struct jn_access_rule, role) },
 	[RULE_NAMESPACES] = { "namespaces", read_namespaces, 0 },
 };
+static const struct keys rule_keys = { rule_items, JN_COUNT(rule_items) };
 
 /* What is wrong with a rule as a whole, or NULL. */
 static const char *rule_fault(const struct jn_access_rule *rule, unsigned seen)
@@ -288,33 +265,35 @@ static const char *rule_fault(const struct jn_access_rule *rule, unsigned seen)
 	return NULL;
 }
 
-static int read_rule(struct reader *r, const struct key *key, void *out)
+static int read_rule(struct reader *r, const struct key *key, const struct jn_json *value,
+		     void *out)
 {
 	struct jn_settings *s = out;
 	struct jn_access_rule *rule;
-	unsigned seen, line = line_of(&r->event.start_mark);
+	unsigned seen;
 	const char *what;
 	int rc;
 
-	if (r->event.type != YAML_MAPPING_START_EVENT)
+	if (jn_json_type(value) != JN_JSON_OBJECT)
 		return fault(r, key->name, "must hold mappings of uid or gid, role, namespaces");
 	rule = jn_vec_add(&s->rules);
 	if (!rule)
 		return out_of_memory(r);
-	rc = read_mapping(r, rule_keys, JN_COUNT(rule_keys), rule, &seen);
+	rc = read_mapping(r, value, &rule_keys, rule, &seen);
 	if (rc)
 		return rc;
 	rule->is_group = seen & 1u << RULE_GID;
 	what = rule_fault(rule, seen);
-	return what ? fault_at(r, line, "an access rule", what) : 0;
+	return what ? fault(r, "an access rule", what) : 0;
 }
 
-static int read_rules(struct reader *r, const struct key *key, void *out)
+static int read_rules(struct reader *r, const struct key *key, const struct jn_json *value,
+		      void *out)
 {
-	return read_list(r, key, out, read_rule);
+	return read_list(r, key, value, out, read_rule);
 }
 
-static const struct key settings_keys[] = {
+static const struct key settings_items[] = {
 	{ "socket", read_path, offsetof(struct jn_settings, socket) },
 	{ "cgroup", read_path, offsetof(struct jn_settings, cgroup) },
 	{ "pin-dir", read_path, offsetof(struct jn_settings, pin_dir) },
@@ -325,66 +304,61 @@ static const struct key settings_keys[] = {
 	{ "guardRoutes", read_guard_routes, 0 },
 	{ "accessRules", read_rules, 0 },
 };
+static const struct keys settings_keys = { settings_items, JN_COUNT(settings_items) };
 
-/* The whole stream: nothing, or one document that is a mapping. */
-static int read_stream(struct reader *r, struct jn_settings *out)
+/* What the readers of YAML or JSON found. Those of YAML say the line of the file, at the beginning. */
+static int fault_of_text(struct reader *r, const struct jn_error *found)
 {
-	unsigned seen;
-	int rc = next(r); /* the start of the stream */
+	const struct jn_cause *cause = &found->causes[0];
+	const char *what = strstr(cause->message, ": ");
+	unsigned line;
+	char next;
 
-	if (!rc)
-		rc = next(r); /* of the document */
-	if (rc || r->event.type == YAML_STREAM_END_EVENT)
-		return rc;
-	rc = next(r);
+	if (sscanf(cause->message, "line %u%c", &line, &next) != 2 || next != ':')
+		line = line_of(r, cause->field);
+	return jn_error_set(r->err, -EINVAL, JN_ERROR_INVALID, "%s:%u: %s%s%s", r->path, line,
+			    cause->field, *cause->field ? ": " : "",
+			    what ? what + 2 : cause->message);
+}
+
+static int read_document(struct reader *r, const struct jn_yaml *yaml, struct jn_settings *out)
+{
+	const struct jn_yaml_document *document = &yaml->items[0];
+	JN_AUTO(jn_error_done) struct jn_error found = { 0 };
+	JN_AUTO(jn_json_free) struct jn_json *json = NULL;
+	unsigned seen;
+	int rc;
+
+	rc = jn_json_parse(yaml->json.data + document->offset, document->size, &json, &found);
 	if (rc)
-		return rc;
-	if (r->event.type != YAML_MAPPING_START_EVENT)
+		return found.cause_count ? fault_of_text(r, &found) : out_of_memory(r);
+	if (jn_json_type(json) != JN_JSON_OBJECT)
 		return fault(r, "the configuration", "must be a mapping of keys to values");
-	rc = read_mapping(r, settings_keys, JN_COUNT(settings_keys), out, &seen);
-	if (!rc)
-		rc = next(r); /* the end of the document */
-	if (!rc)
-		rc = next(r);
-	if (rc || r->event.type == YAML_STREAM_END_EVENT)
-		return rc;
-	return fault(r, "a second document", "is not taken here; remove it");
+	return read_mapping(r, json, &settings_keys, out, &seen);
+}
+
+/* Nothing, or one document that is a mapping. */
+static int parse(struct reader *r, struct jn_settings *out)
+{
+	JN_AUTO(jn_error_done) struct jn_error found = { 0 };
+	JN_AUTO(jn_yaml_done) struct jn_yaml yaml = { 0 };
+	int rc = jn_yaml_read(r->text.data, r->text.size, &yaml, &found);
+
+	if (rc)
+		return found.cause_count ? fault_of_text(r, &found) : out_of_memory(r);
+	if (yaml.count)
+		rc = read_document(r, &yaml, out);
+	if (!rc && yaml.count > 1)
+		rc = fault_at(r, yaml.items[1].line, "a second document",
+			      "is not taken here; remove it");
+	return rc;
 }
 
 static int read_bytes(const char *path, struct jn_buffer *out)
 {
 	JN_AUTO(jn_close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char piece[4096];
 
-	if (fd < 0)
-		return -errno;
-	for (;;) {
-		ssize_t size = read(fd, piece, sizeof(piece));
-
-		if (size < 0)
-			return -errno;
-		if (size == 0)
-			return jn_buffer_failed(out) ? -ENOMEM : 0;
-		jn_buffer_add(out, piece, (size_t)size);
-		if (out->size > JN_MAX_CONFIG_BYTES)
-			return -EFBIG;
-	}
-}
-
-static int parse(const char *path, struct jn_buffer *bytes, struct jn_settings *out,
-		 struct jn_error *err)
-{
-	struct reader r = { .path = path, .err = err };
-	const char *text = jn_buffer_text(bytes);
-	int rc;
-
-	if (!yaml_parser_initialize(&r.parser))
-		return out_of_memory(&r);
-	yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, bytes->size);
-	rc = read_stream(&r, out);
-	yaml_event_delete(&r.event);
-	yaml_parser_delete(&r.parser);
-	return rc;
+	return fd < 0 ? -errno : jn_buffer_read(out, fd, JN_MAX_CONFIG_BYTES);
 }
 
 static void take_text(char **to, char **from)
@@ -396,15 +370,15 @@ static void take_text(char **to, char **from)
 int jn_config_read(const char *path, struct jn_settings *settings, struct jn_error *err)
 {
 	JN_AUTO(jn_settings_done) struct jn_settings file = { 0 };
-	JN_AUTO(jn_buffer_done) struct jn_buffer bytes = { 0 };
-	int rc = read_bytes(path, &bytes);
+	JN_AUTO(reader_done) struct reader r = { .path = path, .err = err };
+	int rc = read_bytes(path, &r.text);
 
 	if (rc)
 		return jn_error_set(err, rc, JN_ERROR_INVALID,
 				    "%s cannot be read (%s); correct it or choose another with "
 				    "--config",
 				    path, strerror(-rc));
-	rc = parse(path, &bytes, &file, err);
+	rc = parse(&r, &file);
 	if (rc)
 		return rc;
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,6 +35,7 @@
 #include "source/file.h"
 
 #define AREA "daemon"
+#define LARGE_BLOCK_BYTES 131072
 
 enum exit_code { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -331,6 +333,16 @@ static int run_task(const struct jn_options *options, struct jn_error *err)
 	}
 }
 
+/*
+ * Large blocks (a whole request, the room of a table) are mapped by themselves, so that they are
+ * gone when they are freed. By itself malloc takes the first one that is freed for a reason to put
+ * the next ones on the heap, where what is small and stays comes to lie between them.
+ */
+static void keep_memory_small(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES); /* cannot fail for such a value */
+}
+
 int main(int argc, char **argv)
 {
 	JN_AUTO(jn_options_done) struct jn_options options = { 0 };
@@ -338,6 +350,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	umask(0077);
+	keep_memory_small();
 	rc = jn_options_parse(argc, argv, &options, &err);
 	if (rc && rc != -ENOMEM) {
 		fprintf(stderr, "junctord: %s\n\n%s", jn_error_text(&err), jn_options_usage());

@@ -71,11 +71,11 @@ void jn_datapath_hooks(struct jn_datapath *dp, struct jn_hook_status out[JN_HOOK
 const struct jn_sizes *jn_datapath_sizes(const struct jn_datapath *dp);
 
 /*
- * Larger tables, in three steps. Between the first and the second nobody may write tables; hooks go
- * on all the time, from the old tables or from equal new ones.
+ * Larger tables, in three steps. From the beginning of the first to the second nobody may write slots;
+ * hooks go on all the time, from the old tables or from equal new ones.
  *
- *	load    larger tables and programs on them; takes long, on any thread
- *	swap    contents copied, every attached hook swapped; from here on the new ones are written
+ *	load    larger tables and programs on them, slots copied; takes long, on any thread
+ *	swap    other contents copied, every attached hook swapped; from here on the new ones are written
  *	settle  after a grace period: what programs counted in the old ones is added, they are let go
  */
 struct jn_growth;
@@ -135,6 +135,8 @@ int jn_datapath_get_frontend(struct jn_datapath *dp, const struct jn_frontend_ke
 int jn_datapath_put_names(struct jn_datapath *dp, const uint32_t *services,
 			  const struct jn_name *names, size_t count, size_t *done);
 int jn_datapath_del_names(struct jn_datapath *dp, const uint32_t *services, size_t count);
+/* -ENOENT: it has none. */
+int jn_datapath_get_name(struct jn_datapath *dp, uint32_t service, struct jn_name *out);
 
 /* Walk a whole table (batch lookup). A nonzero return of fn ends the walk with that value. */
 typedef int (*jn_frontend_fn)(void *arg, const struct jn_frontend_key *key,

@@ -3,8 +3,8 @@
  * Larger tables under running programs.
  *
  *	load     the same programs once more, on larger tables where they are to be larger and on the
- *	         present ones elsewhere
- *	swap     contents copied; the larger ones pinned beside the present ones; every link gets its
+ *	         present ones elsewhere; slots copied
+ *	swap     the other contents copied; the larger ones pinned beside the present ones; every link gets its
  *	         program on the larger ones; pins renamed
  *	settle   what programs counted in the old tables after the copy is added to the new ones
  *
@@ -106,6 +106,7 @@ int jn_datapath_grow_load(const struct jn_datapath *dp, const struct jn_sizes *s
 		rc = jn_tables_map(g->skeleton->obj, &g->tables);
 	if (rc)
 		return jn_datapath_refuse_load(rc, err);
+	jn_tables_copy(&g->tables, &dp->tables, true); /* it may be half a gigabyte */
 	*out = JN_MOVE(g);
 	return 0;
 }
@@ -219,7 +220,7 @@ static int copy_contents(const struct jn_datapath *dp, struct jn_growth *g)
 	const struct junctor_bpf *old = dp->skeleton, *new = g->skeleton;
 	int rc;
 
-	jn_tables_copy(&g->tables, &dp->tables);
+	jn_tables_copy(&g->tables, &dp->tables, false);
 	rc = copy_live(dp, g);
 	if (!rc && grows(old->maps.jn_frontends, &g->sizes))
 		rc = copy_hash(dp->frontends, bpf_map__fd(new->maps.jn_frontends),

@@ -107,6 +107,11 @@ int jn_datapath_del_names(struct jn_datapath *dp, const uint32_t *services, size
 	return del_all(&hash, services, count);
 }
 
+int jn_datapath_get_name(struct jn_datapath *dp, uint32_t service, struct jn_name *out)
+{
+	return bpf_map_lookup_elem(dp->names, &service, out);
+}
+
 /* --- walking ----------------------------------------------------------------------------------- */
 
 struct walk {

@@ -103,8 +103,8 @@ int jn_pins_complete(struct bpf_object *object, const char *folder, uint64_t fre
 /* --- tables.c ---------------------------------------------------------------------------------- */
 int jn_tables_map(const struct bpf_object *object, struct jn_tables *tables);
 void jn_tables_unmap(struct jn_tables *tables);
-/* Those that differ in size: what stands in the smaller one. */
-void jn_tables_copy(struct jn_tables *to, const struct jn_tables *from);
+/* The slots, or the others; those that differ in size: what stands in the smaller one. */
+void jn_tables_copy(struct jn_tables *to, const struct jn_tables *from, bool is_slots);
 /* Where nobody heard of the ends of connections: those of before count no more. */
 void jn_live_count_anew(struct jn_datapath *dp);
 

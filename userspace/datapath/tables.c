@@ -80,13 +80,15 @@ void jn_tables_unmap(struct jn_tables *tables)
 	}
 }
 
-void jn_tables_copy(struct jn_tables *to, const struct jn_tables *from)
+void jn_tables_copy(struct jn_tables *to, const struct jn_tables *from, bool is_slots)
 {
 	struct jn_tables *source = (struct jn_tables *)(uintptr_t)from; /* only read */
 
 	for (size_t i = 0; i < JN_COUNT(list); i++) {
-		if (to->bytes[i] > from->bytes[i])
-			memcpy(*place_of(to, i), *place_of(source, i), from->bytes[i]);
+		void **place = place_of(to, i);
+
+		if ((place == (void **)&to->slots) == is_slots && to->bytes[i] > from->bytes[i])
+			memcpy(*place, *place_of(source, i), from->bytes[i]);
 	}
 }
 

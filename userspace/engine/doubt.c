@@ -69,12 +69,17 @@ static int is_doubtful(struct jn_loading *l, struct jn_object_key *key)
 	return differs(l->e, key);
 }
 
-/* A policy that was lost gets its own name back where only one was lost in its namespace. */
+/*
+ * A policy that was lost gets its own name back where only one was lost in its namespace. One that
+ * takes a declared one's place has that one's.
+ */
 static void rename_policy(struct jn_loading *l, struct jn_object *policy)
 {
 	const struct jn_note *found = NULL, *note;
 	size_t at = 0;
 
+	if (jn_model_find(l->e->model, &policy->key))
+		return;
 	while ((note = jn_table_next(&l->bad.items, &at))) {
 		if (note->key.kind != JN_KIND_TRAFFIC_POLICY ||
 		    strcmp(note->key.namespace_, policy->key.namespace_))

@@ -16,10 +16,8 @@
 #include "netlink/diag.h"
 
 #define AREA "endings"
-#define AGAIN_MS 400  /* after a change: who chose while it was published is connected now */
-#define WATCH_MS 1000 /* between two looks while something is left to watch */
-#define LEAST_MS 20
-#define FUTILE_MS 10000 /* all files of all processes are looked through for a namespace */
+#define AGAIN_MS 400	    /* after a change: who chose while it was published is connected now */
+#define AGAIN_LATER_MS 1000 /* after a scan that could not begin */
 
 static void scan(struct jn_engine *e);
 
@@ -49,26 +47,6 @@ static void rest(struct jn_engine *e, uint64_t delay_ms)
 		settle(e, JN_ENDINGS_IDLE);
 }
 
-static void forget_all(struct jn_endings *endings)
-{
-	jn_table_done(&endings->watches);
-	jn_table_done(&endings->gone);
-	jn_endings_init(endings);
-	free(endings->found.items);
-	endings->found = (struct jn_stale_list){ 0 };
-}
-
-static uint64_t next_look_ms(const struct jn_endings *endings, uint64_t now_ms)
-{
-	uint64_t delay = WATCH_MS;
-	const struct jn_watch *watch;
-	size_t at = 0;
-
-	while ((watch = jn_table_next(&endings->watches, &at)))
-		delay = jn_watch_next_ms(watch, now_ms, delay);
-	return delay > LEAST_MS ? delay : LEAST_MS;
-}
-
 static bool has_ended_any(const struct jn_ending_plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++) {
@@ -83,7 +61,7 @@ static void go_on(struct jn_engine *e)
 {
 	struct jn_endings *endings = &e->endings;
 	bool is_fresh = has_ended_any(&endings->plan);
-	bool is_futile = endings->plan.count && !is_fresh; /* no better chance right away */
+	bool is_left = endings->plan.count || endings->watches.count || endings->lost.count;
 	uint64_t now = jn_clock_ms();
 
 	jn_ending_plan_done(&endings->plan);
@@ -93,12 +71,10 @@ static void go_on(struct jn_engine *e)
 		scan(e);
 	} else if (is_fresh || now - endings->changed_ms < AGAIN_MS) {
 		rest(e, AGAIN_MS);
-	} else if (endings->watches.count || endings->is_failing) {
-		rest(e, is_futile ? WATCH_MS : next_look_ms(endings, now));
-	} else if (is_futile) {
-		rest(e, FUTILE_MS);
+	} else if (is_left || endings->is_failing) {
+		rest(e, jn_endings_next_ms(endings, now));
 	} else {
-		forget_all(endings);
+		jn_endings_forget(endings);
 		settle(e, JN_ENDINGS_IDLE);
 	}
 }
@@ -108,7 +84,7 @@ static void go_on(struct jn_engine *e)
 static void count_ended(struct jn_endings *endings)
 {
 	const struct jn_ending_plan *plan = &endings->plan;
-	size_t ended = 0, unreachable = 0;
+	size_t ended = 0, unreachable = endings->waiting;
 
 	for (size_t i = 0; i < plan->count; i++) {
 		bool is_udp = plan->sockets[i].proto == IPPROTO_UDP;
@@ -119,18 +95,20 @@ static void count_ended(struct jn_endings *endings)
 			endings->ended[is_udp][plan->reasons[i]]++;
 	}
 	if (ended)
-		jn_info(AREA, "ended %zu sockets of gone backends", ended);
+		jn_log_limited(&endings->ended_log, JN_LOG_INFO, AREA,
+			       "ended %zu sockets of gone backends", ended);
 	if (unreachable != endings->unreachable && unreachable)
-		jn_warn(AREA,
-			"%zu sockets of gone backends are in network namespaces that cannot be "
-			"entered; they are left until a process, a mount or an open file leads "
-			"there",
-			unreachable);
+		jn_log_limited(&endings->lost_log, JN_LOG_WARNING, AREA,
+			       "%zu sockets of gone backends are in network namespaces that cannot "
+			       "be entered; they are left until a process, a mount or an open file "
+			       "leads there",
+			       unreachable);
 	endings->unreachable = unreachable;
 	if (endings->end_rc && !endings->is_refused)
 		jn_warn(AREA,
 			"sockets of gone backends cannot be ended (%s); trying again, and the "
-			"kernel needs bpf_sock_destroy or CONFIG_INET_DIAG_DESTROY",
+			"kernel needs CONFIG_INET_DIAG_DESTROY, or bpf_sock_destroy and an "
+			"iterator of TCP sockets without CVE-2026-64575",
 			strerror(-endings->end_rc));
 	endings->is_refused = endings->end_rc;
 }
@@ -143,8 +121,16 @@ static struct jn_ender *ender_of(struct jn_endings *endings)
 	return endings->ender;
 }
 
-/* Those that netlink left: the kernel cannot do it, or two share their addresses. */
-static int end_rest(struct jn_endings *endings, size_t from, size_t to)
+/*
+ * What netlink left: all, where this kernel or this namespace refuses it; else only UDP, of which two
+ * may share their addresses. A TCP socket that it did not find is gone by itself.
+ */
+static bool is_for_programs(const struct jn_ending_plan *plan, size_t i, int netlink_rc)
+{
+	return !plan->is_ended[i] && (netlink_rc || plan->sockets[i].proto == IPPROTO_UDP);
+}
+
+static int end_rest(struct jn_endings *endings, size_t from, size_t to, int netlink_rc)
 {
 	struct jn_ending_plan *plan = &endings->plan;
 	JN_AUTO(jn_free_mem) struct jn_stale *sockets = calloc(to - from, sizeof(*sockets));
@@ -155,25 +141,25 @@ static int end_rest(struct jn_endings *endings, size_t from, size_t to)
 	if (!sockets || !is_ended)
 		return -ENOMEM;
 	for (size_t i = from; i < to; i++) {
-		if (!plan->is_ended[i])
+		if (is_for_programs(plan, i, netlink_rc))
 			sockets[count++] = plan->sockets[i];
 	}
 	rc = jn_ender_end(endings->ender, sockets, count, is_ended);
 	count = 0;
 	for (size_t i = from; i < to; i++) {
-		if (!plan->is_ended[i])
+		if (is_for_programs(plan, i, netlink_rc))
 			plan->is_ended[i] = is_ended[count++];
 	}
 	return rc;
 }
 
-static bool are_ended(const struct jn_ending_plan *plan, size_t from, size_t to)
+static bool has_rest(const struct jn_ending_plan *plan, size_t from, size_t to, int netlink_rc)
 {
 	for (size_t i = from; i < to; i++) {
-		if (!plan->is_ended[i])
-			return false;
+		if (is_for_programs(plan, i, netlink_rc))
+			return true;
 	}
-	return true;
+	return false;
 }
 
 /*
@@ -192,8 +178,8 @@ static void end_here(void *arg, uint32_t netns)
 	for (to = from; to < plan->count && plan->sockets[to].netns == netns; to++)
 		plan->is_reached[to] = true;
 	rc = jn_diag_end(plan->sockets + from, to - from, plan->is_ended + from);
-	if (!are_ended(plan, from, to) && ender_of(endings))
-		rc = end_rest(endings, from, to);
+	if (has_rest(plan, from, to, rc) && ender_of(endings))
+		rc = end_rest(endings, from, to, rc);
 	if (rc)
 		endings->end_rc = rc;
 }
@@ -222,6 +208,7 @@ static void end_done(void *arg)
 {
 	struct jn_engine *e = arg;
 
+	jn_endings_note_lost(&e->endings, jn_clock_ms());
 	count_ended(&e->endings);
 	go_on(e);
 }
@@ -255,7 +242,7 @@ static void scan_done(void *arg)
 	note_scan(endings);
 	endings->state = JN_ENDINGS_ENDING;
 	if (!endings->plan.count)
-		endings->unreachable = 0;
+		endings->unreachable = endings->waiting;
 	if (!endings->plan.count || e->executor.submit(e->executor.context, end_work, end_done, e))
 		go_on(e);
 }
@@ -274,7 +261,7 @@ static void scan(struct jn_engine *e)
 		return;
 	jn_close_fd(&endings->finder);
 	note_scan(endings);
-	rest(e, WATCH_MS);
+	rest(e, AGAIN_LATER_MS);
 }
 
 /* --- from outside -------------------------------------------------------------------------------- */
@@ -291,11 +278,6 @@ static void wake(struct jn_engine *e)
 		scan(e);
 }
 
-static bool removes_endpoints(const struct jn_port_plan *plan)
-{
-	return plan->match.gone_count || (!plan->desired && plan->installed->endpoint_count);
-}
-
 void jn_endings_note(struct jn_engine *e, const struct jn_transaction *t)
 {
 	struct jn_endings *endings = &e->endings;
@@ -305,11 +287,10 @@ void jn_endings_note(struct jn_engine *e, const struct jn_transaction *t)
 		for (size_t p = 0; p < t->services[i].port_count; p++) {
 			const struct jn_port_plan *plan = &t->services[i].ports[p];
 
-			is_removing |= removes_endpoints(plan);
-			if (!plan->desired)
-				jn_endings_keep_drain(e, &t->services[i].key, plan->installed);
-			else if (!plan->installed) /* another service had its id before */
-				(void)jn_table_del(&endings->gone, &plan->service);
+			if (!plan->match.gone_count)
+				continue;
+			is_removing = true;
+			jn_endings_keep_drain(e, &t->services[i].key, plan, jn_clock_ms());
 		}
 	}
 	if (!is_removing || endings->state == JN_ENDINGS_OFF)

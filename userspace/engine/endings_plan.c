@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/auto.h"
 #include "base/vec.h"
@@ -15,82 +14,36 @@
 #include "engine/endings.h"
 #include "engine/internal.h"
 
+#define WATCH_MS 1000	   /* between two looks while something is left to watch */
+#define MOST_WAIT_MS 60000 /* between two searches for a network namespace that cannot be entered */
+#define REFUSED_MS 10000   /* where the kernel ends nothing */
+#define LEAST_MS 20
+
 /* --- tables -------------------------------------------------------------------------------------- */
 
-static uint64_t hash_cookie(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(uint64_t));
-}
+static const struct jn_table_ops watch_ops = { .entry_size = sizeof(struct jn_watch),
+					       .key_size = sizeof(uint64_t) };
 
-static bool has_cookie(const void *entry, const void *key)
-{
-	return ((const struct jn_watch *)entry)->cookie == *(const uint64_t *)key;
-}
-
-static const struct jn_table_ops watch_ops = { sizeof(struct jn_watch), hash_cookie, has_cookie };
-
-/* A service by its id: one that is installed, or one that went. */
-struct service {
-	uint32_t id;
-	int32_t drain_seconds;
-};
-
-static uint64_t hash_service(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(uint32_t));
-}
-
-static bool has_service(const void *entry, const void *key)
-{
-	return ((const struct service *)entry)->id == *(const uint32_t *)key;
-}
-
-static const struct jn_table_ops service_ops = { sizeof(struct service), hash_service,
-						 has_service };
-
-/* A backend of a service, compared as bytes. */
-struct place {
-	uint32_t service;
-	struct jn_addr addr;
-	__be16 port;
-	uint16_t pad;
-};
-
-static uint64_t hash_place(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct place));
-}
-
-static bool has_place(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct place));
-}
-
-static const struct jn_table_ops place_ops = { sizeof(struct place), hash_place, has_place };
-
-/* Whom a service address leads to today. */
-struct vip {
-	struct jn_frontend_key key;
-	uint32_t service; /* 0: nobody */
-};
-
-static uint64_t hash_vip(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_frontend_key));
-}
-
-static bool has_vip(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct jn_frontend_key));
-}
-
-static const struct jn_table_ops vip_ops = { sizeof(struct vip), hash_vip, has_vip };
+static const struct jn_table_ops lost_ops = { .entry_size = sizeof(struct jn_lost_space),
+					      .key_size = sizeof(uint32_t) };
 
 void jn_endings_init(struct jn_endings *endings)
 {
 	endings->finder = -1;
+	jn_endings_index_init(&endings->index);
+	jn_removals_init(&endings->removals);
 	jn_table_init(&endings->watches, &watch_ops);
-	jn_table_init(&endings->gone, &service_ops);
+	jn_table_init(&endings->lost, &lost_ops);
+}
+
+void jn_endings_forget(struct jn_endings *endings)
+{
+	jn_endings_index_done(&endings->index);
+	jn_removals_done(&endings->removals);
+	jn_table_done(&endings->watches);
+	jn_table_done(&endings->lost);
+	free(endings->found.items);
+	endings->found = (struct jn_stale_list){ 0 };
 }
 
 void jn_ending_plan_done(struct jn_ending_plan *plan)
@@ -104,188 +57,87 @@ void jn_ending_plan_done(struct jn_ending_plan *plan)
 
 void jn_endings_done(struct jn_endings *endings)
 {
-	jn_table_done(&endings->watches);
-	jn_table_done(&endings->gone);
+	jn_endings_forget(endings);
 	jn_ending_plan_done(&endings->plan);
 	jn_ender_close(&endings->ender);
 	jn_close_fd(&endings->finder);
-	free(endings->found.items);
 }
 
-/* Its policy may have gone with it, so what was installed is asked first. */
-void jn_endings_keep_drain(struct jn_engine *e, const struct jn_object_key *service,
-			   const struct jn_installed_port *port)
+/* --- removals ------------------------------------------------------------------------------------ */
+
+/* Of a port that goes, its policy may have gone, too: what was installed is asked first. */
+static int32_t drain_of(const struct jn_engine *e, const struct jn_object_key *service,
+			const struct jn_port_plan *plan)
 {
-	int32_t drain_seconds = port->drain_seconds;
 	const struct jn_object *policy;
-	struct service *entry;
-	bool is_new;
 
-	policy = jn_model_policy(e->model, service->namespace_, service->name, port->port_name);
-	if (!policy)
-		policy = jn_model_policy(e->model, service->namespace_, service->name, "");
-	if (drain_seconds == JN_NEVER_DRAINED && policy &&
-	    policy->policy.target_kind == service->kind)
-		drain_seconds = policy->policy.drain_seconds;
-	if (drain_seconds == JN_NEVER_DRAINED) {
-		(void)jn_table_del(&e->endings.gone, &port->service);
-		return;
+	if (plan->desired)
+		return plan->desired->drain_seconds;
+	if (plan->installed->drain_seconds != JN_NEVER_DRAINED)
+		return plan->installed->drain_seconds;
+	policy = jn_resolve_policy_of(e->model, service, plan->installed->port_name);
+	return policy ? policy->policy.drain_seconds : JN_NEVER_DRAINED;
+}
+
+void jn_endings_keep_drain(struct jn_engine *e, const struct jn_object_key *service,
+			   const struct jn_port_plan *plan, uint64_t now_ms)
+{
+	const struct jn_endpoint *table = jn_datapath_endpoints(e->install.datapath);
+	const struct jn_installed_port *port = plan->installed;
+	int32_t drain_seconds = drain_of(e, service, plan);
+
+	if (port->proto == IPPROTO_UDP)
+		return; /* ended at once */
+	for (unsigned f = 0; f < port->frontend_count; f++) {
+		struct jn_removal_key key = { .frontend = port->frontends[f] };
+
+		for (size_t i = 0; i < plan->match.gone_count; i++) {
+			key.backend = table[plan->match.gone[i]].addr;
+			key.port = table[plan->match.gone[i]].port;
+			jn_removals_note(&e->endings.removals, &key, drain_seconds, now_ms);
+		}
 	}
-	entry = jn_table_put(&e->endings.gone, &port->service, &is_new);
-	if (entry) /* without memory its connections end by themselves */
-		*entry = (struct service){ port->service, drain_seconds };
-}
-
-/* --- what is installed --------------------------------------------------------------------------- */
-
-/* Of the services that the sockets found name, and of those that their VIPs lead to today. */
-struct index {
-	struct jn_engine *e;
-	struct jn_table wanted; /* services; drain_seconds as installed */
-	struct jn_table places;
-	struct jn_table vips;
-};
-
-static void index_done(struct index *index)
-{
-	jn_table_done(&index->wanted);
-	jn_table_done(&index->places);
-	jn_table_done(&index->vips);
-}
-
-static int want(struct index *index, uint32_t id)
-{
-	struct service *entry;
-	bool is_new;
-
-	entry = jn_table_put(&index->wanted, &id, &is_new);
-	if (!entry)
-		return -ENOMEM;
-	if (is_new)
-		*entry = (struct service){ id, JN_NEVER_DRAINED };
-	return 0;
-}
-
-static struct jn_frontend_key vip_of(const struct jn_stale *socket)
-{
-	return (struct jn_frontend_key){
-		.vip = socket->vip,
-		.port = socket->vip_port,
-		.proto = socket->proto == IPPROTO_UDP ? IPPROTO_UDP : IPPROTO_TCP,
-	};
-}
-
-static int want_socket(struct index *index, const struct jn_stale *socket)
-{
-	struct jn_frontend_key key = vip_of(socket);
-	struct jn_frontend frontend;
-	struct vip *entry;
-	bool is_new;
-	int rc = want(index, socket->service);
-
-	if (rc)
-		return rc;
-	entry = jn_table_put(&index->vips, &key, &is_new);
-	if (!entry)
-		return -ENOMEM;
-	if (!is_new)
-		return 0;
-	*entry = (struct vip){ key, 0 };
-	rc = jn_datapath_get_frontend(index->e->install.datapath, &key, &frontend);
-	if (rc)
-		return rc == -ENOENT ? 0 : rc;
-	entry->service = frontend.service;
-	return want(index, frontend.service);
-}
-
-static int add_port(struct index *index, const struct jn_installed_port *port)
-{
-	const struct jn_endpoint *table = jn_datapath_endpoints(index->e->install.datapath);
-	struct service *service = jn_table_find(&index->wanted, &port->service);
-
-	if (!service)
-		return 0;
-	service->drain_seconds = port->drain_seconds;
-	for (unsigned i = 0; i < port->endpoint_count; i++) {
-		const struct jn_endpoint *endpoint = &table[port->endpoints[i]];
-		struct place key = { port->service, endpoint->addr, endpoint->port, 0 }, *entry;
-		bool is_new;
-
-		entry = jn_table_put(&index->places, &key, &is_new);
-		if (!entry)
-			return -ENOMEM;
-		*entry = key;
-	}
-	return 0;
-}
-
-static int index_build(struct index *index)
-{
-	const struct jn_stale_list *found = &index->e->endings.found;
-	struct jn_installed_service **service;
-	size_t at = 0;
-	int rc = 0;
-
-	jn_table_init(&index->wanted, &service_ops);
-	jn_table_init(&index->places, &place_ops);
-	jn_table_init(&index->vips, &vip_ops);
-	for (size_t i = 0; i < found->count && !rc; i++)
-		rc = want_socket(index, &found->items[i]);
-	while (found->count && !rc &&
-	       (service = jn_table_next(&index->e->install.installed, &at))) {
-		for (size_t p = 0; p < (*service)->count && !rc; p++)
-			rc = add_port(index, &(*service)->ports[p]);
-	}
-	return rc;
-}
-
-static bool has_backend(const struct index *index, uint32_t service, const struct jn_stale *socket)
-{
-	struct place key = { service, socket->backend, socket->backend_port, 0 };
-
-	return jn_table_find(&index->places, &key);
-}
-
-/* Neither the service that was asked for has this backend, nor the one that has its address today. */
-static bool is_gone(const struct index *index, const struct jn_stale *socket)
-{
-	struct jn_frontend_key key = vip_of(socket);
-	const struct vip *vip = jn_table_find(&index->vips, &key);
-
-	return !has_backend(index, socket->service, socket) &&
-	       !(vip && vip->service && has_backend(index, vip->service, socket));
-}
-
-static int32_t drain_of(const struct index *index, uint32_t id)
-{
-	const struct service *gone = jn_table_find(&index->e->endings.gone, &id);
-	const struct service *installed = jn_table_find(&index->wanted, &id);
-
-	return gone ? gone->drain_seconds : installed->drain_seconds;
 }
 
 /* --- the plan ------------------------------------------------------------------------------------ */
 
+static void begin_watch(const struct jn_endings *endings, struct jn_watch *watch,
+			const struct jn_removal *removal, const struct jn_stale *socket,
+			uint64_t now_ms)
+{
+	if (removal)
+		jn_watch_begin(watch, socket, removal->drain_seconds, removal->since_ms, now_ms);
+	else
+		jn_watch_begin(watch, socket, jn_endings_index_drain(&endings->index, socket),
+			       now_ms, now_ms);
+}
+
 /* The watch moves from the last round's table to this one's; what is not found again is forgotten. */
-static enum jn_ending decide(const struct index *index, struct jn_table *next,
+static enum jn_ending decide(const struct jn_endings *endings, struct jn_table *next,
 			     const struct jn_stale *socket, uint64_t now_ms)
 {
+	struct jn_removal_key key = { .frontend = jn_stale_vip(socket),
+				      .backend = socket->backend,
+				      .port = socket->backend_port };
 	const struct jn_watch *before;
+	const struct jn_removal *removal;
 	struct jn_watch *watch;
 	bool is_new;
 
-	if (!is_gone(index, socket))
+	if (!jn_endings_index_is_gone(&endings->index, socket))
 		return JN_ENDING_NONE;
 	if (socket->proto == IPPROTO_UDP)
 		return JN_ENDING_GONE;
 	watch = jn_table_put(next, &socket->cookie, &is_new);
 	if (!watch || !is_new) /* no memory: begun in the next round. Or it stands there twice. */
 		return JN_ENDING_NONE;
-	before = jn_table_find(&index->e->endings.watches, &socket->cookie);
-	if (before)
+	before = jn_table_find(&endings->watches, &socket->cookie);
+	removal = jn_removals_find(&endings->removals, &key);
+	if (before && !(removal && (removal->since_ms > before->since_ms ||
+				    removal->drain_seconds != before->drain_seconds)))
 		*watch = *before;
-	else
-		jn_watch_begin(watch, socket, drain_of(index, socket->service), now_ms);
+	else /* or it came back meanwhile and was removed once more */
+		begin_watch(endings, watch, removal, socket, now_ms);
 	return jn_watch_look(watch, socket, now_ms);
 }
 
@@ -305,31 +157,120 @@ static int plan_init(struct jn_ending_plan *plan, size_t most)
 	return plan->sockets && plan->reasons && plan->is_ended && plan->is_reached ? 0 : -ENOMEM;
 }
 
+/* What is found of the last round moves into `next`. True: it is not looked for yet. */
+static bool is_lost(const struct jn_endings *endings, struct jn_table *next, uint32_t netns,
+		    uint64_t now_ms)
+{
+	const struct jn_lost_space *before = jn_table_find(&endings->lost, &netns);
+	struct jn_lost_space *entry;
+	bool is_new;
+
+	if (!before)
+		return false;
+	entry = jn_table_put(next, &netns, &is_new);
+	if (!entry)
+		return false; /* no memory: looked for more often than need be */
+	*entry = *before;
+	return now_ms < before->next_ms;
+}
+
+/* The rounds' tables. */
+struct round {
+	struct jn_table watches, lost;
+};
+
+static void plan_socket(struct jn_endings *endings, struct round *next,
+			const struct jn_stale *socket, uint64_t now_ms)
+{
+	struct jn_ending_plan *plan = &endings->plan;
+	enum jn_ending reason = decide(endings, &next->watches, socket, now_ms);
+
+	if (reason == JN_ENDING_NONE)
+		return;
+	if (is_lost(endings, &next->lost, socket->netns, now_ms)) {
+		endings->waiting++;
+		return;
+	}
+	plan->sockets[plan->count] = *socket;
+	plan->reasons[plan->count++] = (uint8_t)reason;
+}
+
 int jn_endings_plan(struct jn_engine *e, uint64_t now_ms)
 {
-	JN_AUTO(index_done) struct index index = { .e = e };
-	struct jn_stale_list *found = &e->endings.found;
-	struct jn_ending_plan *plan = &e->endings.plan;
-	struct jn_table next;
+	struct jn_endings *endings = &e->endings;
+	struct jn_stale_list *found = &endings->found;
+	struct round next;
 	int rc;
 
 	if (found->count)
 		qsort(found->items, found->count, sizeof(*found->items), by_netns);
-	jn_table_init(&next, &watch_ops);
-	rc = index_build(&index);
+	rc = jn_endings_index_read(&endings->index, &e->install, e->installed, found);
 	if (!rc && found->count)
-		rc = plan_init(plan, found->count);
+		rc = plan_init(&endings->plan, found->count);
 	if (rc)
 		return rc;
-	for (size_t i = 0; i < found->count; i++) {
-		enum jn_ending reason = decide(&index, &next, &found->items[i], now_ms);
-
-		if (reason == JN_ENDING_NONE)
-			continue;
-		plan->sockets[plan->count] = found->items[i];
-		plan->reasons[plan->count++] = (uint8_t)reason;
-	}
-	jn_table_done(&e->endings.watches);
-	e->endings.watches = next;
+	jn_table_init(&next.watches, &watch_ops);
+	jn_table_init(&next.lost, &lost_ops);
+	endings->planned_ms = now_ms;
+	endings->waiting = 0;
+	for (size_t i = 0; i < found->count; i++)
+		plan_socket(endings, &next, &found->items[i], now_ms);
+	jn_table_done(&endings->watches);
+	jn_table_done(&endings->lost);
+	endings->watches = next.watches;
+	endings->lost = next.lost;
+	jn_removals_sweep(&endings->removals, now_ms);
 	return 0;
+}
+
+/* --- after it ------------------------------------------------------------------------------------ */
+
+void jn_endings_note_lost(struct jn_endings *endings, uint64_t now_ms)
+{
+	const struct jn_ending_plan *plan = &endings->plan;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		uint32_t netns = plan->sockets[i].netns;
+		struct jn_lost_space *entry;
+		bool is_new;
+
+		if (i && netns == plan->sockets[i - 1].netns)
+			continue;
+		if (plan->is_reached[i]) {
+			(void)jn_table_del(&endings->lost, &netns); /* most were not there */
+			continue;
+		}
+		entry = jn_table_put(&endings->lost, &netns, &is_new);
+		if (!entry)
+			continue; /* as above */
+		entry->inode = netns;
+		entry->wait_ms = is_new ? WATCH_MS : entry->wait_ms * 2;
+		if (entry->wait_ms > MOST_WAIT_MS)
+			entry->wait_ms = MOST_WAIT_MS;
+		entry->next_ms = now_ms + entry->wait_ms;
+	}
+}
+
+/* What was due for the last plan and is still there could not be ended: there is no hurry with it. */
+uint64_t jn_endings_next_ms(const struct jn_endings *endings, uint64_t now_ms)
+{
+	uint64_t due = now_ms + MOST_WAIT_MS;
+	const struct jn_lost_space *lost;
+	const struct jn_watch *watch;
+	size_t at = 0;
+
+	if (endings->watches.count || endings->is_failing)
+		due = now_ms + WATCH_MS;
+	else if (!endings->lost.count)
+		due = now_ms + REFUSED_MS;
+	while ((watch = jn_table_next(&endings->watches, &at))) {
+		uint64_t wait = jn_watch_next_ms(watch, endings->planned_ms, WATCH_MS);
+
+		if (wait && endings->planned_ms + wait < due)
+			due = endings->planned_ms + wait;
+	}
+	at = 0;
+	while ((lost = jn_table_next(&endings->lost, &at)))
+		due = lost->next_ms < due ? lost->next_ms : due;
+	return due > now_ms + LEAST_MS ? due - now_ms : LEAST_MS;
 }

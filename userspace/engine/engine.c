@@ -28,7 +28,8 @@ static int install_init(struct jn_install *in, const struct jn_engine_options *o
 	/* Only programs that run right now can hold these two: a grace period is rest enough. */
 	jn_ids_init(&in->sets, "sets", JN_MAX_SETS, 0);
 	jn_ids_init(&in->revisions, "revisions", JN_MAX_REVISIONS, 0);
-	if (jn_ranges_init(&in->slots, sizes->slots) || jn_lives_init(&in->lives, sizes->live))
+	if (jn_ranges_init(&in->slots, sizes->slots, JN_MAX_SLOTS) ||
+	    jn_lives_init(&in->lives, sizes->live))
 		return -ENOMEM;
 	return jn_install_grow(in);
 }
@@ -57,6 +58,7 @@ int jn_engine_open(const struct jn_engine_options *options, struct jn_engine **o
 	jn_notes_init(&e->notes);
 	jn_endings_init(&e->endings);
 	jn_guards_init(&e->guards, options->has_guard_routes);
+	jn_owed_init(&e->owed);
 	rc = install_init(&e->install, options);
 	if (!rc)
 		rc = jn_model_new(&e->model);
@@ -84,11 +86,13 @@ void jn_engine_close(struct jn_engine **engine)
 	jn_store_close(&e->store);
 	jn_transaction_done(&e->transaction); /* one that waits is completed by the next start */
 	jn_garbage_done(&e->young);
+	jn_garbage_done(&e->old);
 	install_done(&e->install);
 	jn_model_free(&e->model);
 	jn_notes_done(&e->notes);
 	jn_endings_done(&e->endings);
 	jn_guards_done(&e->guards);
+	jn_owed_done(&e->owed);
 	free(e->queue.items);
 	free(e->waiters.items);
 	free(e->forgotten.items);
@@ -98,7 +102,8 @@ void jn_engine_close(struct jn_engine **engine)
 bool jn_engine_is_idle(const struct jn_engine *engine)
 {
 	return !engine->current && !engine->queue.count && !engine->is_store_busy &&
-	       !engine->is_grace_running && !engine->growth.is_running && !engine->guards.is_busy &&
+	       !engine->is_grace_running && !jn_owed_is_due(&engine->owed) &&
+	       !engine->growth.is_running && !engine->guards.is_busy &&
 	       !jn_endings_is_busy(&engine->endings);
 }
 
@@ -114,7 +119,18 @@ void jn_engine_drain(struct jn_engine *engine, void (*fn)(void *arg), void *arg)
 	engine->drained = fn;
 	engine->drained_arg = arg;
 	jn_endings_stop(engine);
+	jn_engine_keep(engine); /* once more, what could not be stored */
+}
+
+void jn_engine_keep(struct jn_engine *engine)
+{
+	engine->owed.is_waiting = false;
 	jn_engine_pump(engine);
+}
+
+const char *jn_engine_unkept(const struct jn_engine *engine)
+{
+	return engine->owed.sentence;
 }
 
 struct jn_object *jn_engine_find(struct jn_engine *engine, const struct jn_object_key *key)

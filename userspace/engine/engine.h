@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The one way declared state reaches the kernel: validate -> plan -> hidden parts -> commit on disk
- * -> publish -> acknowledge with the generation -> removals after a grace period. Where the kernel
- * refuses an entry after the commit, the writer is told so, and the publication is tried again.
+ * -> publish -> acknowledge with the generation -> removals after a grace period. What files declare
+ * is on disk, and is stored after it was acknowledged. Where the kernel refuses an entry when it can
+ * no longer be taken back, the writer is told so, and the publication is tried again.
  *
  * Everything here runs on one thread; what blocks is handed to the executor. Writes queue and are
  * done one at a time, in order. Reads see what was acknowledged (or recovered at the start), never
@@ -63,6 +64,14 @@ void jn_engine_close(struct jn_engine **engine);
 bool jn_engine_is_idle(const struct jn_engine *engine);
 /* No more writes are taken; fn is called once, when the last one has ended (maybe at once). */
 void jn_engine_drain(struct jn_engine *engine, void (*fn)(void *arg), void *arg);
+
+/*
+ * What files declare is served first and stored then. Where that failed it is tried again with the
+ * next write, or by jn_engine_keep; unkept says why it failed, in a sentence that ends with the
+ * remedy; NULL: it did not.
+ */
+void jn_engine_keep(struct jn_engine *engine);
+const char *jn_engine_unkept(const struct jn_engine *engine);
 
 /* --- writes ---------------------------------------------------------------------------------- */
 enum jn_write_verb {

@@ -47,7 +47,7 @@ static void clear_notes(struct jn_engine *e)
 /* Publish what is committed. A negative errno: it still waits. */
 static int complete(struct jn_engine *e, struct jn_error *err)
 {
-	int rc = jn_transaction_publish(&e->transaction, e->generation, err);
+	int rc = jn_transaction_publish(&e->transaction, e->stored, err);
 
 	if (rc)
 		return rc;
@@ -73,17 +73,11 @@ int jn_engine_retry(struct jn_engine *e)
 	return rc;
 }
 
-static void finish_commit(struct jn_engine *e)
+/* Nothing can fail any more but the kernel, and that is tried again. */
+static void finish(struct jn_engine *e)
 {
 	struct jn_error err = { 0 };
 
-	if (e->commit_rc) {
-		jn_error_move(&err, &e->commit_error);
-		jn_engine_take_back(e);
-		jn_engine_fail_write(e, e->commit_rc, &err);
-		jn_error_done(&err);
-		return;
-	}
 	e->generation++;
 	e->is_unpublished = true;
 	(void)complete(e, &err); /* err goes to the writer; tried again by the grace */
@@ -94,14 +88,75 @@ static void finish_commit(struct jn_engine *e)
 	wake_waiters(e);
 }
 
+static void finish_commit(struct jn_engine *e)
+{
+	struct jn_error err = { 0 };
+
+	if (!e->commit_rc) {
+		jn_owed_settle(&e->owed); /* it went along */
+		e->stored = e->generation + 1;
+		finish(e);
+		return;
+	}
+	jn_error_move(&err, &e->commit_error);
+	jn_engine_take_back(e);
+	jn_engine_fail_write(e, e->commit_rc, &err);
+	jn_error_done(&err);
+}
+
+void jn_engine_serve(struct jn_engine *e)
+{
+	jn_owed_note(&e->owed, &e->changes);
+	finish(e);
+	jn_engine_start_grace(e);
+}
+
+static void hide_work(void *arg)
+{
+	struct jn_engine *e = arg;
+
+	jn_transaction_hide_entries(&e->transaction);
+}
+
+static void hide_done(void *arg)
+{
+	struct jn_engine *e = arg;
+	struct jn_error err = { 0 };
+	/* Here, as what could not be stored meanwhile may have come back. */
+	int rc = jn_owed_reserve(&e->owed, &e->changes);
+
+	e->is_pumping = true;
+	if (rc) {
+		jn_engine_take_back(e);
+		jn_engine_fail_write(e, rc, &err);
+		jn_error_done(&err);
+	} else {
+		jn_engine_serve(e);
+	}
+	e->is_pumping = false;
+	jn_engine_pump(e);
+}
+
+int jn_engine_serve_big(struct jn_engine *e)
+{
+	return e->executor.submit(e->executor.context, hide_work, hide_done, e);
+}
+
+void jn_engine_note_stored(struct jn_engine *e, uint64_t generation)
+{
+	e->stored = generation;
+	if (!e->is_unpublished)
+		jn_datapath_set_generation(e->install.datapath, generation);
+}
+
 static void commit_work(void *arg)
 {
 	struct jn_engine *e = arg;
-	bool waits = e->current->owner == JN_OWNER_API;
 
-	e->commit_rc = (waits ? jn_store_commit
-			      : jn_store_commit_soon)(e->store, e->generation + 1, e->rows.items,
-						      e->rows.count, &e->commit_error);
+	if (e->transaction.is_big)
+		jn_transaction_hide_entries(&e->transaction);
+	e->commit_rc = jn_store_commit(e->store, e->generation + 1, e->rows.items, e->rows.count,
+				       &e->commit_error);
 }
 
 static void tidy_work(void *arg)
@@ -147,14 +202,27 @@ static void grace_work(void *arg)
 	jn_datapath_wait_grace();
 }
 
+/* With the next garbage, the write that waits for room, and those behind it. */
+static void go_on(struct jn_engine *e)
+{
+	struct jn_error err = { 0 };
+
+	e->is_grace_running = false;
+	jn_engine_start_grace(e);
+	if (e->is_grace_awaited) {
+		e->is_grace_awaited = false;
+		jn_engine_resume(e, 0, &err);
+		jn_error_done(&err);
+	}
+	jn_engine_pump(e);
+}
+
 static void grace_done(void *arg)
 {
 	struct jn_engine *e = arg;
 
 	jn_garbage_collect(&e->install, &e->old);
-	e->is_grace_running = false;
-	jn_engine_start_grace(e);
-	jn_engine_pump(e);
+	go_on(e);
 }
 
 /* A grace period is also the pause between two attempts to publish. */
@@ -164,8 +232,7 @@ static void pause_done(void *arg)
 
 	e->is_grace_running = false;
 	(void)jn_engine_retry(e); /* fails: after the next pause again */
-	jn_engine_start_grace(e); /* the next write may have published it during the pause */
-	jn_engine_pump(e);
+	go_on(e);		  /* the next write may have published it during the pause */
 }
 
 void jn_engine_start_grace(struct jn_engine *e)
@@ -187,4 +254,14 @@ void jn_engine_start_grace(struct jn_engine *e)
 		e->young = e->old;
 		e->old = (struct jn_garbage){ 0 };
 	}
+}
+
+int jn_engine_await_grace(struct jn_engine *e, struct jn_error *err)
+{
+	if (jn_garbage_is_empty(&e->young) && jn_garbage_is_empty(&e->old))
+		return -EINVAL;
+	jn_error_done(err);
+	jn_engine_start_grace(e);
+	e->is_grace_awaited = e->is_grace_running;
+	return e->is_grace_running ? 0 : -EAGAIN;
 }

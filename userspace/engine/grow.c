@@ -14,29 +14,44 @@
 #include "base/auto.h"
 #include "datapath/datapath.h"
 #include "engine/internal.h"
-#include "model/maglev.h"
 
 /* --- how much ------------------------------------------------------------------------------------ */
 
-static void count_port(const struct jn_desired_port *port, struct jn_sizes *need)
+/* Where this family's set is a Maglev table already, that one's size is kept. */
+static int count_set(const struct jn_install *in, const struct jn_desired_port *port,
+		     const struct jn_installed_port *installed, enum jn_family family,
+		     struct jn_sizes *need)
 {
-	bool has[JN_FAMILY_MAX] = { false };
-	size_t slots = port->endpoint_count;
+	struct jn_plan_size size;
+	uint32_t index;
+	int rc = jn_plan_measure(port, family,
+				 jn_published(in->datapath, installed ? installed->sets[family] : 0,
+					      &index),
+				 &size);
 
-	if (port->algorithm == JN_ALGORITHM_MAGLEV)
-		slots += JN_MAX_MAGLEV;
-	else if (port->algorithm == JN_ALGORITHM_ROUND_ROBIN)
-		slots += JN_MAX_SEQUENCE;
-	for (unsigned i = 0; i < port->frontend_count; i++)
-		has[jn_family_of(&port->frontends[i].vip)] = true;
+	if (rc)
+		return rc;
+	need->sets++;
+	need->revisions++;
+	/* More than there may be is refused in the end; here it must not wrap. */
+	need->slots = size.slots < in->slots.ceiling - need->slots ? need->slots + size.slots
+								   : in->slots.ceiling;
+	return 0;
+}
+
+static int count_port(const struct jn_install *in, const struct jn_desired_port *port,
+		      const struct jn_installed_port *installed, struct jn_sizes *need)
+{
+	int rc = 0;
+
 	need->services++;
 	need->endpoints += port->endpoint_count;
 	need->live += port->endpoint_count + 1;
-	for (unsigned family = 0; family < JN_FAMILY_MAX; family++) {
-		need->sets += has[family];
-		need->revisions += has[family];
-		need->slots += has[family] ? (uint32_t)slots : 0;
+	for (unsigned family = 0; family < JN_FAMILY_MAX && !rc; family++) {
+		if (jn_desired_has_family(port, family))
+			rc = count_set(in, port, installed, family, need);
 	}
+	return rc;
 }
 
 static int count_services(struct jn_install *in, const struct jn_key_list *keys,
@@ -44,13 +59,19 @@ static int count_services(struct jn_install *in, const struct jn_key_list *keys,
 {
 	for (size_t i = 0; i < keys->count; i++) {
 		const struct jn_object *object = jn_model_find_staged(in->model, &keys->items[i]);
+		const struct jn_installed_service *installed =
+			jn_installed_find(&in->installed, &keys->items[i]);
 		JN_AUTO(jn_desired_done) struct jn_desired desired = { 0 };
 		int rc = object ? jn_resolve(in->model, object, &desired) : 0;
 
+		for (unsigned p = 0; p < desired.port_count && !rc; p++)
+			rc = count_port(in, &desired.ports[p],
+					jn_installed_port(installed,
+							  desired.ports[p].name.port_name,
+							  desired.ports[p].name.proto),
+					need);
 		if (rc)
 			return rc;
-		for (unsigned p = 0; p < desired.port_count; p++)
-			count_port(&desired.ports[p], need);
 	}
 	return 0;
 }
@@ -87,12 +108,12 @@ int jn_install_fit(struct jn_install *in, const struct jn_key_list *keys, struct
 			fit(now->frontends, jn_model_frontend_count(in->model), JN_MAX_FRONTENDS),
 		.endpoints = fit_ids(&in->endpoints, need.endpoints),
 		.revisions = fit_ids(&in->revisions, need.revisions),
-		.slots = fit(now->slots, (uint64_t)in->slots.used + need.slots, JN_MAX_SLOTS),
+		.slots = fit(now->slots, (uint64_t)in->slots.used + need.slots, in->slots.ceiling),
 		/* Few ask for it: only where it was too small. */
 		.live = in->full == JN_FULL_LIVE ? fit_ids(&in->lives.ids, need.live) : now->live,
 	};
 	if (in->full == JN_FULL_SLOTS && out->slots == now->slots)
-		out->slots = fit(now->slots, (uint64_t)now->slots + 1, JN_MAX_SLOTS);
+		out->slots = fit(now->slots, (uint64_t)now->slots + 1, in->slots.ceiling);
 	return 0;
 }
 
@@ -113,17 +134,6 @@ int jn_install_grow(struct jn_install *in)
 
 /* --- when the loop runs -------------------------------------------------------------------------- */
 
-/* Writes that an answer leads to queue up: one thing at a time. */
-static void go_on(struct jn_engine *e, int rc, struct jn_error *err)
-{
-	e->is_pumping = true;
-	if (rc)
-		jn_engine_fail_write(e, rc, err);
-	else
-		jn_engine_resume(e);
-	e->is_pumping = false;
-}
-
 static void settle_work(void *arg)
 {
 	struct jn_engine *e = arg;
@@ -135,11 +145,13 @@ static void settle_work(void *arg)
 static void settle_done(void *arg)
 {
 	struct jn_engine *e = arg;
+	struct jn_error err = { 0 };
 
 	e->growth.is_running = false;
 	if (e->growth.is_awaited) {
 		e->growth.is_awaited = false;
-		go_on(e, 0, NULL);
+		jn_engine_resume(e, 0, &err);
+		jn_error_done(&err);
 	}
 	jn_engine_pump(e);
 }
@@ -168,7 +180,7 @@ static void load_done(void *arg)
 		settle_work(e);
 		e->growth.is_running = false;
 	}
-	go_on(e, rc, &err);
+	jn_engine_resume(e, rc, &err);
 	jn_error_done(&err);
 	jn_engine_pump(e);
 }

@@ -22,17 +22,8 @@ struct vip {
 	bool is_guarded, is_queued;
 };
 
-static uint64_t hash_addr(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_addr));
-}
-
-static bool has_addr(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct jn_addr));
-}
-
-static const struct jn_table_ops vip_ops = { sizeof(struct vip), hash_addr, has_addr };
+static const struct jn_table_ops vip_ops = { .entry_size = sizeof(struct vip),
+					     .key_size = sizeof(struct jn_addr) };
 
 void jn_guards_init(struct jn_guards *guards, bool is_wanted)
 {
@@ -129,8 +120,9 @@ static void settle(struct jn_guards *guards, const struct jn_guard *guard, int *
 {
 	struct vip *vip = jn_table_find(&guards->vips, &guard->addr);
 	int rc = guards->rc ? guards->rc : guard->rc;
+	bool is_owned = !guards->rc && rc == -EADDRINUSE; /* by the node: that is no failure */
 
-	if (rc && rc != -EADDRINUSE)
+	if (rc && !is_owned)
 		*failure = rc;
 	if (!vip)
 		return;
@@ -138,7 +130,7 @@ static void settle(struct jn_guards *guards, const struct jn_guard *guard, int *
 		vip->is_guarded = guard->is_wanted;
 		guards->present += guard->is_wanted ? 1 : (size_t)-1;
 	}
-	if (rc && rc != -EADDRINUSE)
+	if (rc && !is_owned)
 		enqueue(guards, vip);
 	else if (!vip->frontends && !vip->is_guarded && !vip->is_queued)
 		(void)jn_table_del(&guards->vips, &guard->addr);

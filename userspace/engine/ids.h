@@ -52,14 +52,15 @@ struct jn_bases {
 
 /* Ranges of slots out of [0, capacity). Freed ones are reused by their size first. */
 struct jn_ranges {
-	uint32_t capacity;
+	uint32_t capacity; /* grows, up to the ceiling */
+	uint32_t ceiling;
 	uint32_t used;		 /* slots, not ranges */
 	struct jn_extent *large; /* longer than any list by size holds: sorted by nothing */
 	size_t large_count, large_capacity;
 	struct jn_bases *by_size; /* [1 .. JN_MAX_BACKENDS]: freed ranges of just that many slots */
 };
 
-int jn_ranges_init(struct jn_ranges *ranges, uint32_t capacity);
+int jn_ranges_init(struct jn_ranges *ranges, uint32_t capacity, uint32_t ceiling);
 void jn_ranges_grow(struct jn_ranges *ranges, uint32_t capacity);
 void jn_ranges_done(struct jn_ranges *ranges);
 /* count 1..JN_MAX_MAGLEV. 0 with *base, or -ENOSPC. */

@@ -24,8 +24,11 @@ static bool has_service(const void *entry, const void *key)
 	       !strcmp((*service)->namespace_, k->namespace_);
 }
 
-static const struct jn_table_ops installed_ops = { sizeof(struct jn_installed_service *),
-						   hash_service, has_service };
+static const struct jn_table_ops installed_ops = {
+	.entry_size = sizeof(struct jn_installed_service *),
+	.hash = hash_service,
+	.equal = has_service,
+};
 
 void jn_installed_port_done(struct jn_installed_port *port)
 {

@@ -3,18 +3,21 @@
  * The engine's own parts: shared by its files, by nobody else.
  *
  * A write:   queued -> begin (stage, prepare, hide) -> commit on the executor -> finish -> done
+ *            prepare of many slots: built on the executor, too, and written before the commit
+ * of files:                                         -> finish -> done, and then it is stored (owed.h)
  *                                                  finish <-> unpublished (the kernel refused)
  * Garbage:   young (made by writes) -> old (a grace period runs) -> collected
  */
 #ifndef JUNCTOR_ENGINE_INTERNAL_H
 #define JUNCTOR_ENGINE_INTERNAL_H
 
-#include "base/buffer.h"
 #include "base/table.h"
 #include "datapath/datapath.h"
 #include "engine/endings.h"
 #include "engine/engine.h"
 #include "engine/guards.h"
+#include "engine/owed.h"
+#include "engine/rows.h"
 #include "engine/transaction.h"
 #include "store/store.h"
 
@@ -41,18 +44,8 @@ int jn_notes_say(struct jn_notes *notes, const char *sentence);
 /* Forget every sentence: somebody declared what there is to declare. */
 void jn_notes_unsay(struct jn_notes *notes);
 
-/* The rows of one commit and the text they point into. */
-struct jn_rows {
-	struct jn_row *items;
-	size_t count, capacity;
-	struct jn_buffer text;
-};
-void jn_rows_done(struct jn_rows *rows);
-/* key stays valid as long as the rows. object NULL: delete. */
-int jn_rows_add(struct jn_rows *rows, const struct jn_object_key *key,
-		const struct jn_object *object, bool is_recovered);
-/* After the last add: bodies point into the text. -ENOMEM when the text did not fit. */
-int jn_rows_close(struct jn_rows *rows);
+/* From this many objects on, a write's memory is given back to the system. */
+#define JN_BIG_WRITE 1000
 
 struct jn_waiter {
 	uint64_t generation;
@@ -67,6 +60,7 @@ struct jn_engine {
 	struct jn_install install;
 	struct jn_notes notes;
 	uint64_t generation; /* acknowledged */
+	uint64_t stored;     /* the store holds it whole */
 	uint64_t installed;  /* the tables hold it whole */
 
 	struct {
@@ -84,16 +78,19 @@ struct jn_engine {
 	} forgotten; /* lost objects whose loss is acknowledged by deleting them */
 	struct jn_transaction transaction; /* of the current write, or the one that waits below */
 	bool is_unpublished; /* it is committed, but the kernel refused an entry: tried again */
+	int build_rc;
 	struct jn_rows rows;
 	struct jn_error commit_error;
 	int commit_rc;
-	bool is_store_busy;
+	bool is_store_busy; /* with what nobody waits for */
+	struct jn_owed owed;
 
 	struct jn_endings endings;
 	struct jn_guards guards;
 
 	struct jn_garbage young, old;
 	bool is_grace_running;
+	bool is_grace_awaited; /* the current write needs what is garbage */
 
 	struct {
 		bool is_running; /* loading, or settling */
@@ -121,8 +118,8 @@ int jn_engine_load(struct jn_engine *e, const char *state_dir, struct jn_error *
 
 /*
  * recover.c: declare what the tables hold of this service: a LocalService (of a Service: see below)
- * and, where its ports do not choose in the default way and nothing declared says so, TrafficPolicies
- * named after it. Appended to out. 0; -ENOENT when nothing is installed; -ENOMEM.
+ * and, where its ports choose in another way than is declared, TrafficPolicies: in the place of the
+ * declared one, or named after the service. Appended to out. 0; -ENOENT when nothing is installed; -ENOMEM.
  */
 int jn_engine_recover(struct jn_engine *e, const struct jn_installed_service *service,
 		      struct jn_object_list *out);
@@ -142,8 +139,8 @@ void jn_engine_pump(struct jn_engine *e);
 void jn_engine_take_back(struct jn_engine *e);
 /* The current write is over: err is empty, or says why it failed. */
 void jn_engine_end_write(struct jn_engine *e, struct jn_error *err);
-/* Begin the current write anew: the tables grew. */
-void jn_engine_resume(struct jn_engine *e);
+/* Begin the current write anew, as there is room for it now; or rc and err say why there is none. */
+void jn_engine_resume(struct jn_engine *e, int rc, struct jn_error *err);
 void jn_engine_fail_write(struct jn_engine *e, int rc, struct jn_error *err);
 
 /* grow.c: larger tables, then the current write is resumed or fails. -EAGAIN: no thread. */
@@ -151,8 +148,19 @@ int jn_engine_grow(struct jn_engine *e);
 
 /* finish.c: hand the current write to the store; its end comes by itself. */
 int jn_engine_commit(struct jn_engine *e);
+/* Or serve it first: it ends here, and is owed to the store. */
+void jn_engine_serve(struct jn_engine *e);
+/* The same of a big one, when a worker has written it. -EAGAIN: no thread. */
+int jn_engine_serve_big(struct jn_engine *e);
+/* The store holds this generation whole. */
+void jn_engine_note_stored(struct jn_engine *e, uint64_t generation);
 /* Publish what is committed and the kernel refused, if there is any. A negative errno: it waits on. */
 int jn_engine_retry(struct jn_engine *e);
 void jn_engine_start_grace(struct jn_engine *e);
+/*
+ * err says that a limit is reached, -EDQUOT: 0 without err where the current write goes on when the
+ * garbage is collected. -EINVAL: there is none. -EAGAIN: no thread.
+ */
+int jn_engine_await_grace(struct jn_engine *e, struct jn_error *err);
 
 #endif

@@ -18,17 +18,8 @@ struct entry {
 	uint32_t id;
 };
 
-static uint64_t hash_backend(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_frontend_key));
-}
-
-static bool has_backend(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct jn_frontend_key));
-}
-
-static const struct jn_table_ops backends_ops = { sizeof(struct entry), hash_backend, has_backend };
+static const struct jn_table_ops backends_ops = { .entry_size = sizeof(struct entry),
+						  .key_size = sizeof(struct jn_frontend_key) };
 
 int jn_lives_init(struct jn_lives *lives, uint32_t capacity)
 {

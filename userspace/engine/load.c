@@ -221,20 +221,41 @@ static int grow_now(struct jn_engine *e, const struct jn_key_list *keys, struct 
 	return rc ? rc : jn_install_grow(&e->install);
 }
 
-static int bring_in_line(struct jn_engine *e, struct jn_garbage *garbage, struct jn_error *err)
+static int collect_now(struct jn_engine *e, struct jn_garbage *garbage, struct jn_error *err)
 {
-	struct jn_transaction t = { .in = &e->install };
+	if (jn_garbage_is_empty(garbage))
+		return -EINVAL;
+	jn_error_done(err);
+	jn_datapath_wait_grace();
+	jn_garbage_collect(&e->install, garbage);
+	return 0;
+}
+
+/* Where something does not fit: room is made, and it begins anew. */
+static int prepare(struct jn_transaction *t, struct jn_engine *e, struct jn_garbage *garbage,
+		   struct jn_error *err)
+{
 	struct jn_key_list keys = { 0 };
 	int rc = collect_keys(e, &keys);
 
-	if (!rc)
-		rc = jn_transaction_prepare(&t, &keys, err);
-	while (rc == -ENOSPC) {
-		rc = grow_now(e, &keys, err);
-		if (!rc)
-			rc = jn_transaction_prepare(&t, &keys, err);
+	while (!rc) {
+		rc = jn_transaction_prepare(t, &keys, err);
+		if (rc == -ENOSPC)
+			rc = grow_now(e, &keys, err);
+		else if (rc == -EDQUOT)
+			rc = collect_now(e, garbage, err);
+		else
+			break;
 	}
 	free(keys.items);
+	return rc;
+}
+
+static int bring_in_line(struct jn_engine *e, struct jn_garbage *garbage, struct jn_error *err)
+{
+	struct jn_transaction t = { .in = &e->install };
+	int rc = prepare(&t, e, garbage, err);
+
 	if (rc)
 		return rc;
 	/* What the last process replaced just before it died may still be being read. */
@@ -288,6 +309,7 @@ int jn_engine_load(struct jn_engine *e, const char *state_dir, struct jn_error *
 		rc = jn_probes_forget(&e->install);
 	if (!rc)
 		rc = jn_plan_hooks(&e->install, NULL, err);
+	e->stored = e->generation;
 	(void)malloc_trim(0);
 	return rc;
 }

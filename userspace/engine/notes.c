@@ -10,19 +10,8 @@
 #include "base/vec.h"
 #include "engine/internal.h"
 
-static uint64_t hash_note(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_object_key));
-}
-
-static bool has_key(const void *entry, const void *key)
-{
-	const struct jn_note *note = entry;
-
-	return !memcmp(&note->key, key, sizeof(note->key));
-}
-
-static const struct jn_table_ops notes_ops = { sizeof(struct jn_note), hash_note, has_key };
+static const struct jn_table_ops notes_ops = { .entry_size = sizeof(struct jn_note),
+					       .key_size = sizeof(struct jn_object_key) };
 
 void jn_notes_init(struct jn_notes *notes)
 {

@@ -28,13 +28,30 @@ static int limit_reached(struct jn_error *err, const struct jn_service_plan *ser
 	return -EINVAL;
 }
 
-/* No id is left: -ENOSPC where the table may grow, else the limit's sentence. */
+/*
+ * No id is left: -ENOSPC where the table may grow, else the limit's sentence, and -EDQUOT where ids
+ * do not rest: those among the garbage are free after its grace period.
+ */
 static int refuse_id(struct jn_install *in, const struct jn_ids *ids,
 		     const struct jn_service_plan *service, enum jn_full full, struct jn_error *err)
 {
-	if (ids->capacity >= ids->ceiling)
-		return limit_reached(err, service, ids->name, ids->ceiling - 1);
+	if (ids->capacity >= ids->ceiling) {
+		(void)limit_reached(err, service, ids->name, ids->ceiling - 1);
+		return ids->rest_ms ? -EINVAL : -EDQUOT;
+	}
 	in->full = full;
+	return -ENOSPC;
+}
+
+/* The same for slots, none of which rest. */
+static int refuse_slots(struct jn_install *in, const struct jn_service_plan *service,
+			struct jn_error *err)
+{
+	if (in->slots.capacity >= in->slots.ceiling) {
+		(void)limit_reached(err, service, "slots", in->slots.ceiling);
+		return -EDQUOT;
+	}
+	in->full = JN_FULL_SLOTS;
 	return -ENOSPC;
 }
 
@@ -90,15 +107,6 @@ static bool takes_over(const struct jn_transaction *t, const struct jn_port_plan
 	return false;
 }
 
-static bool has_family(const struct jn_desired_port *desired, enum jn_family family)
-{
-	for (unsigned i = 0; desired && i < desired->frontend_count; i++) {
-		if (jn_family_of(&desired->frontends[i].vip) == family)
-			return true;
-	}
-	return false;
-}
-
 const struct jn_revision *jn_published(const struct jn_datapath *datapath, uint32_t set,
 				       uint32_t *index)
 {
@@ -128,14 +136,24 @@ static int take_revision(struct jn_install *in, const struct jn_service_plan *se
 	plan->number = in->last_number;
 	if (!plan->slots.count)
 		return 0;
-	if (jn_ranges_take(&in->slots, (uint32_t)plan->slots.count, &plan->slot_base)) {
-		if (in->slots.capacity >= JN_MAX_SLOTS)
-			return limit_reached(err, service, "slots", JN_MAX_SLOTS);
-		in->full = JN_FULL_SLOTS;
-		return -ENOSPC;
-	}
+	if (jn_ranges_take(&in->slots, (uint32_t)plan->slots.count, &plan->slot_base))
+		return refuse_slots(in, service, err);
 	plan->has_slots = true;
 	return 0;
+}
+
+static int assign_port(struct jn_install *in, const struct jn_service_plan *service,
+		       struct jn_port_plan *port, struct jn_error *err)
+{
+	int rc = 0;
+
+	for (unsigned family = 0; family < JN_FAMILY_MAX && !rc; family++) {
+		struct jn_set_plan *plan = &port->sets[family];
+
+		if (plan->is_wanted && !plan->is_same)
+			rc = take_revision(in, service, plan, err);
+	}
+	return rc;
 }
 
 /* What the tables hold for this set today. */
@@ -164,10 +182,10 @@ static int plan_set(struct jn_transaction *t, const struct jn_service_plan *serv
 	struct jn_install *in = t->in;
 	struct jn_set_plan *plan = &port->sets[family];
 	const struct jn_revision *revision;
-	int rc;
 
 	revision = remember_old(in, plan, port->installed ? port->installed->sets[family] : 0);
-	if (!has_family(port->desired, family))
+	plan->is_wanted = port->desired && jn_desired_has_family(port->desired, family);
+	if (!plan->is_wanted)
 		return 0;
 	if (plan->old_set && takes_over(t, port, family))
 		port->rewrites_frontends = true;
@@ -179,14 +197,7 @@ static int plan_set(struct jn_transaction *t, const struct jn_service_plan *serv
 			return refuse_id(in, &in->sets, service, JN_FULL_SETS, err);
 		plan->is_new = true;
 	}
-	rc = jn_plan_slots(port->desired, port->match.ids, family, revision, &plan->slots);
-	if (rc)
-		return rc;
-	if (!plan->is_new && revision &&
-	    jn_plan_is_published(port->desired, family, &plan->slots, revision,
-				 jn_datapath_slots(in->datapath)))
-		return 0;
-	return take_revision(in, service, plan, err);
+	return jn_plan_measure(port->desired, family, revision, &plan->size);
 }
 
 static int plan_lives(struct jn_install *in, const struct jn_service_plan *service,
@@ -369,18 +380,8 @@ static int plan_service(struct jn_transaction *t, const struct jn_object_key *ke
 	return rc ? rc : pair_ports(service);
 }
 
-static uint64_t hash_frontend(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_frontend_key));
-}
-
-static bool has_frontend(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct jn_frontend_key));
-}
-
-static const struct jn_table_ops lost_ops = { sizeof(struct jn_frontend_key), hash_frontend,
-					      has_frontend };
+static const struct jn_table_ops lost_ops = { .entry_size = sizeof(struct jn_frontend_key),
+					      .key_size = sizeof(struct jn_frontend_key) };
 
 /* The frontends that a service port has and does not keep; others may take them over. */
 static int collect_lost(struct jn_transaction *t, const struct jn_port_plan *plan)
@@ -419,8 +420,8 @@ static int plan_ports(struct jn_transaction *t, struct jn_error *err)
 	return rc;
 }
 
-int jn_transaction_prepare(struct jn_transaction *t, const struct jn_key_list *keys,
-			   struct jn_error *err)
+int jn_transaction_plan(struct jn_transaction *t, const struct jn_key_list *keys,
+			struct jn_error *err)
 {
 	int rc = 0;
 
@@ -430,7 +431,39 @@ int jn_transaction_prepare(struct jn_transaction *t, const struct jn_key_list *k
 		rc = plan_ports(t, err);
 	if (!rc)
 		rc = collect_frontends(t, err);
+	if (!rc)
+		rc = jn_transaction_measure(t, err);
 	if (rc)
 		jn_transaction_take_back(t);
 	return rc;
+}
+
+int jn_transaction_assign(struct jn_transaction *t, struct jn_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < t->count && !rc; i++) {
+		const struct jn_service_plan *service = &t->services[i];
+
+		for (size_t p = 0; p < service->port_count && !rc; p++)
+			rc = assign_port(t->in, service, &service->ports[p], err);
+	}
+	if (rc)
+		jn_transaction_take_back(t);
+	return rc;
+}
+
+int jn_transaction_prepare(struct jn_transaction *t, const struct jn_key_list *keys,
+			   struct jn_error *err)
+{
+	int rc = jn_transaction_plan(t, keys, err);
+
+	if (rc)
+		return rc;
+	rc = jn_transaction_build(t);
+	if (rc) {
+		jn_transaction_take_back(t);
+		return rc;
+	}
+	return jn_transaction_assign(t, err);
 }

@@ -92,9 +92,26 @@ int jn_probes_forget(struct jn_install *in)
 
 /* --- for people ---------------------------------------------------------------------------------- */
 
-static void show_endpoint(const struct jn_install *in, const struct jn_installed_port *port,
-			  const struct jn_endpoint *endpoint, struct jn_object_status *out)
+/* A port as it is shown. */
+struct shown {
+	const struct jn_install *in;
+	const struct jn_installed_port *port;
+	bool heeds_ejection; /* an ejected backend is out for those with an `outlier` alone */
+};
+
+static struct shown shown_of(const struct jn_install *in, const struct jn_installed_port *port)
 {
+	uint32_t set = port->sets[port->sets[JN_FAMILY_V4] ? JN_FAMILY_V4 : JN_FAMILY_V6], index;
+	const struct jn_revision *revision = jn_published(in->datapath, set, &index);
+
+	return (struct shown){ in, port, revision && revision->rules.eject_failures };
+}
+
+static void show_endpoint(const struct shown *shown, const struct jn_endpoint *endpoint,
+			  struct jn_object_status *out)
+{
+	const struct jn_install *in = shown->in;
+	const struct jn_installed_port *port = shown->port;
 	const struct jn_live *live = &jn_datapath_live(in->datapath)[endpoint->live];
 	struct jn_endpoint_status *status = &out->endpoints[out->endpoint_count];
 	const char *reason = NULL;
@@ -102,7 +119,7 @@ static void show_endpoint(const struct jn_install *in, const struct jn_installed
 
 	if (!endpoint->live || endpoint->live >= jn_datapath_sizes(in->datapath)->live)
 		return;
-	is_ejected = jn_clock_ns() < live->out_until_ns;
+	is_ejected = shown->heeds_ejection && jn_clock_ns() < live->out_until_ns;
 	if (!port->is_probed && !live->is_down && !is_ejected)
 		return;
 	out->endpoint_count++;
@@ -136,9 +153,11 @@ void jn_probes_show(const struct jn_install *in, const struct jn_object *service
 	for (size_t p = 0; p < installed->count; p++) {
 		const struct jn_installed_port *port = &installed->ports[p];
 
+		struct shown shown = shown_of(in, port);
+
 		if (!(port->flags & JN_REVISION_ASKS_BACKEND))
 			continue;
 		for (unsigned i = 0; i < port->endpoint_count; i++)
-			show_endpoint(in, port, &table[port->endpoints[i]], out);
+			show_endpoint(&shown, &table[port->endpoints[i]], out);
 	}
 }

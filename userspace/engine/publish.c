@@ -169,8 +169,14 @@ int jn_transaction_hide(struct jn_transaction *t, struct jn_error *err)
 	if (rc)
 		return rc;
 	t->is_hidden = true;
-	(void)each_plan(t, hide_port); /* plain stores cannot fail */
+	if (!t->is_big)
+		jn_transaction_hide_entries(t);
 	return hide_names(t, err);
+}
+
+void jn_transaction_hide_entries(struct jn_transaction *t)
+{
+	(void)each_plan(t, hide_port); /* plain stores cannot fail */
 }
 
 /* --- publish ------------------------------------------------------------------------------------- */

@@ -15,9 +15,9 @@
 
 #define SIZES (JN_MAX_BACKENDS + 1)
 
-int jn_ranges_init(struct jn_ranges *ranges, uint32_t capacity)
+int jn_ranges_init(struct jn_ranges *ranges, uint32_t capacity, uint32_t ceiling)
 {
-	*ranges = (struct jn_ranges){ .capacity = capacity };
+	*ranges = (struct jn_ranges){ .capacity = capacity, .ceiling = ceiling };
 	ranges->by_size = calloc(SIZES, sizeof(*ranges->by_size));
 	if (!ranges->by_size)
 		return -ENOMEM;

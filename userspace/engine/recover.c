@@ -15,6 +15,7 @@
 #include "base/vec.h"
 #include "datapath/datapath.h"
 #include "engine/internal.h"
+#include "model/resolve_cluster.h"
 #include "model/rules.h"
 #include "proto/address.h"
 
@@ -192,82 +193,153 @@ static const struct jn_revision *revision_of(const struct jn_engine *e,
 	return jn_published(e->install.datapath, set, &index);
 }
 
-/* "web" and its port "admin": web-admin, cut to a label, which does not end with a dash. */
-static void name_after_port(struct jn_object_key *key, const char *name, const char *port_name)
+/* --- policies ---------------------------------------------------------------------------------- */
+
+static bool is_name_taken(const struct jn_model *m, const struct jn_object_list *out,
+			  const struct jn_object_key *key)
 {
-	char text[2 * JN_NAME_BYTES];
-	size_t length;
-
-	(void)snprintf(text, sizeof(text), "%s-%s", name, port_name); /* both fit */
-	length = strnlen(text, JN_MAX_NAME);
-	while (length && text[length - 1] == '-')
-		length--;
-	memset(key->name, 0, sizeof(key->name));
-	memcpy(key->name, text, length);
-}
-
-/* Does what is declared choose in this way already? */
-static bool is_governed(const struct jn_model *m, const struct jn_object *policy)
-{
-	const struct jn_traffic_policy *p = &policy->policy;
-	const struct jn_object *found;
-
-	found = jn_model_policy(m, policy->key.namespace_, p->target, p->port);
-	if (!found)
-		found = jn_model_policy(m, policy->key.namespace_, p->target, "");
-	return found && found->policy.target_kind == p->target_kind &&
-	       found->policy.algorithm == p->algorithm &&
-	       found->policy.no_endpoint_errno == p->no_endpoint_errno;
-}
-
-/* Does it say no more than what holds without a policy? A Service has an affinity of its own. */
-static bool is_default(enum jn_kind kind, const struct jn_revision *revision)
-{
-	bool has_rules = revision->flags != 0;
-
-	if (kind == JN_KIND_SERVICE) {
-		struct jn_rules rules = { .affinity_seconds = revision->rules.affinity_seconds };
-
-		has_rules = memcmp(&rules, &revision->rules, sizeof(rules)) != 0;
+	for (size_t i = 0; i < out->count; i++) {
+		if (out->items[i]->key.kind == key->kind &&
+		    !strcmp(out->items[i]->key.name, key->name))
+			return true;
 	}
-	return revision->algorithm == JN_ALGORITHM_RANDOM && !has_rules &&
-	       revision->no_endpoint_errno == ECONNREFUSED;
+	return jn_model_find(m, key);
 }
 
-/* One policy per port that does not choose in the default way. */
-static int recover_policy(struct jn_engine *e, const struct jn_installed_service *service,
-			  const struct jn_installed_port *port, struct jn_object_list *out)
+/*
+ * "web" and its port "admin": web-admin, cut to a label, which does not end with a dash; web-admin-1
+ * where somebody else's policy has that name.
+ */
+static void name_policy(const struct jn_model *m, const struct jn_object_list *out,
+			const char *port_name, struct jn_object_key *key)
 {
-	const struct jn_revision *revision = revision_of(e, port);
-	struct jn_object *object, **item;
+	char text[2 * JN_NAME_BYTES], suffix[16] = "";
 
-	if (!revision || revision->algorithm >= JN_ALGORITHM_MAX ||
-	    is_default(service->kind, revision))
-		return 0;
-	object = new_object(JN_KIND_TRAFFIC_POLICY, service);
-	if (!object)
+	(void)snprintf(text, sizeof(text), "%.63s%s%.63s", key->name, *port_name ? "-" : "",
+		       port_name); /* both fit */
+	for (unsigned number = 1;; number++) {
+		size_t length = strnlen(text, JN_MAX_NAME - strlen(suffix));
+
+		while (length && text[length - 1] == '-')
+			length--;
+		memset(key->name, 0, sizeof(key->name));
+		(void)snprintf(key->name, sizeof(key->name), "%.*s%s", (int)length, text, suffix);
+		if (!is_name_taken(m, out, key))
+			return;
+		(void)snprintf(suffix, sizeof(suffix), "-%u", number);
+	}
+}
+
+/* A port as the tables publish it, and the service that is declared, or comes back, around it. */
+struct published {
+	const struct jn_installed_port *port;
+	const struct jn_revision *revision;
+	const struct jn_object *service;
+	bool is_only; /* the service has no other port */
+};
+
+static uint32_t affinity_of(const struct jn_object *service)
+{
+	bool has_own = service->key.kind == JN_KIND_SERVICE &&
+		       service->cluster.affinity.type == JN_AFFINITY_CLIENT_IP;
+
+	return has_own ? service->cluster.affinity.timeout_seconds : 0;
+}
+
+/* Does what is declared choose in this way already? In every point that a revision has. */
+static bool is_governed(const struct jn_model *m, const struct published *p)
+{
+	struct jn_desired_port desired = { .name.proto = p->port->proto };
+	bool is_same;
+
+	memcpy(desired.name.port_name, p->port->port_name, sizeof(desired.name.port_name));
+	jn_resolve_policy(m, p->service, &desired);
+	is_same = desired.algorithm == p->revision->algorithm &&
+		  desired.no_endpoint_errno == p->revision->no_endpoint_errno &&
+		  !memcmp(&desired.rules, &p->revision->rules, sizeof(desired.rules));
+	jn_probe_unref(&desired.probe);
+	return is_same;
+}
+
+static void fill_policy(const struct published *p, struct jn_traffic_policy *out)
+{
+	uint32_t affinity_seconds = p->revision->rules.affinity_seconds;
+
+	memcpy(out->target, p->service->key.name, sizeof(out->target));
+	out->target_kind = (uint8_t)p->service->key.kind;
+	out->algorithm = p->revision->algorithm;
+	out->no_endpoint_errno = p->revision->no_endpoint_errno;
+	out->drain_seconds = JN_NEVER_DRAINED;
+	jn_rules_recover(&p->revision->rules, out);
+	if (affinity_seconds == affinity_of(p->service))
+		out->affinity = (struct jn_affinity_spec)JN_AFFINITY_NOT_SAID;
+	else if (!affinity_seconds)
+		out->affinity.type = JN_AFFINITY_NONE;
+}
+
+/* From the declared policy that it deviates from: what tables do not hold and, if it replaces it, its name. */
+static void inherit(const struct published *p, const struct jn_object *before,
+		    struct jn_object *policy)
+{
+	policy->policy.drain_seconds = before->policy.drain_seconds;
+	if (before->policy.probe && p->revision->rules.is_probed)
+		policy->policy.probe = jn_probe_ref(before->policy.probe);
+	if (!p->is_only && !*before->policy.port)
+		return; /* it stays, for the other ports */
+	policy->key = before->key;
+	memcpy(policy->policy.port, before->policy.port, sizeof(policy->policy.port));
+}
+
+static int make_policy(struct jn_engine *e, const struct published *p, struct jn_object_list *out)
+{
+	struct jn_object *policy = calloc(1, sizeof(*policy)), **item;
+	const struct jn_object *before =
+		jn_resolve_policy_of(e->model, &p->service->key, p->port->port_name);
+
+	if (!policy)
 		return -ENOMEM;
-	if (port->port_name[0] && service->count > 1) {
-		name_after_port(&object->key, service->name, port->port_name);
-		memcpy(object->policy.port, port->port_name, sizeof(port->port_name));
-	}
-	memcpy(object->policy.target, service->name, sizeof(service->name));
-	object->policy.target_kind = (uint8_t)service->kind;
-	object->policy.algorithm = revision->algorithm;
-	object->policy.no_endpoint_errno = revision->no_endpoint_errno;
-	jn_rules_recover(&revision->rules, &object->policy);
-	object->policy.drain_seconds = JN_NEVER_DRAINED; /* not in the tables */
-	if (is_governed(e->model, object)) {
-		jn_object_unref(&object);
-		return 0;
+	policy->references = 1;
+	fill_policy(p, &policy->policy);
+	if (!p->is_only)
+		memcpy(policy->policy.port, p->port->port_name, sizeof(policy->policy.port));
+	if (before)
+		inherit(p, before, policy);
+	if (!*policy->key.name) {
+		policy->key = p->service->key;
+		policy->key.kind = JN_KIND_TRAFFIC_POLICY;
+		name_policy(e->model, out, policy->policy.port, &policy->key);
 	}
 	item = jn_vec_add(out);
 	if (!item) {
-		jn_object_unref(&object);
+		jn_object_unref(&policy);
 		return -ENOMEM;
 	}
-	*item = object;
+	*item = policy;
 	return 0;
+}
+
+/* One policy per port that chooses in another way than is declared. */
+static int recover_policy(struct jn_engine *e, const struct jn_installed_service *service,
+			  const struct jn_installed_port *port, struct jn_object_list *out)
+{
+	struct jn_object lost = { .key = jn_installed_key(service) };
+	struct published p = { .port = port,
+			       .revision = revision_of(e, port),
+			       .service = jn_model_find(e->model, &lost.key),
+			       .is_only = service->count == 1 || !port->port_name[0] };
+
+	if (!p.revision || p.revision->algorithm >= JN_ALGORITHM_MAX)
+		return 0;
+	if (!p.service)
+		p.service = &lost;
+	/* A Service has an affinity of its own, and comes back with it: recover_cluster.c. */
+	if (p.service == &lost && service->kind == JN_KIND_SERVICE &&
+	    p.revision->rules.affinity_seconds)
+		lost.cluster.affinity = (struct jn_affinity_spec){
+			.type = JN_AFFINITY_CLIENT_IP,
+			.timeout_seconds = p.revision->rules.affinity_seconds,
+		};
+	return is_governed(e->model, &p) ? 0 : make_policy(e, &p, out);
 }
 
 int jn_engine_recover(struct jn_engine *e, const struct jn_installed_service *service,

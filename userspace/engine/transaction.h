@@ -3,6 +3,7 @@
  * One change of the tables, in steps that can be taken one by one and, up to the commit, taken back:
  *
  *	prepare  ids, ranges and slots for every touched service port    (memory only)
+ *	         -- a plan, slots that are built, ranges that are assigned to them --
  *	hide     endpoints, slots, revisions, names nobody points at yet (tables)
  *	         -- the commit on disk happens here --
  *	publish  sets, frontends, the generation                         (tables: from here it serves;
@@ -100,6 +101,9 @@ struct jn_set_plan {
 	bool is_new;			/* nothing leads to it yet */
 	uint32_t old_set, old_revision; /* what stands in the tables before; 0: nothing */
 	struct jn_extent old_slots;
+	bool is_wanted; /* this family has VIPs */
+	bool is_same;	/* what was built stands in the tables already */
+	struct jn_plan_size size;
 	bool is_published_anew; /* a fresh revision is prepared below */
 	uint32_t revision, number, slot_base;
 	struct jn_slot_list slots;
@@ -137,7 +141,10 @@ struct jn_service_plan {
 
 struct jn_transaction {
 	struct jn_install *in;
-	bool is_hidden; /* jn_transaction_hide ran, maybe in part */
+	const struct jn_changes *changes; /* that lead to it: for the path of a fault; NULL: none */
+	bool is_hidden;			  /* jn_transaction_hide ran, maybe in part */
+	bool is_big;	/* it is built, and its entries are written, on another thread */
+	uint64_t steps; /* of its build */
 	struct jn_service_plan *services;
 	size_t count, capacity;
 	struct {
@@ -157,11 +164,21 @@ void jn_transaction_done(struct jn_transaction *t);
 
 /*
  * Plan these services as the model has them (staged batch applied). 0; -ENOSPC: a table is full and
- * may grow; -EINVAL with LimitReached in err: it may not; -ENOMEM. On failure everything taken is
- * given back.
+ * may grow; -EINVAL with LimitReached in err: it may not; -EDQUOT with the same: neither, but what is
+ * garbage would do; -ENOMEM. On failure everything taken is given back.
  */
 int jn_transaction_prepare(struct jn_transaction *t, const struct jn_key_list *keys,
 			   struct jn_error *err);
+/* The same in three steps, each with its part of these answers: everything but slots; steps is set. */
+int jn_transaction_plan(struct jn_transaction *t, const struct jn_key_list *keys,
+			struct jn_error *err);
+/* build.c: the slots, on any thread: it reads what the plan holds and what is published. -ENOMEM. */
+int jn_transaction_build(struct jn_transaction *t);
+/* Revisions and ranges for those that are not published already. */
+int jn_transaction_assign(struct jn_transaction *t, struct jn_error *err);
+
+/* build.c: how much all of it will take; an object has its budget. -EINVAL with err; -ENOMEM. */
+int jn_transaction_measure(struct jn_transaction *t, struct jn_error *err);
 /* grow.c: sizes at which these services fit, after such an -ENOSPC. 0 or -ENOMEM. */
 int jn_install_fit(struct jn_install *in, const struct jn_key_list *keys, struct jn_sizes *out);
 /* grow.c: there are as many ids as the tables hold now. -ENOMEM. */
@@ -169,8 +186,13 @@ int jn_install_grow(struct jn_install *in);
 
 /* Give back what was prepared, hidden or not: nobody ever saw it. */
 void jn_transaction_take_back(struct jn_transaction *t);
-/* Write the hidden parts. A negative errno (err says which table) leaves only hidden parts behind. */
+/*
+ * Write the hidden parts; of a big one all but jn_transaction_hide_entries. A negative errno (err says
+ * which table) leaves only hidden parts behind.
+ */
 int jn_transaction_hide(struct jn_transaction *t, struct jn_error *err);
+/* On any thread: only this transaction knows of what it writes. */
+void jn_transaction_hide_entries(struct jn_transaction *t);
 /*
  * Make it visible and set the tables' generation. A negative errno: some frontends are not as they
  * shall be, nothing may be adopted or collected yet, and the same call is to be made again.

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <junctor/limits.h>
+
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/vec.h"
@@ -16,9 +18,6 @@
 #include "engine/internal.h"
 
 #define FIELD_BYTES 64 /* "items[4294967295].metadata.resourceVersion" fits */
-
-/* From this many objects on, a write's memory is given back to the system. */
-#define BIG_WRITE 1000
 
 const char *jn_result_name(enum jn_result result)
 {
@@ -133,17 +132,8 @@ static bool check_item(struct jn_engine *e, const struct jn_write_item *item,
 	return false;
 }
 
-static uint64_t hash_key(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_object_key));
-}
-
-static bool has_key(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct jn_object_key));
-}
-
-static const struct jn_table_ops keys_ops = { sizeof(struct jn_object_key), hash_key, has_key };
+static const struct jn_table_ops keys_ops = { .entry_size = sizeof(struct jn_object_key),
+					      .key_size = sizeof(struct jn_object_key) };
 
 /* Also where one of the two asks for what is there: applied again they would take turns. */
 static int check_keys(struct jn_engine *e, const struct jn_write *w, struct jn_error *err)
@@ -213,7 +203,7 @@ static int collect_changes(struct jn_engine *e, struct jn_write *w, struct jn_er
 		struct jn_object *before = jn_model_find(e->model, &item->key);
 		const struct jn_note *note = jn_notes_find(&e->notes, &item->key);
 
-		if (item->verb == JN_WRITE_DELETE && !before && note)
+		if (item->verb == JN_WRITE_DELETE && !before && note && w->owner == JN_OWNER_API)
 			rc = forget(e, item);
 		else if (!check_item(e, item, before, note, err))
 			continue;
@@ -229,15 +219,21 @@ static int collect_changes(struct jn_engine *e, struct jn_write *w, struct jn_er
 	return rc;
 }
 
-static int collect_rows(struct jn_engine *e, uint64_t generation)
+static void number(struct jn_changes *changes, uint64_t generation)
 {
-	int rc = 0;
+	for (size_t i = 0; i < changes->count; i++) {
+		if (changes->items[i].after)
+			changes->items[i].after->version = generation;
+	}
+}
+
+static int collect_rows(struct jn_engine *e)
+{
+	int rc = jn_owed_add_rows(&e->owed, &e->rows);
 
 	for (size_t i = 0; i < e->changes.count && !rc; i++) {
 		struct jn_change *change = &e->changes.items[i];
 
-		if (change->after)
-			change->after->version = generation;
 		rc = jn_rows_add(&e->rows,
 				 change->after ? &change->after->key : &change->before->key,
 				 change->after, false);
@@ -247,23 +243,29 @@ static int collect_rows(struct jn_engine *e, uint64_t generation)
 	return rc ? rc : jn_rows_close(&e->rows);
 }
 
-/* Staged and prepared: everything that can be refused has been. */
-static int prepare(struct jn_engine *e, struct jn_error *err)
+/* Staged and planned: everything that can be refused before slots are built has been. */
+static int plan(struct jn_engine *e, struct jn_error *err)
 {
 	struct jn_key_list keys = { 0 };
-	int rc = jn_model_stage(e->model, &e->changes, err);
+	int rc = jn_model_touched(e->model, &e->changes, &keys);
 
-	if (rc)
-		return rc;
-	e->transaction = (struct jn_transaction){ .in = &e->install };
-	rc = jn_model_touched(e->model, &e->changes, &keys);
+	e->transaction = (struct jn_transaction){ .in = &e->install, .changes = &e->changes };
 	if (!rc)
-		rc = jn_transaction_prepare(&e->transaction, &keys, err);
-	if (rc == -ENOSPC && jn_install_fit(&e->install, &keys, &e->growth.sizes))
+		rc = jn_transaction_plan(&e->transaction, &keys, err);
+	free(keys.items);
+	return rc;
+}
+
+/* Nothing is staged any more; where a table is too small, how large it shall be is known. */
+static int unstage(struct jn_engine *e, int rc)
+{
+	struct jn_key_list keys = { 0 };
+
+	if (rc == -ENOSPC && (jn_model_touched(e->model, &e->changes, &keys) ||
+			      jn_install_fit(&e->install, &keys, &e->growth.sizes)))
 		rc = -ENOMEM;
 	free(keys.items);
-	if (rc)
-		jn_model_settle(e->model, &e->changes, false);
+	jn_model_settle(e->model, &e->changes, false);
 	return rc;
 }
 
@@ -277,7 +279,7 @@ void jn_engine_take_back(struct jn_engine *e)
 void jn_engine_end_write(struct jn_engine *e, struct jn_error *err)
 {
 	struct jn_write *w = JN_MOVE(e->current);
-	bool is_big = w->items.count >= BIG_WRITE;
+	bool is_big = w->items.count >= JN_BIG_WRITE;
 
 	jn_changes_done(&e->changes);
 	jn_rows_done(&e->rows);
@@ -314,6 +316,30 @@ static int complete_earlier(struct jn_engine *e, struct jn_error *err)
 	return 0;
 }
 
+/* A file is on disk already, and its objects are served before they are stored. */
+static bool is_served_first(const struct jn_write *w)
+{
+	return w->owner == JN_OWNER_FILE;
+}
+
+/* It is hidden, or a worker will do it: on to the store, or first to those who connect. */
+static int pass_on(struct jn_engine *e)
+{
+	int rc;
+
+	number(&e->changes, e->generation + 1);
+	if (!is_served_first(e->current)) {
+		rc = collect_rows(e);
+		return rc ? rc : jn_engine_commit(e);
+	}
+	if (e->transaction.is_big)
+		return jn_engine_serve_big(e);
+	rc = jn_owed_reserve(&e->owed, &e->changes);
+	if (!rc)
+		jn_engine_serve(e);
+	return rc;
+}
+
 /* What is prepared goes to the tables, hidden, and to the store. */
 static int store(struct jn_engine *e, struct jn_error *err)
 {
@@ -326,9 +352,58 @@ static int store(struct jn_engine *e, struct jn_error *err)
 	}
 	rc = jn_transaction_hide(&e->transaction, err);
 	if (!rc)
-		rc = collect_rows(e, e->generation + 1);
-	if (!rc)
-		rc = jn_engine_commit(e);
+		rc = pass_on(e);
+	if (rc)
+		jn_engine_take_back(e);
+	return rc;
+}
+
+/* How the steps up to the commit ended; 0: it goes on by itself, or is over. */
+static void decide(struct jn_engine *e, int rc, struct jn_error *err)
+{
+	if (rc == -ENOSPC)
+		rc = jn_engine_grow(e);
+	else if (rc == -EDQUOT)
+		rc = jn_engine_await_grace(e, err);
+	if (rc)
+		jn_engine_fail_write(e, rc, err);
+}
+
+/* The slots are built, or not. */
+static int assign(struct jn_engine *e, int rc, struct jn_error *err)
+{
+	if (rc)
+		jn_transaction_take_back(&e->transaction);
+	else
+		rc = jn_transaction_assign(&e->transaction, err);
+	return rc ? unstage(e, rc) : store(e, err);
+}
+
+static void build_work(void *arg)
+{
+	struct jn_engine *e = arg;
+
+	e->build_rc = jn_transaction_build(&e->transaction);
+}
+
+static void build_done(void *arg)
+{
+	struct jn_engine *e = arg;
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+
+	e->is_pumping = true;
+	decide(e, assign(e, e->build_rc, &err), &err);
+	e->is_pumping = false;
+	jn_engine_pump(e);
+}
+
+/* Many slots are built by a thread: others are answered meanwhile, and see nothing of it. */
+static int build_apart(struct jn_engine *e)
+{
+	int rc;
+
+	e->transaction.is_big = true;
+	rc = e->executor.submit(e->executor.context, build_work, build_done, e);
 	if (rc)
 		jn_engine_take_back(e);
 	return rc;
@@ -336,14 +411,18 @@ static int store(struct jn_engine *e, struct jn_error *err)
 
 static void carry_out(struct jn_engine *e, struct jn_error *err)
 {
-	int rc = prepare(e, err);
+	int rc = jn_model_stage(e->model, &e->changes, err);
 
-	if (rc == -ENOSPC)
-		rc = jn_engine_grow(e);
-	else if (!rc)
-		rc = store(e, err);
-	if (rc)
-		jn_engine_fail_write(e, rc, err);
+	if (!rc) {
+		rc = plan(e, err);
+		if (rc)
+			rc = unstage(e, rc);
+		else if (e->transaction.steps >= JN_BIG_BUILD)
+			rc = build_apart(e);
+		else
+			rc = assign(e, jn_transaction_build(&e->transaction), err);
+	}
+	decide(e, rc, err);
 }
 
 static void begin(struct jn_engine *e, struct jn_error *err)
@@ -360,11 +439,22 @@ static void begin(struct jn_engine *e, struct jn_error *err)
 		carry_out(e, err);
 }
 
-void jn_engine_resume(struct jn_engine *e)
+/* Writes that an answer leads to queue up: one thing at a time. */
+void jn_engine_resume(struct jn_engine *e, int rc, struct jn_error *err)
 {
-	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+	e->is_pumping = true;
+	if (rc)
+		jn_engine_fail_write(e, rc, err);
+	else
+		carry_out(e, err);
+	e->is_pumping = false;
+}
 
-	carry_out(e, &err);
+/* The first of the queue: nobody is before it, and it finds the store free, or needs it later. */
+static bool can_begin(const struct jn_engine *e)
+{
+	return e->queue.count && !e->current &&
+	       (!e->is_store_busy || is_served_first(e->queue.items[0]));
 }
 
 void jn_engine_pump(struct jn_engine *e)
@@ -372,7 +462,7 @@ void jn_engine_pump(struct jn_engine *e)
 	if (e->is_pumping)
 		return;
 	e->is_pumping = true;
-	while (e->queue.count && !e->current && !e->is_store_busy) {
+	while (can_begin(e)) {
 		JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 
 		e->current = e->queue.items[0];
@@ -382,6 +472,7 @@ void jn_engine_pump(struct jn_engine *e)
 		begin(e, &err);
 	}
 	e->is_pumping = false;
+	jn_owed_store(e);
 	if (e->drained && jn_engine_is_idle(e)) {
 		void (*fn)(void *) = JN_MOVE(e->drained);
 

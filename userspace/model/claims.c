@@ -35,26 +35,6 @@ struct policy_claim {
 	const struct jn_object *owner;
 };
 
-static uint64_t hash_address(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_frontend_key));
-}
-
-static bool has_address(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct jn_frontend_key));
-}
-
-static uint64_t hash_policy(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct policy_key));
-}
-
-static bool has_policy(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct policy_key));
-}
-
 /* Of objects' keys, but for the kind. */
 static uint64_t hash_name(const void *key)
 {
@@ -73,13 +53,17 @@ static bool has_name(const void *entry, const void *key)
 	       !strcmp((*owner)->key.namespace_, k->namespace_);
 }
 
-static const struct jn_table_ops frontends_ops = { sizeof(struct frontend_claim), hash_address,
-						   has_address };
-static const struct jn_table_ops backends_ops = { sizeof(struct backend_claim), hash_address,
-						  has_address };
-static const struct jn_table_ops policies_ops = { sizeof(struct policy_claim), hash_policy,
-						  has_policy };
-static const struct jn_table_ops names_ops = { sizeof(struct jn_object *), hash_name, has_name };
+static const struct jn_table_ops frontends_ops = { .entry_size = sizeof(struct frontend_claim),
+						   .key_size = sizeof(struct jn_frontend_key) };
+static const struct jn_table_ops backends_ops = { .entry_size = sizeof(struct backend_claim),
+						  .key_size = sizeof(struct jn_frontend_key) };
+static const struct jn_table_ops policies_ops = { .entry_size = sizeof(struct policy_claim),
+						  .key_size = sizeof(struct policy_key) };
+static const struct jn_table_ops names_ops = {
+	.entry_size = sizeof(struct jn_object *),
+	.hash = hash_name,
+	.equal = has_name,
+};
 
 void jn_claims_init(struct jn_claims *c)
 {
@@ -314,17 +298,24 @@ static void leave_slice(struct entering *e)
 /* Room for everything the batch may claim, so that no later step can fail. */
 static int reserve(struct jn_claims *c, const struct jn_changes *changes)
 {
-	size_t frontends = 0, backends = 0;
+	size_t frontends = 0, backends = 0, policies = 0, names = 0, slices = 0;
 
 	for (size_t i = 0; i < changes->count; i++) {
-		frontends += jn_claimed_most_frontends(changes->items[i].after);
-		backends += jn_claimed_most_backends(changes->items[i].after);
+		const struct jn_object *after = changes->items[i].after;
+
+		if (!after)
+			continue;
+		frontends += jn_claimed_most_frontends(after);
+		backends += jn_claimed_most_backends(after);
+		policies += after->key.kind == JN_KIND_TRAFFIC_POLICY;
+		names += jn_kind_is_service(after->key.kind);
+		slices += after->key.kind == JN_KIND_ENDPOINT_SLICE;
 	}
 	if (jn_table_reserve(&c->frontends, c->frontends.count + frontends) ||
 	    jn_table_reserve(&c->backends, c->backends.count + backends) ||
-	    jn_table_reserve(&c->policies, c->policies.count + changes->count) ||
-	    jn_table_reserve(&c->names, c->names.count + changes->count) ||
-	    jn_table_reserve(&c->slices.services, c->slices.services.count + changes->count))
+	    jn_table_reserve(&c->policies, c->policies.count + policies) ||
+	    jn_table_reserve(&c->names, c->names.count + names) ||
+	    jn_table_reserve(&c->slices.services, c->slices.services.count + slices))
 		return -ENOMEM;
 	return 0;
 }

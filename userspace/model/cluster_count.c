@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <string.h>
 
 #include "base/auto.h"
 #include "base/table.h"
@@ -19,17 +18,8 @@ struct counted {
 	enum state state;
 };
 
-static uint64_t hash_addr(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_addr));
-}
-
-static bool has_addr(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct jn_addr));
-}
-
-static const struct jn_table_ops counted_ops = { sizeof(struct counted), hash_addr, has_addr };
+static const struct jn_table_ops counted_ops = { .entry_size = sizeof(struct counted),
+						 .key_size = sizeof(struct jn_addr) };
 
 static enum state state_of(const struct jn_candidate *c)
 {

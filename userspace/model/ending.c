@@ -28,11 +28,11 @@ static void note_progress(struct jn_watch *watch, const struct jn_stale *socket,
 }
 
 void jn_watch_begin(struct jn_watch *watch, const struct jn_stale *socket, int32_t drain_seconds,
-		    uint64_t now_ms)
+		    uint64_t since_ms, uint64_t now_ms)
 {
 	*watch = (struct jn_watch){
 		.cookie = socket->cookie,
-		.since_ms = now_ms,
+		.since_ms = since_ms,
 		.drain_seconds = drain_seconds,
 	};
 	note_progress(watch, socket, now_ms);

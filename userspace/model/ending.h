@@ -38,22 +38,22 @@ const char *jn_ending_name(enum jn_ending ending);
 /* What is remembered of a TCP socket from look to look. */
 struct jn_watch {
 	uint64_t cookie;
-	uint64_t since_ms;     /* when its backend was first seen to be gone */
+	uint64_t since_ms;     /* when its backend was removed, or first seen to be gone */
 	uint64_t unacked_ms;   /* since when the byte `unacked` waits */
 	uint32_t unacked;      /* see struct jn_stale */
 	int32_t drain_seconds; /* JN_NEVER_DRAINED, or 0 and above */
 	bool is_waiting;
 };
 
-/* Begin to watch: the drain deadline counts from now. */
+/* Begin to watch: the drain deadline counts from since_ms, when the backend was removed. */
 void jn_watch_begin(struct jn_watch *watch, const struct jn_stale *socket, int32_t drain_seconds,
-		    uint64_t now_ms);
+		    uint64_t since_ms, uint64_t now_ms);
 
 /* One look at a TCP socket whose backend is gone; updates the watch. */
 enum jn_ending jn_watch_look(struct jn_watch *watch, const struct jn_stale *socket,
 			     uint64_t now_ms);
 
-/* How many milliseconds after now_ms the next look must come, at most `most_ms`. */
+/* How many milliseconds after now_ms the next look must come, at most `most_ms`. 0: it was due. */
 uint64_t jn_watch_next_ms(const struct jn_watch *watch, uint64_t now_ms, uint64_t most_ms);
 
 #endif

@@ -14,6 +14,7 @@
 #include "base/auto.h"
 
 #define SLOTS_PER_ENDPOINT 1000 /* with 800, one that leaves moved over 1 % of the others, too */
+#define FEWEST_PER_ENDPOINT 8	/* what the largest table has for as many as there may be */
 
 static const size_t sizes[] = { 8191, 32749, JN_MAX_MAGLEV }; /* primes: every step meets all */
 
@@ -23,15 +24,29 @@ struct walker {
 	uint64_t earned; /* turns it had, times the heaviest weight */
 };
 
-size_t jn_maglev_size(size_t count, size_t least)
+size_t jn_maglev_size(size_t count, size_t least, size_t most)
 {
-	size_t i = 0;
+	size_t wanted = count * SLOTS_PER_ENDPOINT, i = 0;
 
 	if (!count)
 		return 0;
-	while (i + 1 < JN_COUNT(sizes) &&
-	       (sizes[i] < count * SLOTS_PER_ENDPOINT || sizes[i] < least))
+	if (wanted < least)
+		wanted = least;
+	if (wanted > most)
+		wanted = most;
+	if (wanted < count * FEWEST_PER_ENDPOINT)
+		wanted = count * FEWEST_PER_ENDPOINT;
+	while (i + 1 < JN_COUNT(sizes) && sizes[i] < wanted)
 		i++;
+	return sizes[i];
+}
+
+size_t jn_maglev_most(size_t tables)
+{
+	size_t i = JN_COUNT(sizes) - 1;
+
+	while (i && sizes[i] * tables > JN_MAX_OBJECT_SLOTS)
+		i--;
 	return sizes[i];
 }
 
@@ -92,10 +107,9 @@ static void fill(struct walker *walkers, size_t count, struct jn_slot *slots, si
 	}
 }
 
-int jn_maglev_build(const struct jn_weighted *items, size_t count, size_t least,
+int jn_maglev_build(const struct jn_weighted *items, size_t count, size_t size,
 		    struct jn_slot_list *out)
 {
-	size_t size = jn_maglev_size(count, least);
 	JN_AUTO(jn_free_mem) struct walker *walkers = NULL;
 
 	out->count = out->picked = 0;

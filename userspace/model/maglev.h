@@ -11,15 +11,22 @@
 /*
  * How many slots: a prime of 1000 per endpoint out of three, so that few changes of the
  * count change the size, which moves every client; at most JN_MAX_MAGLEV. Where endpoints left, the
- * size stays: `least`, the size that the set has now (0: none), is not gone below.
+ * size stays: `least`, the size that the set has now (0: none), is not gone below. Nor is `most` gone
+ * beyond, but for 8 slots per endpoint.
  */
-size_t jn_maglev_size(size_t count, size_t least);
+size_t jn_maglev_size(size_t count, size_t least, size_t most);
 
 /*
- * Fill `out`, whose memory is reused. The order of items does not matter, their hashes do. count 0
- * gives no slots. 0 or -ENOMEM.
+ * The `most` for each table of an object that has so many: as large as JN_MAX_OBJECT_SLOTS lets all
+ * of them be. It does not depend on endpoints, so that these come and go without a limit in sight.
  */
-int jn_maglev_build(const struct jn_weighted *items, size_t count, size_t least,
+size_t jn_maglev_most(size_t tables);
+
+/*
+ * Fill `out`, whose memory is reused. size: of jn_maglev_size. The order of items does not matter,
+ * their hashes do. count 0 gives no slots. 0 or -ENOMEM.
+ */
+int jn_maglev_build(const struct jn_weighted *items, size_t count, size_t size,
 		    struct jn_slot_list *out);
 
 #endif

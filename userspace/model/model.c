@@ -22,11 +22,6 @@ struct jn_model {
 	char node[JN_LONG_NAME_BYTES]; /* that we are; "": not known */
 };
 
-static uint64_t hash_key(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_object_key));
-}
-
 static bool object_has_key(const void *entry, const void *key)
 {
 	const struct jn_object *const *object = entry;
@@ -46,10 +41,16 @@ static bool change_has_key(const void *entry, const void *key)
 	return !memcmp(change_key(*change), key, sizeof(struct jn_object_key));
 }
 
-static const struct jn_table_ops objects_ops = { sizeof(struct jn_object *), hash_key,
-						 object_has_key };
-static const struct jn_table_ops staged_ops = { sizeof(struct jn_change *), hash_key,
-						change_has_key };
+static const struct jn_table_ops objects_ops = {
+	.entry_size = sizeof(struct jn_object *),
+	.key_size = sizeof(struct jn_object_key),
+	.equal = object_has_key,
+};
+static const struct jn_table_ops staged_ops = {
+	.entry_size = sizeof(struct jn_change *),
+	.key_size = sizeof(struct jn_object_key),
+	.equal = change_has_key,
+};
 
 int jn_model_new(struct jn_model **out)
 {
@@ -202,12 +203,8 @@ size_t jn_model_frontend_count(const struct jn_model *m)
 	return m->claims.frontends.count;
 }
 
-static bool key_has_key(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct jn_object_key));
-}
-
-static const struct jn_table_ops keys_ops = { sizeof(struct jn_object_key), hash_key, key_has_key };
+static const struct jn_table_ops keys_ops = { .entry_size = sizeof(struct jn_object_key),
+					      .key_size = sizeof(struct jn_object_key) };
 
 struct touching {
 	const struct jn_model *model;

@@ -20,17 +20,8 @@ struct place {
 	uint32_t id;
 };
 
-static uint64_t hash_place(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_frontend_key));
-}
-
-static bool has_place(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct jn_frontend_key));
-}
-
-static const struct jn_table_ops places_ops = { sizeof(struct place), hash_place, has_place };
+static const struct jn_table_ops places_ops = { .entry_size = sizeof(struct place),
+						.key_size = sizeof(struct jn_frontend_key) };
 
 static struct jn_frontend_key place_key(const struct jn_addr *addr, __be16 port)
 {
@@ -126,35 +117,82 @@ static int append_members(const struct jn_weighted *usable, size_t count, struct
 	return 0;
 }
 
-int jn_plan_slots(const struct jn_desired_port *desired, const uint32_t *ids,
-		  enum jn_family vip_family, const struct jn_revision *published,
-		  struct jn_slot_list *out)
+static size_t maglev_size(const struct jn_desired_port *desired, size_t count,
+			  const struct jn_revision *published)
 {
-	JN_AUTO(jn_free_mem) struct jn_weighted *usable = NULL;
-	size_t count = 0, least = 0;
-	int rc;
+	bool is_kept = published && published->algorithm == JN_ALGORITHM_MAGLEV;
 
-	usable = calloc(desired->endpoint_count ? desired->endpoint_count : 1, sizeof(*usable));
+	return jn_maglev_size(count, is_kept ? published->slot_count : 0, desired->maglev_most);
+}
+
+/* Do its slots not name every endpoint once, and does somebody ask for them all? */
+static bool needs_members(const struct jn_desired_port *desired)
+{
+	return jn_plan_flags(desired) & JN_REVISION_ASKS_BACKEND &&
+	       (desired->algorithm == JN_ALGORITHM_MAGLEV ||
+		desired->algorithm == JN_ALGORITHM_ROUND_ROBIN);
+}
+
+/* Items for those that stand in the set. ids NULL: they are only counted. */
+static int collect_usable(const struct jn_desired_port *desired, const uint32_t *ids,
+			  enum jn_family vip_family, struct jn_weighted **out, size_t *count)
+{
+	struct jn_weighted *usable =
+		calloc(desired->endpoint_count ? desired->endpoint_count : 1, sizeof(*usable));
+
 	if (!usable)
 		return -ENOMEM;
+	*out = usable;
+	*count = 0;
 	for (size_t i = 0; i < desired->endpoint_count; i++) {
 		const struct jn_desired_endpoint *endpoint = &desired->endpoints[i];
 
 		if (!endpoint->weight || !jn_desired_allows(desired, vip_family, endpoint))
 			continue;
-		usable[count++] =
-			(struct jn_weighted){ ids[i], endpoint->weight,
-					      jn_client_hash(&endpoint->addr, endpoint->port) };
+		usable[(*count)++] =
+			(struct jn_weighted){ ids ? ids[i] : 0, endpoint->weight,
+					      ids ? jn_client_hash(&endpoint->addr, endpoint->port)
+						  : 0 };
 	}
-	if (published && published->algorithm == JN_ALGORITHM_MAGLEV)
-		least = published->slot_count;
+	return 0;
+}
+
+int jn_plan_measure(const struct jn_desired_port *desired, enum jn_family vip_family,
+		    const struct jn_revision *published, struct jn_plan_size *out)
+{
+	JN_AUTO(jn_free_mem) struct jn_weighted *usable = NULL;
+	size_t count, slots;
+	int rc = collect_usable(desired, NULL, vip_family, &usable, &count);
+
+	if (rc)
+		return rc;
 	if (desired->algorithm == JN_ALGORITHM_MAGLEV)
-		rc = jn_maglev_build(usable, count, least, out);
+		slots = maglev_size(desired, count, published);
+	else
+		slots = jn_slots_count(desired->algorithm, usable, count);
+	out->slots = (uint32_t)(slots + (needs_members(desired) ? count : 0));
+	/* Everybody earns at each step of a cycle, unless all have one turn. */
+	out->steps = slots;
+	if (desired->algorithm == JN_ALGORITHM_ROUND_ROBIN && slots != count)
+		out->steps *= count;
+	return 0;
+}
+
+int jn_plan_slots(const struct jn_desired_port *desired, const uint32_t *ids,
+		  enum jn_family vip_family, const struct jn_revision *published,
+		  struct jn_slot_list *out)
+{
+	JN_AUTO(jn_free_mem) struct jn_weighted *usable = NULL;
+	size_t count;
+	int rc = collect_usable(desired, ids, vip_family, &usable, &count);
+
+	if (rc)
+		return rc;
+	if (desired->algorithm == JN_ALGORITHM_MAGLEV)
+		rc = jn_maglev_build(usable, count, maglev_size(desired, count, published), out);
 	else
 		rc = jn_slots_build(desired->algorithm, usable, count, out);
-	if (rc || !(jn_plan_flags(desired) & JN_REVISION_ASKS_BACKEND) ||
-	    (desired->algorithm != JN_ALGORITHM_MAGLEV &&
-	     desired->algorithm != JN_ALGORITHM_ROUND_ROBIN))
+	if (rc || !needs_members(desired))
 		return rc;
 	return append_members(usable, count, out);
 }

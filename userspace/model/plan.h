@@ -33,6 +33,14 @@ uint8_t jn_plan_flags(const struct jn_desired_port *desired);
 /* The same and what is of the set of one VIP family alone: ELSEWHERE. */
 uint8_t jn_plan_set_flags(const struct jn_desired_port *desired, enum jn_family vip_family);
 
+/* What jn_plan_slots will make, without making it. */
+struct jn_plan_size {
+	uint32_t slots; /* members, too */
+	uint64_t steps; /* that it takes to build them */
+};
+int jn_plan_measure(const struct jn_desired_port *desired, enum jn_family vip_family,
+		    const struct jn_revision *published, struct jn_plan_size *out);
+
 /*
  * The slots of the set of one VIP family; ids as matched and filled in. published: what the set has
  * now, or NULL. 0 or -ENOMEM.

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "model/maglev.h"
 #include "model/resolve_cluster.h"
 #include "model/rules.h"
 #include "proto/address.h"
@@ -88,27 +89,39 @@ static void apply_policy(const struct jn_traffic_policy *policy, struct jn_desir
 }
 
 /* A policy for a service of the same name, but of the other kind, is none. */
-static const struct jn_object *find_policy(const struct jn_model *m,
-					   const struct jn_object *service, const char *port_name)
+static const struct jn_object *
+find_policy(const struct jn_model *m, const struct jn_object_key *service, const char *port_name)
 {
 	const struct jn_object *policy;
 
-	policy = jn_model_policy(m, service->key.namespace_, service->key.name, port_name);
-	return policy && policy->policy.target_kind == service->key.kind ? policy : NULL;
+	policy = jn_model_policy(m, service->namespace_, service->name, port_name);
+	return policy && policy->policy.target_kind == service->kind ? policy : NULL;
+}
+
+const struct jn_object *jn_resolve_policy_of(const struct jn_model *m,
+					     const struct jn_object_key *service,
+					     const char *port_name)
+{
+	const struct jn_object *policy = find_policy(m, service, port_name);
+
+	return policy ? policy : find_policy(m, service, "");
 }
 
 void jn_resolve_policy(const struct jn_model *m, const struct jn_object *service,
 		       struct jn_desired_port *port)
 {
-	const struct jn_object *policy = find_policy(m, service, port->name.port_name);
+	const struct jn_object *policy =
+		jn_resolve_policy_of(m, &service->key, port->name.port_name);
 
-	if (!policy)
-		policy = find_policy(m, service, "");
 	port->algorithm = JN_ALGORITHM_RANDOM;
 	port->no_endpoint_errno = ECONNREFUSED;
 	port->drain_seconds = JN_NEVER_DRAINED;
 	if (policy)
 		apply_policy(&policy->policy, port);
+	if (service->key.kind == JN_KIND_SERVICE &&
+	    service->cluster.affinity.type == JN_AFFINITY_CLIENT_IP &&
+	    (!policy || policy->policy.affinity.type == JN_AFFINITY_UNSAID))
+		port->rules.affinity_seconds = service->cluster.affinity.timeout_seconds;
 }
 
 static int resolve_port(const struct jn_model *m, const struct jn_object *service, unsigned index,
@@ -154,11 +167,40 @@ static int resolve_local(const struct jn_model *m, const struct jn_object *servi
 	return 0;
 }
 
+bool jn_desired_has_family(const struct jn_desired_port *port, enum jn_family family)
+{
+	for (unsigned i = 0; i < port->frontend_count; i++) {
+		if (jn_family_of(&port->frontends[i].vip) == family)
+			return true;
+	}
+	return false;
+}
+
+/* Each port and family has a table of its own. */
+static void share_slots(struct jn_desired *desired)
+{
+	size_t tables = 0, most;
+
+	for (unsigned i = 0; i < desired->port_count; i++) {
+		const struct jn_desired_port *port = &desired->ports[i];
+
+		if (port->algorithm == JN_ALGORITHM_MAGLEV)
+			tables += jn_desired_has_family(port, JN_FAMILY_V4) +
+				  jn_desired_has_family(port, JN_FAMILY_V6);
+	}
+	most = jn_maglev_most(tables);
+	for (unsigned i = 0; i < desired->port_count; i++)
+		desired->ports[i].maglev_most = most;
+}
+
 int jn_resolve(const struct jn_model *m, const struct jn_object *service, struct jn_desired *out)
 {
-	if (service->key.kind == JN_KIND_SERVICE)
-		return jn_resolve_cluster(m, service, out);
-	return resolve_local(m, service, out);
+	int rc = service->key.kind == JN_KIND_SERVICE ? jn_resolve_cluster(m, service, out)
+						      : resolve_local(m, service, out);
+
+	if (!rc)
+		share_slots(out);
+	return rc;
 }
 
 bool jn_desired_allows(const struct jn_desired_port *port, enum jn_family vip_family,

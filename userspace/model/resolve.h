@@ -39,6 +39,7 @@ struct jn_desired_port {
 	bool prefers_v6; /* an IPv6 VIP reaches IPv6 only: see jn_desired_allows */
 	bool is_elsewhere[JN_FAMILY_MAX]; /* endpoints, but none that this node may use */
 	enum jn_algorithm algorithm;
+	size_t maglev_most; /* see jn_maglev_most */
 	uint16_t no_endpoint_errno;
 	struct jn_rules rules;
 	int32_t drain_seconds;	  /* or JN_NEVER_DRAINED */
@@ -58,6 +59,14 @@ void jn_desired_done(struct jn_desired *desired);
  * them, the terminating ones that are still ready. A Service: see topology.h. 0 or -ENOMEM.
  */
 int jn_resolve(const struct jn_model *m, const struct jn_object *service, struct jn_desired *out);
+
+/* Has it a VIP of this family? */
+bool jn_desired_has_family(const struct jn_desired_port *port, enum jn_family family);
+
+/* The policy of this port of a service: its own, else that of all ports; NULL: there is none. */
+const struct jn_object *jn_resolve_policy_of(const struct jn_model *m,
+					     const struct jn_object_key *service,
+					     const char *port_name);
 
 /*
  * May this endpoint stand in the set of that VIP family? An IPv4 VIP reaches IPv4 only; an IPv6 VIP

@@ -22,17 +22,8 @@ struct place {
 	unsigned index;
 };
 
-static uint64_t hash_place(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_frontend_key));
-}
-
-static bool has_place(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct jn_frontend_key));
-}
-
-static const struct jn_table_ops places_ops = { sizeof(struct place), hash_place, has_place };
+static const struct jn_table_ops places_ops = { .entry_size = sizeof(struct place),
+						.key_size = sizeof(struct jn_frontend_key) };
 
 struct merging {
 	const struct jn_cluster_port *port;
@@ -248,8 +239,6 @@ static int resolve_port(const struct jn_model *m, const struct jn_object *servic
 	for (unsigned i = 0; i < s->address_count && !rc; i++)
 		rc = resolve_address(m, service, index, i, port);
 	jn_resolve_policy(m, service, port);
-	if (s->affinity.type == JN_AFFINITY_CLIENT_IP && !port->rules.affinity_seconds)
-		port->rules.affinity_seconds = s->affinity.timeout_seconds;
 	return rc;
 }
 

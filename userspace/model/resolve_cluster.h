@@ -25,7 +25,7 @@ void jn_candidates_done(struct jn_candidates *candidates);
 int jn_candidates_collect(const struct jn_model *m, const struct jn_object *service,
 			  unsigned port_index, enum jn_family family, struct jn_candidates *out);
 
-/* resolve.c: how the port chooses. */
+/* resolve.c: how the port of this name and protocol chooses, with a policy or without. */
 void jn_resolve_policy(const struct jn_model *m, const struct jn_object *service,
 		       struct jn_desired_port *port);
 

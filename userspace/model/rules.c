@@ -43,7 +43,7 @@ void jn_rules_recover(const struct jn_rules *rules, struct jn_traffic_policy *po
 		.new_per_second = rules->max_new_per_second,
 		.connections_per_backend = rules->max_backend_connections,
 	};
-	policy->affinity.timeout_seconds = JN_DEFAULT_AFFINITY_SECONDS;
+	policy->affinity = (struct jn_affinity_spec)JN_AFFINITY_NOT_SAID;
 	if (rules->affinity_seconds)
 		policy->affinity = (struct jn_affinity_spec){
 			.type = JN_AFFINITY_CLIENT_IP,

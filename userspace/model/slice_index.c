@@ -27,8 +27,11 @@ static bool has_service(const void *entry, const void *key)
 	       !strcmp((*slice)->key.namespace_, k->namespace_);
 }
 
-static const struct jn_table_ops services_ops = { sizeof(struct jn_object *), hash_service,
-						  has_service };
+static const struct jn_table_ops services_ops = {
+	.entry_size = sizeof(struct jn_object *),
+	.hash = hash_service,
+	.equal = has_service,
+};
 
 void jn_slice_index_init(struct jn_slice_index *index)
 {

@@ -92,14 +92,15 @@ int jn_netlink_send(struct nl_sock *socket, const void *requests, size_t bytes, 
 	return rc;
 }
 
-/* 1: the list has ended. */
-static int read_list(unsigned char *data, int left, jn_reply_fn fn, void *arg)
+/* 1: the list has ended. is_torn: something changed in between, and it may lack entries. */
+static int read_list(unsigned char *data, int left, jn_reply_fn fn, void *arg, bool *is_torn)
 {
 	for (struct nlmsghdr *reply = (struct nlmsghdr *)data; nlmsg_ok(reply, left);
 	     reply = nlmsg_next(reply, &left)) {
 		const struct nlmsgerr *error = nlmsg_data(reply);
 		int rc;
 
+		*is_torn |= reply->nlmsg_flags & NLM_F_DUMP_INTR;
 		if (reply->nlmsg_type == NLMSG_DONE)
 			return 1;
 		if (reply->nlmsg_type == NLMSG_ERROR)
@@ -115,6 +116,7 @@ int jn_netlink_dump(struct nl_sock *socket, const void *request, size_t bytes, j
 		    void *arg)
 {
 	int rc = send_all(socket, request, bytes);
+	bool is_torn = false;
 
 	while (!rc) {
 		JN_AUTO(jn_free_mem) unsigned char *data = NULL;
@@ -122,7 +124,9 @@ int jn_netlink_dump(struct nl_sock *socket, const void *request, size_t bytes, j
 
 		if (size <= 0)
 			return size ? size : -EIO;
-		rc = read_list(data, size, fn, arg);
+		rc = read_list(data, size, fn, arg, &is_torn);
 	}
-	return rc == 1 ? 0 : rc;
+	if (rc != 1)
+		return rc;
+	return is_torn ? -EAGAIN : 0;
 }

@@ -32,7 +32,11 @@ typedef int (*jn_reply_fn)(void *arg, const struct nlmsghdr *reply);
  */
 int jn_netlink_send(struct nl_sock *socket, const void *requests, size_t bytes, int *refused);
 
-/* Ask for a list and hand over each message of it. A nonzero return of fn ends it with that. */
+/*
+ * Ask for a list and hand over each message of it. A nonzero return of fn ends it with that. -EAGAIN:
+ * it changed meanwhile, and what was handed over may not be all of it. -EBUSY: another one is on its
+ * way to this socket.
+ */
 int jn_netlink_dump(struct nl_sock *socket, const void *request, size_t bytes, jn_reply_fn fn,
 		    void *arg);
 

@@ -8,8 +8,10 @@
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include <netlink/attr.h>
 #include <netlink/msg.h>
@@ -22,6 +24,9 @@
 #include "netlink/internal.h"
 
 #define LAST_METRIC 0xfffffffeu /* the kernel's own last resort for IPv6 has the one behind it */
+
+#define LIST_TRIES 6
+#define LIST_PAUSE_MS 10L /* before the second; then twice, three times as long, ... */
 
 #define REQUEST_BYTES 64 /* of an IPv6 route: header, rtmsg, two attributes */
 
@@ -99,7 +104,50 @@ static bool holds_address(unsigned char family, const struct nlattr *attribute)
 	return attribute && nla_len(attribute) == (family == AF_INET ? 4 : 16);
 }
 
-static int list(struct nl_sock *socket, uint16_t type, jn_reply_fn fn, void *arg)
+struct addresses {
+	struct jn_addr *items;
+	size_t count, capacity;
+};
+
+static void addresses_done(struct addresses *addresses)
+{
+	free(addresses->items);
+}
+
+static int add_address(struct addresses *to, const struct jn_addr *addr)
+{
+	struct jn_addr *item = jn_vec_add(to);
+
+	if (!item)
+		return -ENOMEM;
+	*item = *addr;
+	return 0;
+}
+
+static void pause_ms(long ms)
+{
+	(void)nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000 }, NULL); /* shorter is fine */
+}
+
+/* A list that changed while it was told is asked for again. */
+static int list_whole(struct nl_sock *socket, const void *request, size_t bytes, jn_reply_fn fn,
+		      struct addresses *out)
+{
+	size_t before = out->count;
+	int rc = 0;
+
+	for (int try = 0; try < LIST_TRIES; try++) {
+		pause_ms(try * LIST_PAUSE_MS);
+		out->count = before;
+		rc = jn_netlink_dump(socket, request, bytes, fn, out);
+		if (rc != -EAGAIN && rc != -EBUSY)
+			break;
+	}
+	return rc;
+}
+
+/* What fn adds to out, of every message of both families. */
+static int list(struct nl_sock *socket, uint16_t type, jn_reply_fn fn, struct addresses *out)
 {
 	struct {
 		struct nlmsghdr head;
@@ -114,19 +162,13 @@ static int list(struct nl_sock *socket, uint16_t type, jn_reply_fn fn, void *arg
 
 	for (size_t i = 0; i < sizeof(families) && !rc; i++) {
 		request.route.rtm_family = families[i];
-		rc = jn_netlink_dump(socket, &request, sizeof(request), fn, arg);
+		rc = list_whole(socket, &request, sizeof(request), fn, out);
 	}
 	return rc;
 }
 
-struct walk {
-	int (*fn)(void *arg, const struct jn_addr *addr);
-	void *arg;
-};
-
 static int read_route(void *arg, const struct nlmsghdr *reply)
 {
-	const struct walk *walk = arg;
 	const struct rtmsg *route = nlmsg_data(reply);
 	const struct nlattr *to =
 		nlmsg_find_attr((struct nlmsghdr *)reply, sizeof(*route), RTA_DST);
@@ -137,38 +179,32 @@ static int read_route(void *arg, const struct nlmsghdr *reply)
 	    route->rtm_dst_len != nla_len(to) * 8)
 		return 0;
 	addr = address_of(route->rtm_family, to);
-	return route->rtm_table == table_of(&addr) ? walk->fn(walk->arg, &addr) : 0;
+	return route->rtm_table == table_of(&addr) ? add_address(arg, &addr) : 0;
 }
 
 int jn_guards_each(int (*fn)(void *arg, const struct jn_addr *addr), void *arg)
 {
 	JN_AUTO(jn_netlink_close) struct nl_sock *socket = NULL;
-	struct walk walk = { fn, arg };
+	JN_AUTO(addresses_done) struct addresses found = { 0 };
 	int rc = jn_netlink_open(NETLINK_ROUTE, &socket);
 
-	return rc ? rc : list(socket, RTM_GETROUTE, read_route, &walk);
+	if (!rc)
+		rc = list(socket, RTM_GETROUTE, read_route, &found);
+	for (size_t i = 0; i < found.count && !rc; i++)
+		rc = fn(arg, &found.items[i]);
+	return rc;
 }
 
 /* --- addresses of the node ----------------------------------------------------------------------- */
 
-static uint64_t hash_addr(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_addr));
-}
-
-static bool has_addr(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct jn_addr));
-}
-
-static const struct jn_table_ops owned_ops = { sizeof(struct jn_addr), hash_addr, has_addr };
+static const struct jn_table_ops owned_ops = { .entry_size = sizeof(struct jn_addr),
+					       .key_size = sizeof(struct jn_addr) };
 
 static int read_address(void *arg, const struct nlmsghdr *reply)
 {
 	const struct ifaddrmsg *info = nlmsg_data(reply);
 	const struct nlattr *at;
-	struct jn_addr addr, *entry;
-	bool is_new;
+	struct jn_addr addr;
 
 	if (reply->nlmsg_type != RTM_NEWADDR)
 		return 0;
@@ -178,11 +214,24 @@ static int read_address(void *arg, const struct nlmsghdr *reply)
 	if (!holds_address(info->ifa_family, at))
 		return 0;
 	addr = address_of(info->ifa_family, at);
-	entry = jn_table_put(arg, &addr, &is_new);
-	if (!entry)
-		return -ENOMEM;
-	*entry = addr;
-	return 0;
+	return add_address(arg, &addr);
+}
+
+static int list_owned(struct nl_sock *socket, struct jn_table *out)
+{
+	JN_AUTO(addresses_done) struct addresses found = { 0 };
+	int rc = list(socket, RTM_GETADDR, read_address, &found);
+
+	for (size_t i = 0; i < found.count && !rc; i++) {
+		struct jn_addr *entry;
+		bool is_new;
+
+		entry = jn_table_put(out, &found.items[i], &is_new);
+		if (!entry)
+			return -ENOMEM;
+		*entry = found.items[i];
+	}
+	return rc;
 }
 
 /* --- changing ------------------------------------------------------------------------------------ */
@@ -227,7 +276,7 @@ int jn_guards_apply(struct jn_guard *guards, size_t count)
 	jn_table_init(&owned, &owned_ops);
 	rc = jn_netlink_open(NETLINK_ROUTE, &socket);
 	if (!rc)
-		rc = list(socket, RTM_GETADDR, read_address, &owned);
+		rc = list_owned(socket, &owned);
 	while (done < count && !rc)
 		rc = apply_some(socket, &owned, guards + done, count - done, &done);
 	return rc;

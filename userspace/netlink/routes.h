@@ -23,10 +23,16 @@ struct jn_guard {
 	int rc; /* 0; -EADDRINUSE: left alone, the node owns the address, or a negative errno */
 };
 
-/* fn(arg, addr) for each guard route there is. A nonzero return of fn ends it with that; -errno. */
+/*
+ * fn(arg, addr) for each guard route there is. A nonzero return of fn ends it with that; -errno:
+ * -EAGAIN when routes changed in the middle, again and again.
+ */
 int jn_guards_each(int (*fn)(void *arg, const struct jn_addr *addr), void *arg);
 
-/* Add or remove each; what is as it shall be is fine. 0, with each one's rc, or a negative errno. */
+/*
+ * Add or remove each; what is as it shall be is fine. 0, with each one's rc, or a negative errno, as
+ * above. Blocks.
+ */
 int jn_guards_apply(struct jn_guard *guards, size_t count);
 
 /* Remove every guard route there is; *removed of them. 0 or a negative errno. */

@@ -61,24 +61,23 @@ static bool has_target(const void *entry, const void *key)
 	       jn_probe_equal(target->probe, k->probe);
 }
 
-static uint64_t hash_id(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(uint32_t));
-}
-
 static bool has_live(const void *entry, const void *key)
 {
 	return (*(struct jn_probed_backend *const *)entry)->live == *(const uint32_t *)key;
 }
 
-static bool has_service(const void *entry, const void *key)
-{
-	return ((const struct port_entry *)entry)->service == *(const uint32_t *)key;
-}
-
-static const struct jn_table_ops targets_ops = { sizeof(void *), hash_target, has_target };
-static const struct jn_table_ops backends_ops = { sizeof(void *), hash_id, has_live };
-static const struct jn_table_ops ports_ops = { sizeof(struct port_entry), hash_id, has_service };
+static const struct jn_table_ops targets_ops = {
+	.entry_size = sizeof(void *),
+	.hash = hash_target,
+	.equal = has_target,
+};
+static const struct jn_table_ops backends_ops = {
+	.entry_size = sizeof(void *),
+	.key_size = sizeof(uint32_t),
+	.equal = has_live,
+};
+static const struct jn_table_ops ports_ops = { .entry_size = sizeof(struct port_entry),
+					       .key_size = sizeof(uint32_t) };
 
 /* --- targets ----------------------------------------------------------------------------------- */
 

@@ -17,30 +17,52 @@
 
 /* --- who holds what ---------------------------------------------------------------------------- */
 
+/*
+ * Who shall hold an object after this write. Only what the files of the write want stands in the
+ * table; for all others the engine knows who holds what, so one changed file costs what is in it.
+ */
+struct claims {
+	struct jn_engine *engine;
+	struct jn_files *files;
+	struct jn_table wanted; /* of struct claim */
+};
+
 struct claim {
 	struct jn_object_key key;
 	struct jn_file *file;
 };
 
-static uint64_t hash_key(const void *key)
+static const struct jn_table_ops claims_ops = { .entry_size = sizeof(struct claim),
+						.key_size = sizeof(struct jn_object_key) };
+
+/* Before this write; NULL: no file. */
+static struct jn_file *holder_before(const struct claims *claims, const struct jn_object_key *key)
 {
-	return jn_hash_bytes(key, sizeof(struct jn_object_key));
+	JN_AUTO(jn_object_unref) struct jn_object *object = jn_engine_find(claims->engine, key);
+
+	if (!object || object->owner != JN_OWNER_FILE)
+		return NULL;
+	return jn_files_find(claims->files, object->file ? object->file : "");
 }
 
-static bool has_key(const void *entry, const void *key)
+/* A file that is not in the write keeps what it has, unless it is gone. */
+static struct jn_file *holder(const struct claims *claims, const struct jn_object_key *key)
 {
-	return !memcmp(entry, key, sizeof(struct jn_object_key));
+	const struct claim *entry = jn_table_find(&claims->wanted, key);
+	struct jn_file *before;
+
+	if (entry)
+		return entry->file;
+	before = holder_before(claims, key);
+	return before && before->is_there && !before->is_included ? before : NULL;
 }
 
-static const struct jn_table_ops claims_ops = { sizeof(struct claim), hash_key, has_key };
-
-/* The file that holds it already stays. */
-static int claim(struct jn_table *claims, const struct jn_object_key *key, struct jn_file *file)
+static int claim(struct claims *claims, const struct jn_object_key *key, struct jn_file *file)
 {
 	struct claim *entry;
 	bool is_new;
 
-	entry = jn_table_put(claims, key, &is_new);
+	entry = jn_table_put(&claims->wanted, key, &is_new);
 	if (!entry)
 		return -ENOMEM;
 	if (is_new)
@@ -48,31 +70,15 @@ static int claim(struct jn_table *claims, const struct jn_object_key *key, struc
 	return 0;
 }
 
-static struct jn_file *holder(const struct jn_table *claims, const struct jn_object_key *key)
-{
-	const struct claim *entry = jn_table_find(claims, key);
-
-	return entry ? entry->file : NULL;
-}
-
-static int claim_applied(struct jn_table *claims, struct jn_file *file)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < file->applied.count && !rc; i++)
-		rc = claim(claims, &file->applied.items[i], file);
-	return rc;
-}
-
 /* What a file had and still wants. */
-static int claim_kept(struct jn_table *claims, const struct jn_table *before, struct jn_file *file)
+static int claim_kept(struct claims *claims, struct jn_file *file)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < file->wanted.objects.count && !rc; i++) {
 		const struct jn_object_key *key = &file->wanted.objects.items[i]->key;
 
-		if (holder(before, key) == file)
+		if (holder_before(claims, key) == file)
 			rc = claim(claims, key, file);
 	}
 	return rc;
@@ -93,7 +99,7 @@ static void refuse_for(struct jn_file *file, size_t index, const struct jn_file 
 }
 
 /* All that a file wants, or, where another holds some of it, nothing: it is refused. */
-static int claim_wanted(struct jn_table *claims, struct jn_file *file)
+static int claim_wanted(struct claims *claims, struct jn_file *file)
 {
 	int rc = 0;
 
@@ -125,23 +131,19 @@ static size_t include(struct jn_files *files, size_t most)
 }
 
 /*
- * First those keep what they hold that are not in this write, then those that are in it and still
- * want what they hold; then the rest, by the name of the file. *refused: somebody could not have it,
- * so holds on to what he has, and it is all to be done again.
+ * First those that are in this write and still want what they hold, then the rest of what they want,
+ * by the name of the file. *refused: somebody could not have it, so holds on to what he has, and it
+ * is all to be done again.
  */
-static int claim_all(struct jn_files *files, const struct jn_table *before, struct jn_table *claims,
-		     bool *refused)
+static int claim_all(struct claims *claims, bool *refused)
 {
+	struct jn_files *files = claims->files;
 	int rc = 0;
 
 	*refused = false;
 	for (size_t i = 0; i < files->count && !rc; i++) {
-		struct jn_file *file = files->items[i];
-
-		if (file->is_included)
-			rc = claim_kept(claims, before, file);
-		else if (file->is_there)
-			rc = claim_applied(claims, file);
+		if (files->items[i]->is_included)
+			rc = claim_kept(claims, files->items[i]);
 	}
 	for (size_t i = 0; i < files->count && !rc; i++) {
 		struct jn_file *file = files->items[i];
@@ -153,21 +155,15 @@ static int claim_all(struct jn_files *files, const struct jn_table *before, stru
 	return rc;
 }
 
-static int settle_claims(struct jn_files *files, size_t most, struct jn_table *claims,
-			 size_t *included)
+static int settle_claims(struct claims *claims, size_t most, size_t *included)
 {
-	JN_AUTO(jn_table_done) struct jn_table before;
 	bool refused = true;
 	int rc = 0;
 
-	jn_table_init(&before, &claims_ops);
-	for (size_t i = 0; i < files->count && !rc; i++)
-		rc = claim_applied(&before, files->items[i]);
 	while (!rc && refused) {
-		jn_table_done(claims);
-		jn_table_init(claims, &claims_ops);
-		*included = include(files, most);
-		rc = claim_all(files, &before, claims, &refused);
+		jn_table_done(&claims->wanted);
+		*included = include(claims->files, most);
+		rc = claim_all(claims, &refused);
 	}
 	return rc;
 }
@@ -209,16 +205,35 @@ static bool is_ours(struct jn_engine *engine, const struct jn_object_key *key)
 	return object && object->owner == JN_OWNER_FILE;
 }
 
-static int add_dropped(struct jn_batch *batch, struct jn_engine *engine,
-		       const struct jn_table *claims, struct jn_file *file)
+/* A file that is there and not in the write drops nothing. */
+static int add_dropped(struct jn_batch *batch, const struct claims *claims, struct jn_file *file)
 {
 	int rc = 0;
 
+	if (file->is_there && !file->is_included)
+		return 0;
 	for (size_t i = 0; i < file->applied.count && !rc; i++) {
 		const struct jn_object_key *key = &file->applied.items[i];
 
-		if (!holder(claims, key) && is_ours(engine, key))
+		if (!holder(claims, key) && is_ours(claims->engine, key))
 			rc = add(batch, file, SIZE_MAX, key, NULL);
+	}
+	return rc;
+}
+
+static int fill(struct jn_batch *batch, struct claims *claims, size_t most)
+{
+	int rc = settle_claims(claims, most, &batch->included);
+
+	batch->write = jn_write_new();
+	if (!rc && !batch->write)
+		rc = -ENOMEM;
+	for (size_t i = 0; i < claims->files->count && !rc; i++) {
+		struct jn_file *file = claims->files->items[i];
+
+		rc = add_dropped(batch, claims, file);
+		if (!rc && file->is_included)
+			rc = add_wanted(batch, file);
 	}
 	return rc;
 }
@@ -227,21 +242,12 @@ int jn_batch_build(struct jn_files *files, struct jn_engine *engine, size_t most
 		   struct jn_batch *out)
 {
 	JN_AUTO(jn_batch_done) struct jn_batch batch = { 0 };
-	JN_AUTO(jn_table_done) struct jn_table claims;
+	struct claims claims = { .engine = engine, .files = files };
 	int rc;
 
-	jn_table_init(&claims, &claims_ops);
-	rc = settle_claims(files, most, &claims, &batch.included);
-	batch.write = jn_write_new();
-	if (!rc && !batch.write)
-		rc = -ENOMEM;
-	for (size_t i = 0; i < files->count && !rc; i++) {
-		struct jn_file *file = files->items[i];
-
-		rc = add_dropped(&batch, engine, &claims, file);
-		if (!rc && file->is_included)
-			rc = add_wanted(&batch, file);
-	}
+	jn_table_init(&claims.wanted, &claims_ops);
+	rc = fill(&batch, &claims, most);
+	jn_table_done(&claims.wanted);
 	if (rc)
 		return rc;
 	batch.write->list_word = LIST_WORD;

@@ -27,21 +27,9 @@ struct reading {
 	struct jn_error err;
 };
 
-static bool ends_with(const char *name, const char *suffix)
-{
-	size_t size = strlen(name), suffix_size = strlen(suffix);
-
-	return size > suffix_size && !strcmp(name + size - suffix_size, suffix);
-}
-
-static bool is_yaml(const char *name)
-{
-	return ends_with(name, ".yaml") || ends_with(name, ".yml");
-}
-
 bool jn_content_has_name(const char *name)
 {
-	return name[0] != '.' && (ends_with(name, ".json") || is_yaml(name));
+	return name[0] != '.' && jn_file_form(name) != JN_FILE_UNKNOWN;
 }
 
 void jn_content_done(struct jn_content *content)
@@ -265,17 +253,8 @@ static int read_json(struct reading *r)
 
 /* --- the whole --------------------------------------------------------------------------------- */
 
-static uint64_t hash_key(const void *key)
-{
-	return jn_hash_bytes(key, sizeof(struct jn_object_key));
-}
-
-static bool has_key(const void *entry, const void *key)
-{
-	return !memcmp(entry, key, sizeof(struct jn_object_key));
-}
-
-static const struct jn_table_ops keys_ops = { sizeof(struct jn_object_key), hash_key, has_key };
+static const struct jn_table_ops keys_ops = { .entry_size = sizeof(struct jn_object_key),
+					      .key_size = sizeof(struct jn_object_key) };
 
 /* Each object once, and owned by the file. A resourceVersion that was copied along means nothing. */
 static int take_over(struct reading *r)
@@ -332,7 +311,7 @@ int jn_content_read(const char *name, const char *text, size_t size, struct jn_c
 	struct reading r = { .name = name,
 			     .text = text,
 			     .size = size,
-			     .is_yaml = is_yaml(name),
+			     .is_yaml = jn_file_form(name) == JN_FILE_YAML,
 			     .content = &content };
 	int rc = read_all(&r);
 

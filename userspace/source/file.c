@@ -35,7 +35,8 @@ struct jn_file_source {
 	struct jn_files files;
 	struct jn_watch *watch;
 	uint64_t device, inode; /* of what is watched; 0: it may be gone */
-	struct jn_timer *timer; /* the next look */
+	struct jn_alarm *alarm; /* the next look: even without memory there is one */
+	uint64_t event_ns;	/* when something happened last */
 	uint64_t restless_ms;	/* since when something happens again and again; 0: it does not */
 	struct jn_look look;
 	struct jn_batch batch;
@@ -57,6 +58,7 @@ struct jn_file_source {
 
 static void apply(struct jn_file_source *s);
 static void look(struct jn_file_source *s);
+static void look_at(struct jn_file_source *s, const char *only);
 
 /* --- time -------------------------------------------------------------------------------------- */
 
@@ -64,17 +66,13 @@ static void on_time(void *arg)
 {
 	struct jn_file_source *s = arg;
 
-	s->timer = NULL;
 	look(s);
 }
 
 static void look_in(struct jn_file_source *s, uint64_t ms)
 {
-	jn_timer_stop(&s->timer);
-	if (s->is_closing)
-		return;
-	if (jn_timer_start(s->options.loop, ms, on_time, s, &s->timer))
-		s->timer = NULL; /* no memory: the next event leads to a look */
+	if (!s->is_closing)
+		jn_alarm_set(s->alarm, ms);
 }
 
 /* How long to wait for quiet; 0: it has been waited for long enough. */
@@ -101,20 +99,32 @@ static bool is_of_files(const char *name)
 	return !strncmp(name, "..", 2) || jn_content_has_name(name);
 }
 
+/*
+ * Of a file that is known, in the folder that is watched: nothing else has changed. Where something
+ * else might have, all of it is looked at: names that are new meet the limit of files.
+ */
+static bool is_only(const struct jn_file_source *s, const char *name)
+{
+	return s->inode && !s->is_above && !s->folder_error && jn_files_find(&s->files, name);
+}
+
 static void on_event(void *arg, const char *name, bool is_content)
 {
 	struct jn_file_source *s = arg;
 	bool is_first = !s->is_disturbed && !s->is_looking && !s->restless_ms;
+	uint64_t now = jn_clock_ns();
 
 	if (is_of_folder(s, name))
 		s->inode = 0;
 	else if (!s->is_above && !is_of_files(name))
 		return;
+	is_first &= now - s->event_ns >= (uint64_t)JN_FILE_BURST_MS * 1000000;
+	s->event_ns = now;
 	s->is_disturbed = true;
 	if (s->is_looking)
 		return; /* its end leads to the next one */
 	if (is_first && !is_content)
-		look(s);
+		look_at(s, is_only(s, name) ? name : NULL);
 	else
 		look_in(s, patience(s, JN_FILE_QUIET_MS));
 }
@@ -192,6 +202,7 @@ static void look_done(void *arg)
 	}
 	s->restless_ms = 0;
 	look_in(s, ms ? ms : JN_FILE_LOOK_MS);
+	jn_engine_keep(s->options.engine);
 	apply(s);
 }
 
@@ -202,22 +213,32 @@ static void look_work(void *arg)
 	jn_look_run(&s->look);
 }
 
-static int fill_known(struct jn_file_source *s)
+static int add_known(struct jn_look *look, const struct jn_file *file)
 {
-	for (size_t i = 0; i < s->files.count; i++) {
-		struct jn_found *known = jn_vec_add(&s->look.known);
+	struct jn_found *known = jn_vec_add(&look->known);
 
-		if (!known)
-			return -ENOMEM;
-		known->signature = s->files.items[i]->signature;
-		known->name = strdup(s->files.items[i]->name);
-		if (!known->name)
-			return -ENOMEM;
-	}
-	return 0;
+	if (!known)
+		return -ENOMEM;
+	known->signature = file->signature;
+	known->name = strdup(file->name);
+	return known->name ? 0 : -ENOMEM;
 }
 
-static void look(struct jn_file_source *s)
+static int fill_known(struct jn_file_source *s, const char *only)
+{
+	int rc = 0;
+
+	if (only) {
+		s->look.only = strdup(only);
+		return s->look.only ? add_known(&s->look, jn_files_find(&s->files, only)) : -ENOMEM;
+	}
+	for (size_t i = 0; i < s->files.count && !rc; i++)
+		rc = add_known(&s->look, s->files.items[i]);
+	return rc;
+}
+
+/* only: the name of a file that is known; NULL: at all that is there. */
+static void look_at(struct jn_file_source *s, const char *only)
 {
 	int rc;
 
@@ -227,17 +248,22 @@ static void look(struct jn_file_source *s)
 		s->is_disturbed = true;
 		return;
 	}
-	jn_timer_stop(&s->timer);
+	jn_alarm_clear(s->alarm);
 	s->is_disturbed = false;
 	s->look = (struct jn_look){ .folder = s->options.folder, .files_device = s->files_device };
-	rc = fill_known(s);
+	rc = fill_known(s, only);
 	if (!rc)
 		rc = jn_loop_submit(s->options.loop, look_work, look_done, s);
 	s->is_looking = !rc;
 	if (!rc)
 		return;
 	jn_look_done(&s->look);
-	look_in(s, JN_FILE_LOOK_MS);
+	look_in(s, JN_FILE_PATIENCE_MS); /* no memory, or no thread */
+}
+
+static void look(struct jn_file_source *s)
+{
+	look_at(s, NULL);
 }
 
 /* --- writing ----------------------------------------------------------------------------------- */
@@ -396,11 +422,12 @@ int jn_file_source_open(const struct jn_file_source_options *options, struct jn_
 	(void)signal(SIGIO, SIG_IGN); /* who waits for our lease (look.c) is heard of by it */
 	rc = jn_files_load(&s->files, options->engine);
 	if (!rc)
-		rc = jn_timer_start(options->loop, 0, on_time, s, &s->timer);
+		rc = jn_alarm_new(options->loop, on_time, s, &s->alarm);
 	if (rc) {
 		source_free(s);
 		return rc;
 	}
+	look_in(s, 0);
 	*out = s;
 	return 0;
 }
@@ -423,7 +450,7 @@ void jn_file_source_close(struct jn_file_source **source, void (*closed)(void *a
 	s->is_closing = true;
 	s->closed = closed;
 	s->closed_arg = arg;
-	jn_timer_stop(&s->timer);
+	jn_alarm_free(&s->alarm);
 	jn_watch_stop(&s->watch);
 	maybe_closed(s);
 }
@@ -439,7 +466,8 @@ void jn_file_source_status(struct jn_file_source *s, struct jn_file_source_statu
 		.was_synced = s->was_synced,
 		.error = s->folder_error  ? s->folder_error
 			 : s->write_error ? s->write_error
-					  : s->text,
+			 : s->text	  ? s->text
+					  : jn_engine_unkept(s->options.engine),
 	};
 	if (s->stale_since_ms)
 		out->stale_seconds = (jn_clock_ms() - s->stale_since_ms) / 1000;

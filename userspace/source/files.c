@@ -74,6 +74,22 @@ static int by_name(const void *a, const void *b)
 	return strcmp((*left)->name, (*right)->name);
 }
 
+static int has_name(const void *name, const void *item)
+{
+	const struct jn_file *const *file = item;
+
+	return strcmp(name, (*file)->name);
+}
+
+struct jn_file *jn_files_find(const struct jn_files *files, const char *name)
+{
+	struct jn_file **item = NULL;
+
+	if (files->count) /* else there are no items, and bsearch takes no NULL */
+		item = bsearch(name, files->items, files->count, sizeof(*files->items), has_name);
+	return item ? *item : NULL;
+}
+
 static struct jn_file *file_of(struct jn_files *files, const char *name)
 {
 	struct jn_file **item;
@@ -169,8 +185,21 @@ static bool has_new(const struct jn_look *look)
 	return false;
 }
 
+static void merge_one(struct jn_files *files, struct jn_look *look, uint64_t now)
+{
+	struct jn_file *file = jn_files_find(files, look->only);
+
+	if (!file)
+		return; /* the next look at all finds it */
+	files->has_news |= has_new(look);
+	if (look->found.count)
+		take_found(file, &look->found.items[0]);
+	else
+		miss(file, now);
+}
+
 /* Both lists are sorted by name. */
-int jn_files_merge(struct jn_files *files, struct jn_look *look, uint64_t now)
+static int merge_all(struct jn_files *files, struct jn_look *look, uint64_t now)
 {
 	size_t old = 0, most = files->count + look->found.count;
 	struct jn_files merged = { .items = calloc(most + 1, sizeof(*merged.items)),
@@ -204,6 +233,14 @@ int jn_files_merge(struct jn_files *files, struct jn_look *look, uint64_t now)
 	merged.has_news |= files->has_news || has_new(look);
 	free(files->items);
 	*files = merged;
+	return 0;
+}
+
+int jn_files_merge(struct jn_files *files, struct jn_look *look, uint64_t now)
+{
+	if (!look->only)
+		return merge_all(files, look, now);
+	merge_one(files, look, now);
 	return 0;
 }
 

@@ -78,6 +78,7 @@ struct jn_found {
 
 struct jn_look {
 	const char *folder;
+	char *only; /* one of the files that are known, and nothing else is looked at; NULL: all */
 	struct {
 		struct jn_found *items; /* before: known names and signatures; by name */
 		size_t count, capacity;
@@ -89,7 +90,7 @@ struct jn_look {
 	uint64_t device, inode; /* of to_watch */
 	uint64_t bytes;		/* read so far */
 };
-/* Blocks. folder and known are set before. */
+/* Blocks. folder, known (of the files to look at) and only are set before. */
 void jn_look_run(struct jn_look *look);
 void jn_look_done(struct jn_look *look);
 
@@ -122,6 +123,7 @@ struct jn_files {
 struct jn_file *jn_file_new(const char *name);
 void jn_file_free(struct jn_file **file);
 void jn_files_done(struct jn_files *files);
+struct jn_file *jn_files_find(const struct jn_files *files, const char *name); /* or NULL */
 /* Sets, and logs, why it is not served as it stands. Takes error (NULL: memory is out). */
 void jn_file_refuse(struct jn_file *file, char *error);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One look at the folder, on a worker thread: names, what tells a change, and the content of what
- * changed. Only what is complete is read: a file that somebody has open for writing is left alone
+ * changed; or at one file of it, where just that is known to have changed. Only what is complete is read: a file that somebody has open for writing is left alone
  * (the kernel says so by refusing a lease). It does NOT know what was applied, or what for.
  */
 #include <dirent.h>
@@ -41,6 +41,7 @@ void jn_look_done(struct jn_look *look)
 	free(look->found.items);
 	free(look->error);
 	free(look->to_watch);
+	free(look->only);
 	*look = (struct jn_look){ 0 };
 }
 
@@ -91,24 +92,6 @@ static void bad_errno(struct jn_found *f, int error)
 	bad(f, what);
 }
 
-static int read_bytes(int fd, struct jn_buffer *out)
-{
-	char piece[16384];
-
-	for (;;) {
-		ssize_t size = read(fd, piece, sizeof(piece));
-
-		if (size < 0 && errno != EINTR)
-			return -errno;
-		if (size == 0)
-			return jn_buffer_failed(out) ? -ENOMEM : 0;
-		if (size > 0)
-			jn_buffer_add(out, piece, (size_t)size);
-		if (out->size > JN_MAX_FILE_BYTES)
-			return -EFBIG;
-	}
-}
-
 /*
  * Nobody begins to write while we hold a lease, and we get none while somebody writes. Where the
  * file system has no leases, or the file is not ours, only the quiet before the look protects.
@@ -148,7 +131,7 @@ static void read_open(struct jn_look *look, struct jn_found *f, const struct jn_
 		f->as = JN_FOUND_BUSY;
 		return;
 	}
-	rc = fstat(fd, &info) == 0 ? read_bytes(fd, &bytes) : -errno;
+	rc = fstat(fd, &info) == 0 ? jn_buffer_read(&bytes, fd, JN_MAX_FILE_BYTES) : -errno;
 	(void)fcntl(fd, F_SETLEASE, F_UNLCK); /* closing it would do the same */
 	f->signature = signature_of(&info);
 	f->signature.size = bytes.size;
@@ -310,7 +293,9 @@ static int run(struct jn_look *look)
 	look->to_watch = strdup(look->folder);
 	look->device = info.st_dev;
 	look->inode = info.st_ino;
-	rc = look->to_watch ? list_names(look, folder) : -ENOMEM;
+	if (!look->to_watch)
+		return -ENOMEM;
+	rc = look->only ? add_name(look, look->only) : list_names(look, folder);
 	/* What is left when the file system that held the files was unmounted. */
 	if (!rc && !look->found.count && look->known.count && look->files_device &&
 	    look->files_device != look->device)

@@ -321,6 +321,7 @@ int jn_database_fold_log(struct jn_database *db)
 
 	if (!rc)
 		db->log_frames = 0;
+	(void)sqlite3_db_release_memory(db->sql); /* pages of a large transaction: cannot fail */
 	return rc;
 }
 

@@ -26,8 +26,8 @@ def udp(port, **more):
     return [{"port": port, "protocol": "UDP", **more}]
 
 
-def policy(name, target, namespace=None, port=None, **spec):
-    reference = {"kind": "LocalService", "name": target, **({"port": port} if port else {})}
+def policy(name, target, namespace=None, port=None, kind="LocalService", **spec):
+    reference = {"kind": kind, "name": target, **({"port": port} if port else {})}
     return {"apiVersion": API, "kind": "TrafficPolicy",
             "metadata": metadata_of(name, namespace, {}),
             "spec": {"targetRef": reference, **spec}}

@@ -14,6 +14,8 @@ import subprocess
 
 from lib.junctord import wait_for
 
+SERVERS = {"a": "127.0.0.1:8081", "b": "127.0.0.2:8081", "c": "127.0.0.3:8081"}
+
 BIG = os.urandom(1 << 16).hex()[:1 << 16].encode()
 BIG_SHA256 = hashlib.sha256(BIG).hexdigest()
 

@@ -138,12 +138,13 @@ static void find_seam(struct run *r)
 }
 
 /* --- the breakpoint ---------------------------------------------------------------------------- */
-static void set_breakpoint(struct run *r, bool on)
+/* thread: one that stands still. */
+static void set_breakpoint(struct run *r, pid_t thread, bool on)
 {
 	long text = on ? (long)(((unsigned long)r->text & ~0xfful) | BREAKPOINT) : r->text;
 
 	/* The data argument of a poke is a value in a pointer's clothes. */
-	if (ptrace(PTRACE_POKETEXT, r->threads[0], (void *)r->seam, (void *)text)) /* NOLINT */
+	if (ptrace(PTRACE_POKETEXT, thread, (void *)r->seam, (void *)text)) /* NOLINT */
 		fail("the breakpoint");
 }
 
@@ -159,11 +160,11 @@ static void step_over(struct run *r, pid_t thread)
 	regs.rip = r->seam;
 	if (ptrace(PTRACE_SETREGS, thread, NULL, &regs))
 		fail("registers");
-	set_breakpoint(r, false);
+	set_breakpoint(r, thread, false);
 	if (ptrace(PTRACE_SINGLESTEP, thread, NULL, NULL) || waitpid(thread, &status, __WALL) < 0)
 		fail("a single step");
 	if (WIFSTOPPED(status))
-		set_breakpoint(r, true);
+		set_breakpoint(r, thread, true);
 #else
 	(void)r;
 	(void)thread;
@@ -316,7 +317,7 @@ static void arm(struct run *r)
 			ptrace(PTRACE_PEEKTEXT, r->threads[0], (void *)r->seam, NULL); /* NOLINT */
 		if (errno)
 			fail("the seam's text");
-		set_breakpoint(r, true);
+		set_breakpoint(r, r->threads[0], true);
 	}
 	for (size_t i = 0; i < r->thread_count; i++)
 		go_on(r, r->threads[i], 0);
@@ -330,7 +331,7 @@ static void disarm(struct run *r)
 	if (!r->at_stores || ptrace(PTRACE_INTERRUPT, r->threads[0], NULL, NULL))
 		return;
 	if (waitpid(r->threads[0], &status, __WALL) > 0 && WIFSTOPPED(status))
-		set_breakpoint(r, false);
+		set_breakpoint(r, r->threads[0], false);
 }
 
 int main(int argc, char **argv)

@@ -3,10 +3,13 @@
  * Counters: per reason and per service. Per CPU, and atomic all the same: a program may be
  * preempted by another task's on its CPU, and a sum that is one short would look like a lost call.
  */
-#include "decide.bpf.h"
+#ifndef JUNCTOR_KERNEL_COUNT_H
+#define JUNCTOR_KERNEL_COUNT_H
+
 #include "maps.bpf.h"
 
-void jn_count(__u32 service, enum jn_reason reason)
+/* One decision about the service ended with this reason. */
+static inline void jn_count(__u32 service, enum jn_reason reason)
 {
 	__u32 index = reason;
 	__u64 *ended = bpf_map_lookup_elem(&jn_reasons, &index);
@@ -24,3 +27,5 @@ void jn_count(__u32 service, enum jn_reason reason)
 	else
 		__sync_fetch_and_add(&stats->refused, 1);
 }
+
+#endif
