@@ -83,19 +83,24 @@ def asked_at_once(node, vip, clients, each):
 
 
 # --- LeastConnections -----------------------------------------------------------------------------
+def assert_level(names):
+    """Of two backends. Once in 256 connections all draws are the same one, which then is taken."""
+    assert abs(names["a"] - names["b"]) <= 4, names
+
+
 def test_connections_go_where_fewest_are_open(node, vip):
     node.control.declare(web(vip, a=1), chosen(vip, algorithm="LeastConnections"))
     with contextlib.ExitStack() as kept:
         keep(kept, node, vip, 20)
         node.control.declare(web(vip, a=1, b=1))
         names = [kept_name(client) for client in keep(kept, node, vip, 20)]
-        assert names == ["b"] * 20
-        names = collections.Counter(kept_name(client) for client in keep(kept, node, vip, 20))
-        assert names == {"a": 10, "b": 10}
+        assert names.count("b") >= 18, names
+        assert_level(collections.Counter(kept_name(client)
+                                         for client in keep(kept, node, vip, 20)))
     # All are closed: none counts any more.
     with contextlib.ExitStack() as kept:
-        names = collections.Counter(kept_name(client) for client in keep(kept, node, vip, 20))
-        assert names == {"a": 10, "b": 10}
+        assert_level(collections.Counter(kept_name(client)
+                                         for client in keep(kept, node, vip, 20)))
 
 
 def test_open_connections_are_counted_by_weight(node, vip):
@@ -114,7 +119,7 @@ def test_connected_udp_sockets_are_counted_too(node, vip):
             client = kept.enter_context(node.udp())
             client.connect((vip, 53))
             names[udp_name(client)[0]] += 1
-        assert names == {"a": 10, "b": 10}
+        assert_level(names)
         client.connect((vip, 53))  # once more: it counts at one place
         client.connect((vip, 53))
 
@@ -125,7 +130,8 @@ def test_counts_survive_junctord(node, vip):
         keep(kept, node, vip, 10)
         node.junctord.restart()
         node.control.declare(web(vip, a=1, b=1))
-        assert [kept_name(client) for client in keep(kept, node, vip, 10)] == ["b"] * 10
+        names = [kept_name(client) for client in keep(kept, node, vip, 10)]
+        assert names.count("b") >= 8, names
 
 
 @pytest.mark.parametrize("algorithm", ["LeastConnections", "Ewma"])
