@@ -19,7 +19,7 @@ import time
 import pytest
 
 from lib.clients import connect, connect_errno, http_name, kept_name, name_at, names_at, udp_name
-from lib.objects import POLICIES, backend, policy, service, udp
+from lib.objects import POLICIES, SERVICES, backend, policy, service, udp
 from lib.servers import SERVERS
 
 PER_SECOND = 4  # new connections: fewer than any machine makes
@@ -308,6 +308,32 @@ def test_never_more_than_a_share_is_out(node, vip, free):
     node.control.declare(chosen(vip, outlier={**QUICK, "maxEjectedPercent": 67}))
     failures_of(node, vip, 40)
     assert failures_of(node, vip, 40) <= 2
+
+
+@pytest.mark.parametrize("backends, percent", [(["a", 9001, 9002], 50), (["a", "b", 9001, 9002], 49),
+                                               ([9001, 9002], 99)],
+                         ids=["fewer backends", "a smaller share", "only those that are out"])
+def test_the_share_holds_for_what_is_declared_later(node, vip, free, backends, percent):
+    """Who was out stayed out, as only an ejection was measured by the share."""
+    def declare(some, share):
+        addresses = [SERVERS.get(one, f"{free}:{one}") for one in some]
+        node.control.declare(
+            at(vip, *addresses),
+            chosen(vip, outlier={**QUICK, "consecutiveFailures": 1, "maxEjectedPercent": share,
+                                 "baseEjectionSeconds": 300, "maxEjectionSeconds": 300}))
+
+    def ejected():
+        status = node.control.get(f"{SERVICES}/{name_of(vip)}").json["status"]
+        return sum(one["state"] == "Ejected" for one in status.get("endpoints", []))
+
+    declare(["a", "b", 9001, 9002], 50)
+    assert failures_of(node, vip, 60) == 2
+    declare(["a", "b", "c", 9001, 9002], 50)
+    assert ejected() == 2, "not too many of a larger set"
+    before = events(node)["Panic"]
+    declare(backends, percent)
+    assert ejected() == 0
+    assert events(node)["Panic"] == before + 1
 
 
 def test_one_backend_alone_is_never_out(node, vip, free):
