@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Bytes as a history of declarations of every kind, each step of which goes the way of a change as
- * far as it is pure: staged, kept or taken back, resolved, matched with endpoints, made into slots,
- * with ids and ranges as the engine takes them. Beside it a plain reference, which looks at
- * everything each time.
+ * far as it is pure. Beside it a plain reference, which looks at everything each time.
  *
  * What must hold: exactly the batches that conflict with nothing are taken; no frontend is lost or
  * left; only services that are said to be touched changed; every slot leads to an endpoint that is
