@@ -122,8 +122,10 @@ static inline void read_policy(struct numbers *n, struct jn_traffic_policy *p)
 	p->algorithm = (uint8_t)number_below(n, JN_ALGORITHM_MAX);
 	p->no_endpoint_errno = errnos[how & 1];
 	p->slow_start_seconds = how & 2 ? 30 : 0;
+	p->affinity.timeout_seconds = 60;
+	p->affinity.type = how & 1 ? JN_AFFINITY_NONE : JN_AFFINITY_UNSAID;
 	if (how & 4)
-		p->affinity = (struct jn_affinity_spec){ 60, JN_AFFINITY_CLIENT_IP };
+		p->affinity.type = JN_AFFINITY_CLIENT_IP;
 	p->has_outlier = how & 8;
 	if (p->has_outlier)
 		p->outlier = outlier;

@@ -332,7 +332,11 @@ static inline void check_cluster(const struct jn_object *o, unsigned index,
 {
 	const struct jn_cluster_service *s = &o->cluster;
 	const struct jn_traffic_policy *policy = policy_of(o, s->ports[index].name);
-	unsigned seen = 0, affinity = s->affinity.type ? s->affinity.timeout_seconds : 0;
+	const struct jn_affinity_spec *affinity =
+		policy && policy->affinity.type != JN_AFFINITY_UNSAID ? &policy->affinity
+								      : &s->affinity;
+	unsigned stays = affinity->type == JN_AFFINITY_CLIENT_IP ? affinity->timeout_seconds : 0;
+	unsigned seen = 0;
 	bool is_bound = false;
 
 	check_frontends(o, s->ports[index].name, d);
@@ -356,9 +360,7 @@ static inline void check_cluster(const struct jn_object *o, unsigned index,
 	CHECK(seen == d->endpoint_count);
 	for (unsigned i = 0; i < seen; i++)
 		is_bound |= jn_addr_is_loopback(&d->endpoints[i].addr);
-	if (policy && policy->affinity.type)
-		affinity = policy->affinity.timeout_seconds;
-	CHECK(d->is_bound == is_bound && d->rules.affinity_seconds == affinity);
+	CHECK(d->is_bound == is_bound && d->rules.affinity_seconds == stays);
 }
 
 /* Everything that a service should ask of the kernel, and no more. */
