@@ -143,7 +143,8 @@ $(BUILD)/test/bpf/gen/doors.skel.h: $(BUILD)/test/bpf/doors.o
 	@mkdir -p $(@D)
 	$(say_gen)$(BPFTOOL) gen skeleton $< name doors_bpf > $@
 
-$(addprefix $(BUILD)/test/bpf/,decide_test udp_test client_test live_test): $(BUILD)/test/bpf/gen/doors.skel.h
+$(addprefix $(BUILD)/test/bpf/,decide_test udp_test client_test live_test \
+	spread_test): $(BUILD)/test/bpf/gen/doors.skel.h
 
 $(BUILD)/test/bpf/%_test: test/bpf/%_test.c $(BUILD)/libjunctor.a
 	@mkdir -p $(@D)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Bytes as a history of declarations, each step of which goes the way of a change as far as it is
- * pure: staged, kept or taken back, resolved, matched with endpoints, made into slots, with ids and
- * ranges as the engine takes them. Beside it a plain reference, which looks at everything each time.
+ * Bytes as a history of declarations of every kind, each step of which goes the way of a change as
+ * far as it is pure. Beside it a plain reference, which looks at everything each time.
  *
  * What must hold: exactly the batches that conflict with nothing are taken; no frontend is lost or
  * left; only services that are said to be touched changed; every slot leads to an endpoint that is
@@ -15,7 +14,7 @@
 #include "model/rules.h"
 #include "plan_reference.h"
 
-#define IDS 64 /* more than all backends of all ports, fewer than a history needs */
+#define IDS 96 /* more than all backends of all ports, fewer than a history needs */
 #define REST_MS 1000u
 #define SLOTS (1u << 18)
 #define MAX_STEPS 32
@@ -25,13 +24,13 @@
 /* One service port as the tables hold it. */
 struct installed {
 	struct jn_name name;
-	uint32_t ids[JN_COUNT(backends)];
+	uint32_t ids[MOST_ENDPOINTS];
 	size_t count;
 	struct jn_revision revisions[JN_FAMILY_MAX]; /* number 0: none */
 };
 
 static struct jn_model *model;
-static struct jn_desired resolved[NAMES];
+static struct jn_desired resolved[SERVICES];
 static struct {
 	struct installed *items;
 	size_t count, capacity;
@@ -321,15 +320,18 @@ static bool is_same(const struct jn_desired *a, const struct jn_desired *b)
 /* No frontend is lost and none is left; objects are those of the reference. */
 static void check_model(void)
 {
+	struct jn_frontend_key own;
 	size_t count = 0;
 
 	for (unsigned i = 0; i < KEYS; i++) {
 		struct jn_object_key key = key_of(i);
 
 		CHECK(jn_model_find(model, &key) == declared[i]);
-		if (i < NAMES && declared[i])
-			count += (size_t)declared[i]->service.port_count *
-				 declared[i]->service.address_count;
+		for (unsigned f = 0; i < SERVICES && declared[i]; f++) {
+			if (!get_frontend(declared[i], f, &own))
+				break;
+			count++;
+		}
 	}
 	CHECK(jn_model_frontend_count(model) == count);
 	for (unsigned i = 0; i < JN_COUNT(vips) * 8; i++) {
@@ -345,8 +347,11 @@ static void check_model(void)
 /* The tables of one service, after it was touched. */
 static void install_service(unsigned index, const struct jn_desired *desired)
 {
+	uint8_t kind = index < FIRST_CLUSTER ? JN_NAME_LOCAL_SERVICE : JN_NAME_SERVICE;
+
 	for (size_t i = 0; i < ports.count; i++) {
-		if (!strcmp(ports.items[i].name.name, names[index]) &&
+		if (ports.items[i].name.kind == kind &&
+		    !strcmp(ports.items[i].name.name, names[index]) &&
 		    !find_desired(desired, &ports.items[i].name))
 			install(&ports.items[i], NULL);
 	}
@@ -367,13 +372,13 @@ static bool is_touched(const struct jn_key_list *touched, unsigned index)
 
 static void update(const struct jn_key_list *touched)
 {
-	for (unsigned i = 0; i < NAMES; i++) {
+	for (unsigned i = 0; i < SERVICES; i++) {
 		struct jn_desired desired = { 0 };
 
-		if (declared[i])
+		if (declared[i]) {
 			CHECK(!jn_resolve(model, declared[i], &desired));
-		for (unsigned p = 0; p < desired.port_count; p++)
-			check_port(declared[i], p, &desired.ports[p]);
+			check_desired(declared[i], &desired);
+		}
 		if (is_touched(touched, i))
 			install_service(i, &desired);
 		else
@@ -395,7 +400,7 @@ static void add_change(struct jn_changes *changes, struct jn_object **next, unsi
 
 static void read_batch(struct numbers *n, struct jn_changes *changes, struct jn_object **next)
 {
-	unsigned count = 1 + number_below(n, 3), seen = 0;
+	unsigned count = 1 + number_below(n, 4), seen = 0;
 
 	for (unsigned i = 0; i < count; i++) {
 		unsigned index = number_below(n, KEYS), how = number_below(n, 4);
@@ -476,6 +481,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct numbers n = { data, size, 0 };
 
 	CHECK(!jn_model_new(&model));
+	jn_model_set_node(model, US);
 	jn_ids_init(&ids, "ids", IDS, REST_MS);
 	CHECK(!jn_ranges_init(&ranges, SLOTS, SLOTS));
 	now_ms = REST_MS;

@@ -25,9 +25,9 @@ from lib.clients import connect, connect_errno, kept_name, names_at
 from lib.files import Files
 from lib.junctord import wait_for
 from lib.objects import SERVICES, policy, service
+from lib.servers import SERVERS
 from machine import run
 
-SERVERS = {"a": "127.0.0.1:8081", "b": "127.0.0.2:8081", "c": "127.0.0.3:8081"}
 SLOW = [f"127.0.1.{host}:8082" for host in (1, 2, 3)]
 REFUSES = "127.0.0.9:8081"
 DAY = 86400

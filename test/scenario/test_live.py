@@ -19,9 +19,11 @@ import time
 import pytest
 
 from lib.clients import connect, connect_errno, http_name, kept_name, name_at, names_at, udp_name
-from lib.objects import POLICIES, backend, policy, service, udp
+from lib.objects import POLICIES, SERVICES, backend, policy, service, udp
 from lib.servers import SERVERS
 
+PER_SECOND = 4  # new connections: fewer than any machine makes
+TINY = 1e-6
 numbers = itertools.count(10)
 
 pytestmark = pytest.mark.usefixtures("three_servers")
@@ -81,19 +83,24 @@ def asked_at_once(node, vip, clients, each):
 
 
 # --- LeastConnections -----------------------------------------------------------------------------
+def assert_level(names):
+    """Of two backends. Once in 256 connections all draws are the same one, which then is taken."""
+    assert abs(names["a"] - names["b"]) <= 4, names
+
+
 def test_connections_go_where_fewest_are_open(node, vip):
     node.control.declare(web(vip, a=1), chosen(vip, algorithm="LeastConnections"))
     with contextlib.ExitStack() as kept:
         keep(kept, node, vip, 20)
         node.control.declare(web(vip, a=1, b=1))
         names = [kept_name(client) for client in keep(kept, node, vip, 20)]
-        assert names == ["b"] * 20
-        names = collections.Counter(kept_name(client) for client in keep(kept, node, vip, 20))
-        assert names == {"a": 10, "b": 10}
+        assert names.count("b") >= 18, names
+        assert_level(collections.Counter(kept_name(client)
+                                         for client in keep(kept, node, vip, 20)))
     # All are closed: none counts any more.
     with contextlib.ExitStack() as kept:
-        names = collections.Counter(kept_name(client) for client in keep(kept, node, vip, 20))
-        assert names == {"a": 10, "b": 10}
+        assert_level(collections.Counter(kept_name(client)
+                                         for client in keep(kept, node, vip, 20)))
 
 
 def test_open_connections_are_counted_by_weight(node, vip):
@@ -112,7 +119,7 @@ def test_connected_udp_sockets_are_counted_too(node, vip):
             client = kept.enter_context(node.udp())
             client.connect((vip, 53))
             names[udp_name(client)[0]] += 1
-        assert names == {"a": 10, "b": 10}
+        assert_level(names)
         client.connect((vip, 53))  # once more: it counts at one place
         client.connect((vip, 53))
 
@@ -123,7 +130,8 @@ def test_counts_survive_junctord(node, vip):
         keep(kept, node, vip, 10)
         node.junctord.restart()
         node.control.declare(web(vip, a=1, b=1))
-        assert [kept_name(client) for client in keep(kept, node, vip, 10)] == ["b"] * 10
+        names = [kept_name(client) for client in keep(kept, node, vip, 10)]
+        assert names.count("b") >= 8, names
 
 
 @pytest.mark.parametrize("algorithm", ["LeastConnections", "Ewma"])
@@ -205,13 +213,22 @@ def test_limits_hold_while_many_connect_at_once(node, vip):
 
 
 def test_new_connections_a_second(node, vip):
-    node.control.declare(web(vip, a=1), chosen(vip, limits={"newConnectionsPerSecond": 20}))
-    begin = time.monotonic()
-    taken = 0
-    while time.monotonic() - begin < 2:
-        taken += connect_errno(node, vip) == 0
-    passed = time.monotonic() - begin
-    assert 20 + 20 * 1.8 <= taken <= 20 + 20 * passed + 1
+    """A bucket of a second that fills with each connection and empties by itself: how full it is at
+    an attempt is known up to how long the attempt took, however fast anything is."""
+    node.control.declare(web(vip, a=1), chosen(vip, limits={"newConnectionsPerSecond": PER_SECOND}))
+    each, least, most = 1 / PER_SECOND, 0.0, 0.0  # when it is empty again: at the earliest, latest
+    counts, last = collections.Counter(), time.monotonic() + 60
+    while min(counts["taken"], counts["refused"]) < 3 * PER_SECOND and time.monotonic() < last:
+        begin = time.monotonic()
+        is_taken = connect_errno(node, vip) == 0
+        end = time.monotonic()
+        counts["taken" if is_taken else "refused"] += 1
+        if is_taken:
+            least, most = max(least, begin) + each, max(most, end) + each
+            assert least <= end + 1 + TINY, "one more than so many a second"
+        else:
+            assert most + each > begin + 1 - TINY, "there was room"
+    assert min(counts["taken"], counts["refused"]) >= 3 * PER_SECOND, counts
 
 
 # --- ejection -------------------------------------------------------------------------------------
@@ -291,6 +308,32 @@ def test_never_more_than_a_share_is_out(node, vip, free):
     node.control.declare(chosen(vip, outlier={**QUICK, "maxEjectedPercent": 67}))
     failures_of(node, vip, 40)
     assert failures_of(node, vip, 40) <= 2
+
+
+@pytest.mark.parametrize("backends, percent", [(["a", 9001, 9002], 50), (["a", "b", 9001, 9002], 49),
+                                               ([9001, 9002], 99)],
+                         ids=["fewer backends", "a smaller share", "only those that are out"])
+def test_the_share_holds_for_what_is_declared_later(node, vip, free, backends, percent):
+    """Who was out stayed out, as only an ejection was measured by the share."""
+    def declare(some, share):
+        addresses = [SERVERS.get(one, f"{free}:{one}") for one in some]
+        node.control.declare(
+            at(vip, *addresses),
+            chosen(vip, outlier={**QUICK, "consecutiveFailures": 1, "maxEjectedPercent": share,
+                                 "baseEjectionSeconds": 300, "maxEjectionSeconds": 300}))
+
+    def ejected():
+        status = node.control.get(f"{SERVICES}/{name_of(vip)}").json["status"]
+        return sum(one["state"] == "Ejected" for one in status.get("endpoints", []))
+
+    declare(["a", "b", 9001, 9002], 50)
+    assert failures_of(node, vip, 60) == 2
+    declare(["a", "b", "c", 9001, 9002], 50)
+    assert ejected() == 2, "not too many of a larger set"
+    before = events(node)["Panic"]
+    declare(backends, percent)
+    assert ejected() == 0
+    assert events(node)["Panic"] == before + 1
 
 
 def test_one_backend_alone_is_never_out(node, vip, free):

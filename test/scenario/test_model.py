@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Random operations, kills and restarts against a plain reference model.
+"""Random operations, kills and restarts against a plain reference model: objects of all kinds.
 
   one node (lib/node.py)
   VIPs      five of 127.96.0.0/16, 10.96.0.0/16 and fd00:96::/64; ports 80, 81, 90
@@ -7,8 +7,9 @@
             its own address (lib/name_servers.py)
 
 Each answer is compared; every few steps the listed objects, the tables as dump_tables reads them,
-and who really answers: RoundRobin exactly, Random with chi-square p > 0.001 in one of three samples
-each time, and over all samples of a seed together. Other algorithms never leave the set.
+and who really answers: RoundRobin exactly, Random and LeastConnections with chi-square p > 0.001 in
+one of three samples each time, and over all samples of a seed together. Other algorithms never leave
+the set; a Service's sessionAffinity keeps to one of it.
 
   SEED=17 make test PYTEST="-k model"    that seed again
   SOAK=1                                 200 seeds of 5,000 steps; MINUTES= ends it sooner
@@ -24,7 +25,7 @@ import pytest
 
 from lib import reference
 from lib.clients import family_of
-from lib.history import HOSTS, PORTS, VIPS, History
+from lib.history import GROUPS, HOSTS, PORTS, VIPS, History, path_of
 from lib.name_servers import NameServers
 
 SOAK = bool(os.environ.get("SOAK"))
@@ -64,11 +65,10 @@ class Check:
 
     def check_lists(self):
         found, versions = {}, {}
-        for plural in ("localservices", "trafficpolicies"):
-            answer = self.node.control.get(f"/apis/junctor.dev/v1alpha1/{plural}")
-            for one in answer.json["items"]:
-                key = plural, one["metadata"]["namespace"], one["metadata"]["name"]
-                found[key], versions[key] = one["spec"], int(one["metadata"]["resourceVersion"])
+        for plural, group in GROUPS.items():
+            for one in self.node.control.get(f"{group}/{plural}").json["items"]:
+                key = reference.key_of(one)
+                found[key], versions[key] = one, int(one["metadata"]["resourceVersion"])
         if not reference.is_listed(self.history.state, found) or versions != self.history.versions:
             self.fail(f"listed is {found} {versions}, declared was {self.history.state} "
                       f"{self.history.versions}")
@@ -101,11 +101,18 @@ class Check:
         served = reference.served(self.history.state)
         if not served:
             return
-        name = self.chance.choice(sorted(served))
+        # Most have no policy: every algorithm is asked as often.
+        algorithm = self.chance.choice(sorted({row["algorithm"] for row in served.values()}))
+        name = self.chance.choice(sorted(name for name, row in served.items()
+                                         if row["algorithm"] == algorithm))
         row, shares = served[name], as_answered(served[name]["shares"])
         if not shares:
-            if self.ask(*name) != errno.errorcode[row["errno"]]:
+            if self.ask(*name) != row["refusal"]:
                 self.fail(f"{name} has no backend and answers {self.ask(*name)}")
+        elif row["stays"]:
+            counts = self.count(name, FEW)
+            if len(counts) > 1 or not counts.keys() <= shares.keys():
+                self.fail(f"{name} should stay at one of {shares}: {counts}")
         elif row["algorithm"] == reference.ALGORITHMS["RoundRobin"]:
             turns = reference.cycle(shares)
             counts = self.count(name, turns)
@@ -113,6 +120,8 @@ class Check:
                 self.fail(f"{turns} turns of {name} went to {counts}, not {shares}")
         elif row["algorithm"] == reference.ALGORITHMS["Random"]:
             self.check_random(name, shares)
+        elif row["algorithm"] == reference.ALGORITHMS["LeastConnections"]:
+            self.check_random(name, reference.better_of_two(shares))
         elif not self.count(name, FEW).keys() <= shares.keys():
             self.fail(f"{name} went beyond {shares}")
 
@@ -199,8 +208,7 @@ class Check:
     def clean(self):
         """Everything is deleted, and nothing is served."""
         for key in sorted(self.history.state):
-            answer = self.node.control.delete(f"/apis/junctor.dev/v1alpha1/namespaces/{key[1]}/"
-                                              f"{key[0]}/{key[2]}")
+            answer = self.node.control.delete(path_of(key))
             if answer.status != 200:
                 self.fail(f"cannot delete {key}: {answer}")
         if self.node.tables():

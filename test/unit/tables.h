@@ -264,6 +264,14 @@ void jn_datapath_set_live_down(struct jn_datapath *dp, uint32_t live, bool is_do
 	dp->live[live].is_down = is_down;
 }
 
+void jn_datapath_take_back(struct jn_datapath *dp, uint32_t live, uint64_t now_ns)
+{
+	assert(live && live < TABLES_LIVE);
+	jn_store_seam();
+	dp->live[live].back_ns = now_ns;
+	dp->live[live].out_until_ns = 0;
+}
+
 int jn_datapath_need(struct jn_datapath *dp, unsigned needs, struct jn_error *err)
 {
 	(void)err;

@@ -109,6 +109,8 @@ void jn_datapath_set_endpoint_live(struct jn_datapath *dp, uint32_t id, uint32_t
 void jn_datapath_begin_live(struct jn_datapath *dp, uint32_t live);
 /* By a probe: new connections pass it over, or not any more. */
 void jn_datapath_set_live_down(struct jn_datapath *dp, uint32_t live, bool is_down);
+/* It is not ejected any more, since now_ns, and nothing is held against it. */
+void jn_datapath_take_back(struct jn_datapath *dp, uint32_t live, uint64_t now_ns);
 /* service = 0 first, then the rest is zeroed. */
 void jn_datapath_clear_endpoint(struct jn_datapath *dp, uint32_t id);
 /* A hidden revision: its slots from slot_base on, then the record itself. */

@@ -200,6 +200,18 @@ void jn_datapath_set_live_down(struct jn_datapath *dp, uint32_t live, bool is_do
 	__atomic_store_n(&dp->tables.live[live].is_down, is_down, __ATOMIC_RELEASE);
 }
 
+void jn_datapath_take_back(struct jn_datapath *dp, uint32_t live, uint64_t now_ns)
+{
+	struct jn_live *entry = &dp->tables.live[live];
+
+	assert(live && live < dp->sizes.live);
+	jn_store_seam();
+	__atomic_store_n(&entry->failures, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&entry->resets, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&entry->back_ns, now_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&entry->out_until_ns, 0, __ATOMIC_RELEASE);
+}
+
 void jn_datapath_clear_endpoint(struct jn_datapath *dp, uint32_t id)
 {
 	struct jn_endpoint *entry = &dp->tables.endpoints[id];

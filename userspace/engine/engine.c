@@ -255,6 +255,7 @@ void jn_engine_probe_stats(struct jn_engine *engine, struct jn_probe_stats *out)
 	*out = (struct jn_probe_stats){ 0 };
 	if (probing->stats)
 		probing->stats(probing->context, out);
+	out->panics += engine->install.panics;
 }
 
 /* Counters are asked for in batches: a system call for each would hold up the loop. */

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/vec.h"
 #include "datapath/datapath.h"
+#include "engine/ejections.h"
 #include "engine/plan_lives.h"
 #include "engine/probes.h"
 
@@ -373,6 +374,8 @@ static void adopt_service(struct jn_install *in, struct jn_service_plan *service
 	free(installed->ports);
 	installed->ports = JN_MOVE(service->next_ports);
 	installed->count = installed->capacity = count;
+	for (size_t i = 0; i < count; i++)
+		jn_ejections_keep(in, &installed->ports[i]);
 	if (!count)
 		jn_installed_drop(&in->installed, installed);
 }

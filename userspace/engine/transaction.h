@@ -54,6 +54,7 @@ struct jn_install {
 		watching; /* installed ports whose revisions do: which hooks are needed */
 	struct jn_ranges slots;
 	uint32_t last_number; /* of a revision */
+	uint64_t panics;      /* sets that took all back in, as they became smaller */
 	struct jn_probing probing;
 };
 

@@ -34,7 +34,7 @@ struct jn_probed_port {
 
 struct jn_probe_stats {
 	uint64_t succeeded, failed; /* probes */
-	uint64_t panics;	    /* ports that took all back in */
+	uint64_t panics;	    /* sets that took all back in; not those of the kernel */
 	size_t backends, down;	    /* that are probed; of them, left out by the kernel */
 };
 

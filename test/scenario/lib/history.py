@@ -7,14 +7,17 @@ addresses and backends, so that they meet: conflicts, moves and repetitions are 
 
 import copy
 
-from lib import reference
+from lib import kube_random, reference
 from lib.objects import API, backend
 
 VIPS = ["127.96.0.1", "127.96.0.2", "10.96.0.1", "fd00:96::1", "fd00:96::2"]
 HOSTS = ["127.0.0.1", "127.0.0.2", "10.1.0.1", "fd00:1::1"]
 PORTS = [8081, 8082]
 NAMES = [("default", "a"), ("default", "b"), ("default", "c"), ("shop", "a"), ("shop", "b")]
-PATH = "/apis/junctor.dev/v1alpha1/namespaces/{1}/{0}"
+JUNCTOR = "/apis/junctor.dev/v1alpha1"
+GROUPS = {"localservices": JUNCTOR, "trafficpolicies": JUNCTOR, "services": "/api/v1",
+          "endpointslices": "/apis/discovery.k8s.io/v1", "nodes": "/api/v1"}
+KUBERNETES = 0.55  # of all objects
 
 
 class Operation:
@@ -29,7 +32,9 @@ class Operation:
 
 
 def path_of(key, with_name=True):
-    return PATH.format(*key) + (f"/{key[2]}" if with_name else "")
+    plural, namespace, name = key
+    where = f"/namespaces/{namespace}" if namespace else ""
+    return f"{GROUPS[plural]}{where}/{plural}" + (f"/{name}" if with_name else "")
 
 
 def metadata(namespace, name):
@@ -77,7 +82,8 @@ class History:
                 "spec": {"addresses": addresses, "ports": ports, "backends": backends}}
 
     def policy(self, namespace, name):
-        target = {"kind": "LocalService", "name": self.chance.choice("abc"),
+        target = {"kind": self.chance.choice(["LocalService", "LocalService", "Service"]),
+                  "name": self.chance.choice("abcd"),
                   **self.chance.choice([{}, {}, {"port": "one"}, {"port": "two"}])}
         return {"apiVersion": API, "kind": "TrafficPolicy", "metadata": metadata(namespace, name),
                 "spec": {"targetRef": target,
@@ -85,6 +91,8 @@ class History:
                          "noBackendErrno": self.chance.choice(["ECONNREFUSED", "EPERM"])}}
 
     def any_object(self):
+        if self.chance.random() < KUBERNETES:
+            return kube_random.any_of_them(self.chance, VIPS, HOSTS, PORTS)
         make = self.policy if self.chance.random() < 0.25 else self.service
         return make(*self.chance.choice(NAMES))
 
@@ -120,7 +128,7 @@ class History:
 
     def reweigh(self):
         """GET, edit, PUT with the version that was read; or with an old one, which is refused."""
-        keys = sorted(reference.services(self.state))
+        keys = sorted(reference.of_kind(self.state, "localservices"))
         if not keys:
             return self.put()
         key = self.chance.choice(keys)
