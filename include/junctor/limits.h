@@ -94,7 +94,8 @@
 #define JN_MAX_FILE_BYTES 16777216 /* of one file, read whole: 16 MiB; a document as above */
 #define JN_MAX_FILES_BYTES JN_MAX_STREAM_BYTES /* of all that changed together: as one apply */
 #define JN_FILE_LOOK_MS 10000	 /* between two looks at the folder when nothing is heard of it */
-#define JN_FILE_QUIET_MS 20	 /* what follows a change so soon belongs to it */
+#define JN_FILE_BURST_MS 3	 /* a change so soon after another one waits for quiet */
+#define JN_FILE_QUIET_MS 20	 /* which is this long */
 #define JN_FILE_MISSING_MS 100	 /* editors replace a file by taking it away first */
 #define JN_FILE_PATIENCE_MS 1000 /* a folder that is never quiet is applied as it is */
 #define JN_FILE_BUSY_LOOKS 6	 /* at a file that somebody writes to, before status says so */

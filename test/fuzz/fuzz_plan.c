@@ -19,6 +19,8 @@
 #define REST_MS 1000u
 #define SLOTS (1u << 18)
 #define MAX_STEPS 32
+#define MAX_MADE                                                                                   \
+	(1u << 16) /* slots; a history of Maglev's tables would take as long as a hundred others */
 
 /* One service port as the tables hold it. */
 struct installed {
@@ -40,6 +42,7 @@ static struct jn_endpoint endpoints[IDS];
 static struct jn_slot slots[SLOTS];
 static bool is_slot_used[SLOTS];
 static uint64_t now_ms, freed_ms[IDS]; /* 0: never */
+static size_t made;		       /* slots so far */
 
 /* --- ids and ranges ------------------------------------------------------------------------------ */
 
@@ -115,24 +118,24 @@ static bool has_aliases(enum jn_algorithm algorithm)
 	return algorithm != JN_ALGORITHM_ROUND_ROBIN && algorithm != JN_ALGORITHM_MAGLEV;
 }
 
-/* What an endpoint is given of 65536 parts of each slot that is picked from. */
-static uint64_t share_of(const struct jn_slot_list *list, enum jn_algorithm algorithm, uint32_t id)
+/* What each endpoint is given of 65536 parts of each slot that is picked from, by its id. */
+static void count_shares(const struct jn_slot_list *list, enum jn_algorithm algorithm,
+			 uint64_t shares[IDS])
 {
-	uint64_t share = 0;
-
+	memset(shares, 0, IDS * sizeof(*shares));
 	for (size_t i = 0; i < list->picked; i++) {
 		const struct jn_slot *slot = &list->items[i];
 		uint64_t kept = slot->alias == i ? 65536 : slot->probability;
 
+		CHECK(slot->endpoint < IDS);
 		if (!has_aliases(algorithm)) {
-			share += slot->endpoint == id ? 65536 : 0;
+			shares[slot->endpoint] += 65536;
 			continue;
 		}
 		CHECK(slot->alias < list->picked);
-		share += slot->endpoint == id ? kept : 0;
-		share += list->items[slot->alias].endpoint == id ? 65536 - kept : 0;
+		shares[slot->endpoint] += kept;
+		shares[list->items[slot->alias].endpoint % IDS] += 65536 - kept;
 	}
-	return share;
 }
 
 /* How far a share may be from the exact one. */
@@ -146,30 +149,31 @@ static double tolerance(enum jn_algorithm algorithm, size_t picked)
 }
 
 /* Behind what is picked from: nothing, or every endpoint that is in there, once. */
-static void check_members(const struct jn_slot_list *list, size_t usable)
+static void check_members(const struct jn_slot_list *list, const uint64_t *shares, size_t usable)
 {
 	CHECK(list->picked <= list->count);
 	CHECK(list->count == list->picked || list->count == list->picked + usable);
 	for (size_t i = list->picked; i < list->count; i++) {
 		for (size_t j = list->picked; j < i; j++)
 			CHECK(list->items[i].endpoint != list->items[j].endpoint);
-		CHECK(share_of(list, JN_ALGORITHM_MAGLEV, list->items[i].endpoint));
+		CHECK(list->items[i].endpoint < IDS && shares[list->items[i].endpoint]);
 	}
 }
 
 static void check_slots(const struct jn_desired_port *d, const uint32_t *of, enum jn_family family,
 			const struct jn_slot_list *list)
 {
-	uint64_t sum = 0, given = 0;
+	uint64_t sum = 0, given = 0, shares[IDS];
 	size_t usable = 0;
 
 	for (unsigned i = 0; i < d->endpoint_count; i++)
 		sum += jn_desired_allows(d, family, &d->endpoints[i]) ? d->endpoints[i].weight : 0;
 	CHECK((sum != 0) == (list->picked != 0));
+	count_shares(list, d->algorithm, shares);
 	for (unsigned i = 0; sum && i < d->endpoint_count; i++) {
 		bool is_allowed = jn_desired_allows(d, family, &d->endpoints[i]);
 		uint64_t weight = is_allowed ? d->endpoints[i].weight : 0;
-		uint64_t share = share_of(list, d->algorithm, of[i]);
+		uint64_t share = shares[of[i]];
 		double exact = (double)weight * (double)list->picked * 65536 / (double)sum;
 		double error = (double)share - exact;
 
@@ -180,7 +184,7 @@ static void check_slots(const struct jn_desired_port *d, const uint32_t *of, enu
 		given += share;
 	}
 	CHECK(given == (uint64_t)list->picked * 65536); /* so nobody else is in a slot */
-	check_members(list, usable);
+	check_members(list, shares, usable);
 }
 
 static void publish(struct installed *port, const struct jn_desired_port *d, const uint32_t *of)
@@ -194,6 +198,7 @@ static void publish(struct installed *port, const struct jn_desired_port *d, con
 
 		CHECK(!jn_plan_measure(d, family, r->number ? r : NULL, &size));
 		CHECK(!jn_plan_slots(d, of, family, r->number ? r : NULL, &list));
+		made += list.count;
 		CHECK(size.slots == list.count);
 		check_slots(d, of, family, &list);
 		if (!r->number || !jn_plan_is_published(d, family, &list, r, slots)) {
@@ -474,8 +479,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	jn_ids_init(&ids, "ids", IDS, REST_MS);
 	CHECK(!jn_ranges_init(&ranges, SLOTS, SLOTS));
 	now_ms = REST_MS;
+	made = 0;
 	memset(freed_ms, 0, sizeof(freed_ms));
-	for (unsigned i = 0; i < MAX_STEPS && !is_used_up(&n); i++)
+	for (unsigned i = 0; i < MAX_STEPS && made < MAX_MADE && !is_used_up(&n); i++)
 		step(&n);
 	remove_all();
 	free(ports.items);

@@ -79,7 +79,8 @@ static int endings_setup(void **state)
 	tables_watch = NULL; /* what a connect sees is engine_test.c's business */
 	tables_socket_count = 0;
 	tables_hidden_space = 0;
-	tables_find_rc = 0;
+	tables_find_rc = tables_diag_rc = 0;
+	tables_leaves_all = false;
 	tables_searches = 0;
 	return 0;
 }
@@ -265,7 +266,7 @@ static void test_a_later_removal_takes_the_deadline_back(void **state)
 	assert_int_equal(run_write(w), JN_ERROR_NONE);
 	declare(V1, B(1) "," B(2));
 	declare(V1, B(2));
-	(void)usleep(1000000);
+	(void)sleep(1);
 	run_timer();
 	assert_int_equal(tables_socket_count, 1);
 }
@@ -374,7 +375,7 @@ static void test_a_lost_namespace_is_searched_ever_more_seldom(void **state)
 	}
 	assert_int_equal(tables_searches, 1);
 	assert_int_equal(jn_engine_unreachable(engine), 1);
-	(void)usleep(1000000);
+	(void)sleep(1);
 	run_timer();
 	assert_int_equal(tables_searches, 2);
 	lost = jn_table_next(&engine->endings.lost, &at);
@@ -383,6 +384,27 @@ static void test_a_lost_namespace_is_searched_ever_more_seldom(void **state)
 	run_timer();
 	assert_int_equal(engine->endings.lost.count, 0);
 	assert_int_equal(jn_engine_unreachable(engine), 0);
+}
+
+/* The iterator over all TCP sockets of the machine ran for each one that had ended meanwhile. */
+static void test_programs_get_only_what_netlink_cannot_end(void **state)
+{
+	(void)state;
+	declare(V1, B(1) "," B(2));
+	set_drain_seconds(0);
+	start();
+	add_socket(IPPROTO_TCP, 1);
+	add_socket(IPPROTO_MPTCP, 1);
+	tables_ender.given = 0;
+	tables_leaves_all = true;
+	declare(V1, B(2));
+	assert_int_equal(tables_ender.given, 0);
+	add_socket(IPPROTO_UDP, 1);
+	run_timer();
+	assert_int_equal(tables_ender.given, 1);
+	tables_diag_rc = -EOPNOTSUPP;
+	run_timer();
+	assert_int_equal(tables_ender.given, 4);
 }
 
 static void test_a_scan_that_fails_is_made_again(void **state)
@@ -447,6 +469,7 @@ int main(void)
 		ENDINGS_TEST(test_a_backend_that_came_back_is_not_gone),
 		ENDINGS_TEST(test_what_cannot_be_reached_is_counted_and_tried_again),
 		ENDINGS_TEST(test_a_lost_namespace_is_searched_ever_more_seldom),
+		ENDINGS_TEST(test_programs_get_only_what_netlink_cannot_end),
 		ENDINGS_TEST(test_a_scan_that_fails_is_made_again),
 		ENDINGS_TEST(test_the_end_waits_for_the_scan_and_stops_the_timer),
 		ENDINGS_TEST(test_a_timer_does_not_hold_up_the_end),

@@ -215,6 +215,50 @@ static void test_levels_have_names(void **state)
 	assert_int_equal(jn_log_parse_level("", &level), -EINVAL);
 }
 
+static void test_one_object_cannot_flood_the_log(void **state)
+{
+	struct jn_log_limit limit = { 0 }, other = { 0 };
+	struct capture c = capture_start();
+	char text[1024], *last;
+	unsigned lines = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++)
+		jn_log_limited(&limit, JN_LOG_INFO, "probe", "line %u", i);
+	jn_log_limited(&other, JN_LOG_INFO, "probe", "another");
+	limit.full_ms = 0; /* long after */
+	jn_log_limited(&limit, JN_LOG_INFO, "probe", "line %u", 100u);
+	jn_log_limited(&limit, JN_LOG_DEBUG, "probe", "nobody wants it");
+	jn_log_limited(&limit, JN_LOG_INFO, "probe", "line %u", 101u);
+	capture_end(&c, text, sizeof(text));
+	for (const char *at = text; (at = strchr(at, '\n')); at++)
+		lines++;
+	assert_int_equal(lines, JN_LOG_BURST + 3);
+	last = strstr(text, "info probe: another\n");
+	assert_non_null(last);
+	assert_string_equal(last, "info probe: another\n"
+				  "info probe: line 100 (94 lines about it were left out)\n"
+				  "info probe: line 101\n");
+}
+
+static void test_a_limit_lets_a_burst_pass_and_then_one_a_pause(void **state)
+{
+	struct jn_log_limit limit = { 0 };
+	uint64_t now = 5 * JN_LOG_PAUSE_MS;
+	unsigned written = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < JN_LOG_BURST; i++)
+		assert_true(jn_log_take(&limit, now));
+	assert_false(jn_log_is_owed(&limit, now));
+	for (unsigned i = 0; i < 10 * JN_LOG_PAUSE_MS / 100; i++)
+		written += jn_log_take(&limit, now + i * 100);
+	assert_int_equal(written, 9);
+	assert_int_equal(limit.left_out, 10 * JN_LOG_PAUSE_MS / 100 - 9);
+	assert_false(jn_log_is_owed(&limit, now + 10 * JN_LOG_PAUSE_MS - 1));
+	assert_true(jn_log_is_owed(&limit, now + 10 * JN_LOG_PAUSE_MS));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +272,8 @@ int main(void)
 		cmocka_unit_test(test_a_long_line_is_cut_and_ended),
 		cmocka_unit_test(test_the_journal_gets_its_priorities),
 		cmocka_unit_test(test_levels_have_names),
+		cmocka_unit_test(test_one_object_cannot_flood_the_log),
+		cmocka_unit_test(test_a_limit_lets_a_burst_pass_and_then_one_a_pause),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

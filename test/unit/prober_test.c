@@ -3,6 +3,10 @@
  * What follows from the outcomes of probes: verdicts, panic, and who shares what. When they are asked
  * is in prober_schedule_test.c.
  */
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "prober_harness.h"
 
 /* --- verdicts ------------------------------------------------------------------------------------ */
@@ -55,6 +59,68 @@ static void test_a_backend_goes_down_and_comes_back(void **state)
 	assert_int_equal(stores, 2);
 	assert_null(jn_prober_reason(prober, 2));
 	assert_in_range(stats().failed, 3, 4);
+}
+
+/* Lines of the log from here on, in text. */
+static size_t lines_of(void (*fn)(void), char *text, size_t size)
+{
+	int log = memfd_create("log", MFD_CLOEXEC), before = dup(STDERR_FILENO);
+	size_t lines = 0;
+	ssize_t length;
+
+	assert_true(log >= 0 && before >= 0);
+	assert_true(dup2(log, STDERR_FILENO) >= 0);
+	jn_log_set_level(JN_LOG_INFO);
+	fn();
+	jn_log_set_level(JN_LOG_ERROR);
+	assert_true(dup2(before, STDERR_FILENO) >= 0);
+	length = pread(log, text, size - 1, 0);
+	assert_true(length >= 0);
+	text[length] = '\0';
+	for (const char *at = text; (at = strchr(at, '\n')); at++)
+		lines++;
+	close(before);
+	close(log);
+	return lines;
+}
+
+/* Up and down with each probe: the backend alone first, then with it most of the port. */
+static void flap(void)
+{
+	for (unsigned i = 0; i < 200; i++) {
+		is_sick[1] = is_sick[2] = i % 2;
+		run(1100);
+	}
+	is_sick[1] = is_sick[2] = false;
+	run(JN_LOG_PAUSE_MS + 1100);
+}
+
+/* A line for each turn, and one for each panic that began or ended. */
+static void test_what_flaps_does_not_flood_the_log(void **state)
+{
+	JN_AUTO(jn_probe_unref) struct jn_probe *probe = new_probe();
+	static char text[65536];
+	size_t lines, spoken;
+
+	(void)state;
+	probe->interval_seconds = 1;
+	probe->failure_threshold = 1;
+	declare(1, probe, 1, 2);
+	lines = lines_of(flap, text, sizeof(text));
+	spoken = 3 * (JN_LOG_BURST + 300000 / JN_LOG_PAUSE_MS); /* two backends and the port */
+	assert_true(stores > 50);
+	assert_true(lines > 10 && lines <= spoken);
+	/* What was left out is counted, and the last word is the state as it is. */
+	for (uint32_t live = 1; live <= 2; live++) {
+		char address[32], *last = NULL;
+
+		(void)snprintf(address, sizeof(address), "10.0.0.%u:80 is ", live);
+		for (char *at = text; (at = strstr(at, address)); at++)
+			last = at + strlen(address);
+		assert_non_null(last);
+		assert_memory_equal(last, "up (", 4);
+	}
+	assert_non_null(strstr(text, "lines about it were left out)"));
 }
 
 static void test_what_says_nothing_changes_nothing(void **state)
@@ -312,6 +378,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_thresholds),
 		TEST(test_a_backend_goes_down_and_comes_back),
+		TEST(test_what_flaps_does_not_flood_the_log),
 		TEST(test_what_says_nothing_changes_nothing),
 		TEST(test_more_than_the_share_and_all_are_in),
 		TEST(test_who_takes_nothing_new_does_not_count),

@@ -21,7 +21,8 @@
 static struct jn_stale tables_sockets[16];
 static size_t tables_socket_count;
 static uint32_t tables_hidden_space; /* cannot be entered */
-static int tables_find_rc;
+static int tables_find_rc, tables_diag_rc;
+static bool tables_leaves_all;	 /* netlink finds none of them */
 static unsigned tables_searches; /* for namespaces: each one that is not found costs all of /proc */
 
 int jn_datapath_find_stale(struct jn_datapath *dp, int *out)
@@ -55,31 +56,36 @@ int jn_spaces_visit(const uint32_t *inodes, size_t count, void (*fn)(void *arg, 
 	return 0;
 }
 
+/* Programs end nothing here; they note what they are given. */
+struct jn_ender {
+	size_t given;
+};
+static struct jn_ender tables_ender;
+
 int jn_ender_open(struct jn_ender **out)
 {
-	(void)out;
-	return -EOPNOTSUPP;
+	*out = &tables_ender;
+	return 0;
 }
 
 void jn_ender_close(struct jn_ender **ender)
 {
-	(void)ender;
+	*ender = NULL;
 }
 
 int jn_ender_end(struct jn_ender *ender, const struct jn_stale *sockets, size_t count,
 		 bool *is_ended)
 {
-	(void)ender;
 	(void)sockets;
-	(void)count;
 	(void)is_ended;
+	ender->given += count;
 	return -EOPNOTSUPP;
 }
 
 /* What is ended is not found any more. */
 int jn_diag_end(const struct jn_stale *sockets, size_t count, bool *is_ended)
 {
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count && !tables_leaves_all && !tables_diag_rc; i++) {
 		for (size_t s = 0; s < tables_socket_count; s++) {
 			if (tables_sockets[s].cookie != sockets[i].cookie)
 				continue;
@@ -87,12 +93,12 @@ int jn_diag_end(const struct jn_stale *sockets, size_t count, bool *is_ended)
 			is_ended[i] = true;
 		}
 	}
-	return 0;
+	return tables_diag_rc;
 }
 
 /* --- routes -------------------------------------------------------------------------------------- */
 
-static struct jn_addr tables_routes[64];
+static struct jn_addr tables_routes[256];
 static size_t tables_route_count;
 static int tables_route_rc;
 

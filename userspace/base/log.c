@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/clock.h"
 
 #define MAX_LINE_BYTES 2048 /* longer lines are cut; POSIX keeps a write of this size whole */
 
@@ -68,22 +69,21 @@ static bool writes_to_journal(void)
 	return st.st_dev == device && st.st_ino == inode;
 }
 
-void jn_log(enum jn_log_level level, const char *area, const char *format, ...)
+/* ending: what is put behind it. */
+static void write_line(enum jn_log_level level, const char *area, const char *ending,
+		       const char *format, va_list args)
 {
 	char line[MAX_LINE_BYTES];
 	size_t size;
-	va_list args;
 
-	if (level > jn_log_get_level())
-		return;
 	if (writes_to_journal())
 		size = (size_t)snprintf(line, sizeof(line), "<%d>%.64s: ", levels[level].priority,
 					area);
 	else
 		size = (size_t)snprintf(line, sizeof(line), "%s %.64s: ", levels[level].name, area);
-	va_start(args, format);
 	(void)vsnprintf(line + size, sizeof(line) - size, format, args); /* cut at worst */
-	va_end(args);
+	size = strlen(line);
+	(void)snprintf(line + size, sizeof(line) - size, "%s", ending);
 	size = strlen(line);
 	for (size_t i = 0; i < size; i++) {
 		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
@@ -91,4 +91,55 @@ void jn_log(enum jn_log_level level, const char *area, const char *format, ...)
 	}
 	line[size++] = '\n';			 /* over the closing 0 */
 	(void)!write(STDERR_FILENO, line, size); /* nowhere left to complain */
+}
+
+void jn_log(enum jn_log_level level, const char *area, const char *format, ...)
+{
+	va_list args;
+
+	if (level > jn_log_get_level())
+		return;
+	va_start(args, format);
+	write_line(level, area, "", format, args);
+	va_end(args);
+}
+
+/* --- limited ------------------------------------------------------------------------------------- */
+
+/* The generic cell rate algorithm, as for new connections (decide/live.h). */
+static bool has_place(const struct jn_log_limit *limit, uint64_t now_ms)
+{
+	return limit->full_ms <= now_ms + (JN_LOG_BURST - 1) * JN_LOG_PAUSE_MS;
+}
+
+bool jn_log_take(struct jn_log_limit *limit, uint64_t now_ms)
+{
+	if (!has_place(limit, now_ms)) {
+		limit->left_out++;
+		return false;
+	}
+	limit->full_ms = (limit->full_ms > now_ms ? limit->full_ms : now_ms) + JN_LOG_PAUSE_MS;
+	return true;
+}
+
+bool jn_log_is_owed(const struct jn_log_limit *limit, uint64_t now_ms)
+{
+	return limit->left_out && has_place(limit, now_ms);
+}
+
+void jn_log_limited(struct jn_log_limit *limit, enum jn_log_level level, const char *area,
+		    const char *format, ...)
+{
+	char ending[64] = "";
+	va_list args;
+
+	if (level > jn_log_get_level() || !jn_log_take(limit, jn_clock_ms()))
+		return;
+	if (limit->left_out)
+		(void)snprintf(ending, sizeof(ending), " (%u lines about it were left out)",
+			       limit->left_out);
+	limit->left_out = 0;
+	va_start(args, format);
+	write_line(level, area, ending, format, args);
+	va_end(args);
 }

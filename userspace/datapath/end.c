@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/utsname.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -17,12 +18,20 @@
 #include "base/auto.h"
 #include "base/table.h"
 #include "datapath/internal.h"
+#include "datapath/kernel_version.h"
 #include "datapath/sockets.h"
 
 struct jn_ender {
 	struct end_bpf *skeleton;
-	int tcp, udp; /* links */
+	int tcp, udp; /* links; tcp -1: not on this kernel */
 };
+
+static bool has_sound_tcp_iterator(void)
+{
+	struct utsname name;
+
+	return uname(&name) == 0 && jn_kernel_has_sound_tcp_iterator(name.release);
+}
 
 static int make_link(const struct bpf_program *program, int *out)
 {
@@ -47,9 +56,9 @@ int jn_ender_open(struct jn_ender **out)
 		return -errno;
 	if (end_bpf__load(ender->skeleton))
 		return -EOPNOTSUPP; /* whatever it says */
-	rc = make_link(ender->skeleton->progs.jn_end_tcp, &ender->tcp);
-	if (!rc)
-		rc = make_link(ender->skeleton->progs.jn_end_udp, &ender->udp);
+	rc = make_link(ender->skeleton->progs.jn_end_udp, &ender->udp);
+	if (!rc && has_sound_tcp_iterator())
+		rc = make_link(ender->skeleton->progs.jn_end_tcp, &ender->tcp);
 	if (rc)
 		return rc;
 	*out = JN_MOVE(ender);
@@ -131,7 +140,9 @@ static int run_pass(struct jn_ender *ender, const struct jn_stale *sockets, size
 	}
 	if (!rc && has_udp)
 		rc = jn_iterator_read(ender->udp, sizeof(uint64_t), note_ended, pass);
-	if (!rc && has_tcp)
+	if (!rc && has_tcp && ender->tcp < 0)
+		rc = -EOPNOTSUPP;
+	else if (!rc && has_tcp)
 		rc = jn_iterator_read(ender->tcp, sizeof(uint64_t), note_ended, pass);
 	unlist_sockets(ender, pass);
 	return rc;

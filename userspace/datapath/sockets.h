@@ -47,7 +47,8 @@ int jn_ender_open(struct jn_ender **out);
 void jn_ender_close(struct jn_ender **ender);
 /*
  * End those of these sockets that are in the calling thread's network namespace and still have
- * their peer; the application sees ECONNABORTED. is_ended[i] is set for each. 0 or a negative errno.
+ * their peer; the application sees ECONNABORTED. is_ended[i] is set for each. 0 or a negative errno:
+ * -EOPNOTSUPP when there are TCP sockets and this kernel's iterator is not safe for them.
  */
 int jn_ender_end(struct jn_ender *ender, const struct jn_stale *sockets, size_t count,
 		 bool *is_ended);

@@ -95,18 +95,20 @@ static void count_ended(struct jn_endings *endings)
 			endings->ended[is_udp][plan->reasons[i]]++;
 	}
 	if (ended)
-		jn_info(AREA, "ended %zu sockets of gone backends", ended);
+		jn_log_limited(&endings->ended_log, JN_LOG_INFO, AREA,
+			       "ended %zu sockets of gone backends", ended);
 	if (unreachable != endings->unreachable && unreachable)
-		jn_warn(AREA,
-			"%zu sockets of gone backends are in network namespaces that cannot be "
-			"entered; they are left until a process, a mount or an open file leads "
-			"there",
-			unreachable);
+		jn_log_limited(&endings->lost_log, JN_LOG_WARNING, AREA,
+			       "%zu sockets of gone backends are in network namespaces that cannot "
+			       "be entered; they are left until a process, a mount or an open file "
+			       "leads there",
+			       unreachable);
 	endings->unreachable = unreachable;
 	if (endings->end_rc && !endings->is_refused)
 		jn_warn(AREA,
 			"sockets of gone backends cannot be ended (%s); trying again, and the "
-			"kernel needs bpf_sock_destroy or CONFIG_INET_DIAG_DESTROY",
+			"kernel needs CONFIG_INET_DIAG_DESTROY, or bpf_sock_destroy and an "
+			"iterator of TCP sockets without CVE-2026-64575",
 			strerror(-endings->end_rc));
 	endings->is_refused = endings->end_rc;
 }
@@ -119,8 +121,16 @@ static struct jn_ender *ender_of(struct jn_endings *endings)
 	return endings->ender;
 }
 
-/* Those that netlink left: the kernel cannot do it, or two share their addresses. */
-static int end_rest(struct jn_endings *endings, size_t from, size_t to)
+/*
+ * What netlink left: all, where this kernel or this namespace refuses it; else only UDP, of which two
+ * may share their addresses. A TCP socket that it did not find is gone by itself.
+ */
+static bool is_for_programs(const struct jn_ending_plan *plan, size_t i, int netlink_rc)
+{
+	return !plan->is_ended[i] && (netlink_rc || plan->sockets[i].proto == IPPROTO_UDP);
+}
+
+static int end_rest(struct jn_endings *endings, size_t from, size_t to, int netlink_rc)
 {
 	struct jn_ending_plan *plan = &endings->plan;
 	JN_AUTO(jn_free_mem) struct jn_stale *sockets = calloc(to - from, sizeof(*sockets));
@@ -131,25 +141,25 @@ static int end_rest(struct jn_endings *endings, size_t from, size_t to)
 	if (!sockets || !is_ended)
 		return -ENOMEM;
 	for (size_t i = from; i < to; i++) {
-		if (!plan->is_ended[i])
+		if (is_for_programs(plan, i, netlink_rc))
 			sockets[count++] = plan->sockets[i];
 	}
 	rc = jn_ender_end(endings->ender, sockets, count, is_ended);
 	count = 0;
 	for (size_t i = from; i < to; i++) {
-		if (!plan->is_ended[i])
+		if (is_for_programs(plan, i, netlink_rc))
 			plan->is_ended[i] = is_ended[count++];
 	}
 	return rc;
 }
 
-static bool are_ended(const struct jn_ending_plan *plan, size_t from, size_t to)
+static bool has_rest(const struct jn_ending_plan *plan, size_t from, size_t to, int netlink_rc)
 {
 	for (size_t i = from; i < to; i++) {
-		if (!plan->is_ended[i])
-			return false;
+		if (is_for_programs(plan, i, netlink_rc))
+			return true;
 	}
-	return true;
+	return false;
 }
 
 /*
@@ -168,8 +178,8 @@ static void end_here(void *arg, uint32_t netns)
 	for (to = from; to < plan->count && plan->sockets[to].netns == netns; to++)
 		plan->is_reached[to] = true;
 	rc = jn_diag_end(plan->sockets + from, to - from, plan->is_ended + from);
-	if (!are_ended(plan, from, to) && ender_of(endings))
-		rc = end_rest(endings, from, to);
+	if (has_rest(plan, from, to, rc) && ender_of(endings))
+		rc = end_rest(endings, from, to, rc);
 	if (rc)
 		endings->end_rc = rc;
 }

@@ -17,6 +17,7 @@
 #ifndef JUNCTOR_ENGINE_ENDINGS_H
 #define JUNCTOR_ENGINE_ENDINGS_H
 
+#include "base/log.h"
 #include "base/table.h"
 #include "datapath/sockets.h"
 #include "engine/endings_index.h"
@@ -62,6 +63,7 @@ struct jn_endings {
 	struct jn_ending_plan plan;
 	int end_rc;
 	bool is_failing, is_refused; /* it was said that scanning, or ending, fails */
+	struct jn_log_limit ended_log, lost_log;
 
 	struct jn_endings_index index;
 	struct jn_removals removals;

@@ -86,6 +86,7 @@ void jn_engine_close(struct jn_engine **engine)
 	jn_store_close(&e->store);
 	jn_transaction_done(&e->transaction); /* one that waits is completed by the next start */
 	jn_garbage_done(&e->young);
+	jn_garbage_done(&e->old);
 	install_done(&e->install);
 	jn_model_free(&e->model);
 	jn_notes_done(&e->notes);

@@ -31,6 +31,12 @@ struct jn_timer {
 	void *arg;
 };
 
+struct jn_alarm {
+	uv_timer_t uv;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
 struct job {
 	uv_work_t uv;
 	void (*work)(void *arg);
@@ -210,6 +216,51 @@ void jn_timer_stop(struct jn_timer **timer)
 
 	if (t)
 		uv_close((uv_handle_t *)&t->uv, on_timer_closed);
+}
+
+static void on_alarm_closed(uv_handle_t *uv)
+{
+	free(uv->data);
+}
+
+static void on_alarm(uv_timer_t *uv)
+{
+	struct jn_alarm *alarm = uv->data;
+
+	alarm->fn(alarm->arg);
+}
+
+int jn_alarm_new(struct jn_loop *loop, void (*fn)(void *arg), void *arg, struct jn_alarm **out)
+{
+	struct jn_alarm *alarm = calloc(1, sizeof(*alarm));
+
+	if (!alarm)
+		return -ENOMEM;
+	alarm->fn = fn;
+	alarm->arg = arg;
+	alarm->uv.data = alarm;
+	(void)uv_timer_init(&loop->uv, &alarm->uv); /* cannot fail */
+	*out = alarm;
+	return 0;
+}
+
+void jn_alarm_set(struct jn_alarm *alarm, uint64_t delay_ms)
+{
+	uv_update_time(alarm->uv.loop);
+	(void)uv_timer_start(&alarm->uv, on_alarm, delay_ms, 0); /* cannot fail with a callback */
+}
+
+void jn_alarm_clear(struct jn_alarm *alarm)
+{
+	(void)uv_timer_stop(&alarm->uv); /* cannot fail */
+}
+
+void jn_alarm_free(struct jn_alarm **alarm)
+{
+	struct jn_alarm *a = JN_MOVE(*alarm);
+
+	if (a)
+		uv_close((uv_handle_t *)&a->uv, on_alarm_closed);
 }
 
 int jn_loop_start_timer(void *loop, uint64_t delay_ms, void (*fn)(void *arg), void *arg, void **out)

@@ -28,7 +28,14 @@ int jn_timer_start(struct jn_loop *loop, uint64_t delay_ms, void (*fn)(void *arg
 		   struct jn_timer **out);
 void jn_timer_stop(struct jn_timer **timer); /* NULL is fine; fn is not called any more */
 
-/* The same for the executor of the engine. context is the loop, *out a jn_timer. */
+/* One that is kept: setting it cannot fail, and sets it anew where it was set. */
+struct jn_alarm;
+int jn_alarm_new(struct jn_loop *loop, void (*fn)(void *arg), void *arg, struct jn_alarm **out);
+void jn_alarm_set(struct jn_alarm *alarm, uint64_t delay_ms);
+void jn_alarm_clear(struct jn_alarm *alarm);
+void jn_alarm_free(struct jn_alarm **alarm); /* fn is not called any more */
+
+/* The one-shot timer for the executor of the engine. context is the loop, *out a jn_timer. */
 int jn_loop_start_timer(void *loop, uint64_t delay_ms, void (*fn)(void *arg), void *arg,
 			void **out);
 void jn_loop_stop_timer(void **timer);

@@ -62,6 +62,7 @@ static void on_done(void *arg, enum jn_outcome outcome, const char *why)
 		(void)snprintf(target->why, sizeof(target->why), "%s", why);
 		if (jn_health_note(&target->health, target->probe, outcome == JN_OUTCOME_UP))
 			jn_prober_turn(p, target);
+		jn_prober_catch_up(target);
 	}
 	arm(p);
 }

@@ -6,6 +6,7 @@
 #ifndef JUNCTOR_PROBE_INTERNAL_H
 #define JUNCTOR_PROBE_INTERNAL_H
 
+#include "base/log.h"
 #include "base/table.h"
 #include "probe/attempt.h"
 #include "probe/health.h"
@@ -31,6 +32,7 @@ struct jn_target {
 	struct jn_attempt *attempt; /* NULL: none in flight */
 	struct jn_link *members;
 	char why[JN_PROBE_REASON_BYTES]; /* the last probe failed; "": it did not */
+	struct jn_log_limit log;
 };
 
 struct jn_probed_backend {
@@ -55,6 +57,7 @@ struct jn_watched_port {
 	struct jn_member *members;
 	size_t count;
 	char *name; /* "default/web", for people */
+	struct jn_log_limit log;
 };
 
 struct jn_prober {
@@ -87,6 +90,8 @@ void jn_prober_forget(struct jn_prober *p, struct jn_target *target);
 
 /* judging.c: the target's verdict is another one now. */
 void jn_prober_turn(struct jn_prober *p, struct jn_target *target);
+/* The log's last word on it, and on its ports, where they changed too often to be told. */
+void jn_prober_catch_up(struct jn_target *target);
 /* All of a port, whose members are new. */
 void jn_prober_settle(struct jn_prober *p, struct jn_watched_port *port);
 /* A member of it is gone. */

@@ -4,6 +4,7 @@
  */
 #include <junctor/decide/live.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "probe/internal.h"
 #include "proto/address.h"
@@ -26,6 +27,19 @@ void jn_prober_judge(struct jn_prober *p, struct jn_probed_backend *backend)
 	p->options.set_down(p->options.arg, backend->live, is_down);
 }
 
+static void tell_panic(struct jn_watched_port *port)
+{
+	if (port->is_panic)
+		jn_log_limited(&port->log, JN_LOG_WARNING, AREA,
+			       "%s: %zu of %zu endpoints are down, more than %u %%: all are used; "
+			       "look at the probe and the network before the backends",
+			       port->name, port->down, port->total, port->max_percent);
+	else
+		jn_log_limited(&port->log, JN_LOG_INFO, AREA,
+			       "%s: %zu of %zu endpoints are down: they are left out again",
+			       port->name, port->down, port->total);
+}
+
 /* True: it begins or ends. */
 static bool weigh_panic(struct jn_prober *p, struct jn_watched_port *port)
 {
@@ -35,14 +49,7 @@ static bool weigh_panic(struct jn_prober *p, struct jn_watched_port *port)
 		return false;
 	port->is_panic = is_panic;
 	p->panics += is_panic;
-	if (is_panic)
-		jn_warn(AREA,
-			"%s: %zu of %zu endpoints are down, more than %u %%: all are used; look at "
-			"the probe and the network before the backends",
-			port->name, port->down, port->total, port->max_percent);
-	else
-		jn_info(AREA, "%s: %zu of %zu endpoints are down: they are left out again",
-			port->name, port->down, port->total);
+	tell_panic(port);
 	return true;
 }
 
@@ -64,13 +71,35 @@ void jn_prober_settle(struct jn_prober *p, struct jn_watched_port *port)
 	judge_all(p, port);
 }
 
-void jn_prober_turn(struct jn_prober *p, struct jn_target *target)
+static void tell_verdict(struct jn_target *target)
 {
 	bool is_down = target->health.is_down;
 	char text[JN_ENDPOINT_TEXT_BYTES];
 
 	(void)jn_endpoint_format(&target->addr, target->port, text);
-	jn_info(AREA, "%s is %s%s", text, is_down ? "down: " : "up", is_down ? target->why : "");
+	jn_log_limited(&target->log, JN_LOG_INFO, AREA, "%s is %s%s", text,
+		       is_down ? "down: " : "up", is_down ? target->why : "");
+}
+
+void jn_prober_catch_up(struct jn_target *target)
+{
+	uint64_t now = jn_clock_ms();
+
+	if (jn_log_is_owed(&target->log, now))
+		tell_verdict(target);
+	for (struct jn_link *link = target->members; link; link = link->next) {
+		struct jn_watched_port *port = jn_member_of_target(link)->port;
+
+		if (jn_log_is_owed(&port->log, now))
+			tell_panic(port);
+	}
+}
+
+void jn_prober_turn(struct jn_prober *p, struct jn_target *target)
+{
+	bool is_down = target->health.is_down;
+
+	tell_verdict(target);
 	for (struct jn_link *link = target->members; link; link = link->next) {
 		struct jn_member *member = jn_member_of_target(link);
 		struct jn_watched_port *port = member->port;

@@ -35,7 +35,8 @@ struct jn_file_source {
 	struct jn_files files;
 	struct jn_watch *watch;
 	uint64_t device, inode; /* of what is watched; 0: it may be gone */
-	struct jn_timer *timer; /* the next look */
+	struct jn_alarm *alarm; /* the next look: even without memory there is one */
+	uint64_t event_ns;	/* when something happened last */
 	uint64_t restless_ms;	/* since when something happens again and again; 0: it does not */
 	struct jn_look look;
 	struct jn_batch batch;
@@ -65,17 +66,13 @@ static void on_time(void *arg)
 {
 	struct jn_file_source *s = arg;
 
-	s->timer = NULL;
 	look(s);
 }
 
 static void look_in(struct jn_file_source *s, uint64_t ms)
 {
-	jn_timer_stop(&s->timer);
-	if (s->is_closing)
-		return;
-	if (jn_timer_start(s->options.loop, ms, on_time, s, &s->timer))
-		s->timer = NULL; /* no memory: the next event leads to a look */
+	if (!s->is_closing)
+		jn_alarm_set(s->alarm, ms);
 }
 
 /* How long to wait for quiet; 0: it has been waited for long enough. */
@@ -115,11 +112,14 @@ static void on_event(void *arg, const char *name, bool is_content)
 {
 	struct jn_file_source *s = arg;
 	bool is_first = !s->is_disturbed && !s->is_looking && !s->restless_ms;
+	uint64_t now = jn_clock_ns();
 
 	if (is_of_folder(s, name))
 		s->inode = 0;
 	else if (!s->is_above && !is_of_files(name))
 		return;
+	is_first &= now - s->event_ns >= (uint64_t)JN_FILE_BURST_MS * 1000000;
+	s->event_ns = now;
 	s->is_disturbed = true;
 	if (s->is_looking)
 		return; /* its end leads to the next one */
@@ -248,7 +248,7 @@ static void look_at(struct jn_file_source *s, const char *only)
 		s->is_disturbed = true;
 		return;
 	}
-	jn_timer_stop(&s->timer);
+	jn_alarm_clear(s->alarm);
 	s->is_disturbed = false;
 	s->look = (struct jn_look){ .folder = s->options.folder, .files_device = s->files_device };
 	rc = fill_known(s, only);
@@ -258,7 +258,7 @@ static void look_at(struct jn_file_source *s, const char *only)
 	if (!rc)
 		return;
 	jn_look_done(&s->look);
-	look_in(s, JN_FILE_LOOK_MS);
+	look_in(s, JN_FILE_PATIENCE_MS); /* no memory, or no thread */
 }
 
 static void look(struct jn_file_source *s)
@@ -422,11 +422,12 @@ int jn_file_source_open(const struct jn_file_source_options *options, struct jn_
 	(void)signal(SIGIO, SIG_IGN); /* who waits for our lease (look.c) is heard of by it */
 	rc = jn_files_load(&s->files, options->engine);
 	if (!rc)
-		rc = jn_timer_start(options->loop, 0, on_time, s, &s->timer);
+		rc = jn_alarm_new(options->loop, on_time, s, &s->alarm);
 	if (rc) {
 		source_free(s);
 		return rc;
 	}
+	look_in(s, 0);
 	*out = s;
 	return 0;
 }
@@ -449,7 +450,7 @@ void jn_file_source_close(struct jn_file_source **source, void (*closed)(void *a
 	s->is_closing = true;
 	s->closed = closed;
 	s->closed_arg = arg;
-	jn_timer_stop(&s->timer);
+	jn_alarm_free(&s->alarm);
 	jn_watch_stop(&s->watch);
 	maybe_closed(s);
 }
