@@ -288,32 +288,24 @@ static int each_new(const struct jn_datapath *dp, const struct jn_growth *g, pin
 
 /* --- swap ---------------------------------------------------------------------------------------- */
 
-/* Where its cgroup is gone nothing runs it any more. */
-static int update_link(const struct jn_datapath *dp, size_t i, const struct bpf_object *to)
-{
-	int rc = bpf_link_update(dp->links[i], jn_program_fd(to, i), NULL);
-
-	return rc == -ENOLINK ? 0 : rc;
-}
-
-static int move_links(const struct jn_datapath *dp, struct jn_growth *g)
+static int move_links(struct jn_datapath *dp, struct jn_growth *g)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < JN_HOOK_COUNT && !rc; i++) {
 		if (dp->links[i] < 0)
 			continue;
-		rc = update_link(dp, i, g->skeleton->obj);
+		rc = jn_link_swap(dp, i, jn_program_fd(g->skeleton->obj, i));
 		g->has_moved[i] = !rc;
 	}
 	return rc;
 }
 
-static void move_links_back(const struct jn_datapath *dp, struct jn_growth *g)
+static void move_links_back(struct jn_datapath *dp, struct jn_growth *g)
 {
 	for (size_t i = 0; i < JN_HOOK_COUNT; i++) {
 		if (g->has_moved[i])
-			g->has_moved[i] = update_link(dp, i, dp->object);
+			g->has_moved[i] = jn_link_swap(dp, i, jn_program_fd(dp->object, i));
 	}
 }
 
@@ -332,12 +324,6 @@ static void exchange(struct jn_datapath *dp, struct jn_growth *g)
 	jn_datapath_name_tables(dp);
 }
 
-static void set_settling(struct jn_datapath *dp, bool is_settling)
-{
-	jn_store_seam();
-	__atomic_store_n(&dp->tables.meta->is_settling, is_settling, __ATOMIC_RELEASE);
-}
-
 static void turn_round(struct copy *copy)
 {
 	int from = copy->from;
@@ -352,7 +338,7 @@ static bool is_whole(const struct jn_growth *g)
 	return !memchr(g->has_moved, true, sizeof(g->has_moved));
 }
 
-static int abandon(const struct jn_datapath *dp, struct jn_growth *g, int rc, struct jn_error *err)
+static int abandon(struct jn_datapath *dp, struct jn_growth *g, int rc, struct jn_error *err)
 {
 	move_links_back(dp, g);
 	(void)each_new(dp, g, unpin_new);
@@ -376,7 +362,7 @@ int jn_datapath_grow_swap(struct jn_datapath *dp, struct jn_growth *growth, stru
 	if (!rc)
 		rc = each_new(dp, growth, pin_new);
 	if (!rc && growth->live)
-		set_settling(dp, true);
+		jn_meta_set(dp, JN_META_SETTLING, true);
 	if (!rc) {
 		growth->is_shared = true;
 		rc = move_links(dp, growth);
@@ -445,16 +431,17 @@ void jn_datapath_grow_settle(struct jn_datapath *dp, struct jn_growth **growth)
 		for (size_t i = 1; g->live && i < g->live_count; i++)
 			settle_live(&dp->tables.live[i], &g->tables.live[i], &g->live[i]);
 		if (g->live)
-			set_settling(dp, false);
+			jn_meta_set(dp, JN_META_SETTLING, false);
+		jn_links_settle(dp);
 	}
 	growth_free(growth);
 }
 
 void jn_grow_recover(struct jn_datapath *dp)
 {
-	if (!dp->tables.meta->is_settling)
+	if (!(dp->tables.meta->flags & JN_META_SETTLING))
 		return;
 	jn_datapath_wait_grace();
 	jn_live_count_anew(dp);
-	set_settling(dp, false);
+	jn_meta_set(dp, JN_META_SETTLING, false);
 }
