@@ -335,7 +335,11 @@ static void turn_round(struct copy *copy)
 /* Does every hook run on the tables that are written? One that does not is swapped at the next start. */
 static bool is_whole(const struct jn_growth *g)
 {
-	return !memchr(g->has_moved, true, sizeof(g->has_moved));
+	for (size_t i = 0; i < JN_HOOK_COUNT; i++) {
+		if (g->has_moved[i])
+			return false;
+	}
+	return true;
 }
 
 static int abandon(struct jn_datapath *dp, struct jn_growth *g, int rc, struct jn_error *err)
