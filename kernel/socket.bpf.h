@@ -88,16 +88,29 @@ static inline bool jn_socket_remember(struct bpf_sock *sk, const struct jn_call 
 	return true;
 }
 
+/* May another program of ours have run before this one, in the same call? */
+static inline bool jn_is_doubled(void)
+{
+	__u32 zero = 0;
+	const struct jn_meta *meta = bpf_map_lookup_elem(&jn_meta, &zero);
+
+	return meta && meta->flags & JN_META_DOUBLED;
+}
+
 /* The socket is about to be connected to this address itself, whatever it was once asked for. */
 static inline void jn_socket_forget(struct bpf_sock *sk, const struct jn_frontend_key *key)
 {
 	struct jn_socket *record = jn_socket_find(sk);
+	bool is_backend;
 
 	if (!record)
 		return;
+	is_backend = jn_is_at(&record->backend, record->backend_port, &key->vip, key->port);
+	if (is_backend && jn_is_doubled())
+		return;
 	if (record->flags & JN_SOCKET_COUNTED)
 		jn_socket_uncount(record);
-	if (jn_is_at(&record->backend, record->backend_port, &key->vip, key->port))
+	if (is_backend)
 		*record = (struct jn_socket){ .flags = record->flags };
 }
 

@@ -263,11 +263,13 @@ JN_ABI_SIZE(struct jn_name, 196);
 
 enum jn_name_kind { JN_NAME_LOCAL_SERVICE, JN_NAME_SERVICE, JN_NAME_KIND_MAX };
 
+#define JN_META_SETTLING 1 /* jn_live has grown, and some connections count in the old one yet */
+#define JN_META_DOUBLED 2  /* a hook may have two programs of ours for a moment */
 /* jn_meta, the only entry. */
 struct jn_meta {
-	__u64 generation;  /* the last one the tables hold whole */
-	__u32 tick_us;	   /* of the kernel's own clock: one jiffy */
-	__u32 is_settling; /* jn_live has grown, and some connections count in the old one yet */
+	__u64 generation; /* the last one the tables hold whole */
+	__u32 tick_us;	  /* of the kernel's own clock: one jiffy */
+	__u32 flags;	  /* JN_META_… */
 };
 JN_ABI_SIZE(struct jn_meta, 16);
 

@@ -166,41 +166,149 @@ static uint64_t turns_of(const struct bed *bed, uint32_t set)
 	return cursor.turn;
 }
 
+/* A child that connects all the time. */
+struct traffic {
+	int stop[2], counts[2];
+	pid_t pid;
+};
+
+static void begin_traffic(const struct bed *bed, struct traffic *t)
+{
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, t->stop), 0);
+	assert_int_equal(pipe(t->counts), 0);
+	stop_fd = t->stop[1];
+	count_fd = t->counts[1];
+	t->pid = fork();
+	assert_true(t->pid >= 0);
+	if (!t->pid) {
+		(void)close(t->stop[0]); /* it ends when the test does, too */
+		_exit(in_child(bed->cgroup, connect_and_tell));
+	}
+	usleep(100000);
+}
+
+/* How many; none failed. */
+static int end_traffic(struct traffic *t)
+{
+	int count = 0;
+
+	assert_int_equal(write(t->stop[0], "x", 1), 1);
+	assert_int_equal(read(t->counts[0], &count, sizeof(count)), sizeof(count));
+	assert_int_equal(waitpid(t->pid, NULL, 0), t->pid);
+	(void)close(t->stop[0]);
+	(void)close(t->stop[1]);
+	(void)close(t->counts[0]);
+	(void)close(t->counts[1]);
+	assert_true(count > 1000);
+	return count;
+}
+
 static void test_connections_go_on_while_tables_grow(void **state)
 {
 	struct bed *bed = *state;
-	int stop[2], counts[2], count = 0;
+	struct traffic traffic;
 	struct jn_sizes sizes;
-	pid_t pid;
+	int count;
 
 	bed_open(bed);
 	publish(bed->dp);
 	publish_udp(bed->dp);
 	attach(bed);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, stop), 0);
-	assert_int_equal(pipe(counts), 0);
-	stop_fd = stop[1];
-	count_fd = counts[1];
-	pid = fork();
-	assert_true(pid >= 0);
-	if (!pid)
-		_exit(in_child(bed->cgroup, connect_and_tell));
-	usleep(100000);
+	begin_traffic(bed, &traffic);
 	for (unsigned i = 0; i < 4; i++) {
 		sizes = twice(bed->dp);
 		grow(bed, &sizes);
 	}
-	assert_int_equal(write(stop[0], "x", 1), 1);
-	assert_int_equal(read(counts[0], &count, sizeof(count)), sizeof(count));
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	assert_true(count > 1000);
+	count = end_traffic(&traffic);
 	/* One counter may lose a few during each swap; not one turn is taken twice over. */
 	assert_in_range(turns_of(bed, 2), (uint64_t)count - 40, (uint64_t)count);
 	assert_in_range(forwarded(bed), (uint64_t)count + 1 - 40, (uint64_t)count + 1);
-	(void)close(stop[0]);
-	(void)close(stop[1]);
-	(void)close(counts[0]);
-	(void)close(counts[1]);
+}
+
+/* UDP port 53, and its open connections are counted. */
+static void publish_counted(struct jn_datapath *dp)
+{
+	const struct jn_revision r = { .number = 8,
+				       .slot_base = 32,
+				       .slot_count = 1,
+				       .member_base = 32,
+				       .member_count = 1,
+				       .flags = JN_REVISION_ASKS_BACKEND | JN_REVISION_COUNTS };
+	const struct jn_slot slot = { .endpoint = 1, .probability = UINT16_MAX };
+
+	publish_udp(dp);
+	jn_datapath_begin_live(dp, 1);
+	jn_datapath_set_endpoint_live(dp, 1, 1);
+	jn_datapath_put_revision(dp, 8, &r, &slot);
+	jn_datapath_publish(dp, 2, 8, 8);
+}
+
+/* The last hook does not take its program: what stands for its link is none. */
+static void grow_in_vain(struct bed *bed)
+{
+	struct jn_growth *growth = NULL;
+	struct jn_sizes sizes = twice(bed->dp);
+	int link = bed->dp->links[JN_HOOK_COUNT - 1], rc;
+
+	assert_true(link >= 0);
+	bed->dp->links[JN_HOOK_COUNT - 1] = bed->dp->frontends;
+	assert_int_equal(jn_datapath_grow_load(bed->dp, &sizes, &growth, &bed->err), 0);
+	rc = jn_datapath_grow_swap(bed->dp, growth, &bed->err);
+	bed->dp->links[JN_HOOK_COUNT - 1] = link;
+	assert_int_equal(rc, -EINVAL);
+	assert_says(bed, "nothing was applied");
+	jn_error_done(&bed->err);
+	jn_datapath_wait_grace();
+	jn_datapath_grow_settle(bed->dp, &growth);
+	assert_null(growth);
+}
+
+/*
+ * The bug: when a link did not take its program, what was counted meanwhile in the larger tables was
+ * forgotten: ends that were counted in the present ones had no beginning there, or the reverse. And
+ * the next start counted all connections anew.
+ */
+static void test_counts_are_kept_when_tables_cannot_be_replaced(void **state)
+{
+	struct bed *bed = *state;
+	struct traffic traffic;
+	struct jn_sizes first, sizes;
+
+	bed_open(bed);
+	publish(bed->dp);
+	publish_counted(bed->dp);
+	assert_int_equal(jn_datapath_need(bed->dp, JN_NEED_COUNTS | JN_NEED_WATCHES, NULL), 0);
+	attach(bed);
+	first = *jn_datapath_sizes(bed->dp);
+	begin_traffic(bed, &traffic);
+	for (unsigned i = 0; i < 10; i++)
+		grow_in_vain(bed);
+	assert_memory_equal(jn_datapath_sizes(bed->dp), &first, sizeof(first));
+	assert_false(bed->dp->tables.meta->flags);
+	sizes = twice(bed->dp);
+	grow(bed, &sizes); /* and then it can */
+	(void)end_traffic(&traffic);
+	assert_int_equal(jn_datapath_live(bed->dp)[1].open, 0);
+	assert_int_equal(in_child(bed->cgroup, connect_to_vip), 0);
+	assert_int_equal(count_entries(bed->version, "jn_"), TABLES + JN_HOOK_COUNT);
+}
+
+/* A link is left of a cgroup that is gone: no program runs there, and tables grow all the same. */
+static void test_tables_grow_although_their_cgroup_is_gone(void **state)
+{
+	struct bed *bed = *state;
+	struct jn_sizes sizes;
+
+	bed_open(bed);
+	publish(bed->dp);
+	attach(bed);
+	assert_int_equal(rmdir(bed->cgroup), 0);
+	sizes = twice(bed->dp);
+	grow(bed, &sizes);
+	assert_int_equal(mkdir(bed->cgroup, 0755), 0);
+	bed_reopen(bed);
+	attach(bed);
+	assert_int_equal(in_child(bed->cgroup, connect_to_vip), 0);
 }
 
 /* Between two renames: some tables are the larger ones, some are not, and some successors are left. */
@@ -317,6 +425,8 @@ int main(void)
 		CASE(test_what_stands_in_the_tables_stays),
 		CASE(test_only_what_is_full_grows),
 		CASE(test_connections_go_on_while_tables_grow),
+		CASE(test_counts_are_kept_when_tables_cannot_be_replaced),
+		CASE(test_tables_grow_although_their_cgroup_is_gone),
 		CASE(test_a_start_after_a_crash_takes_any_mix),
 		CASE(test_counts_begin_anew_after_a_crash_before_it_settled),
 		CASE(test_a_table_that_cannot_be_had_changes_nothing),

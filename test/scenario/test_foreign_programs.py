@@ -16,8 +16,9 @@ import pytest
 
 from lib import kernel
 from lib.clients import connect, http_name, name_at
+from lib.ledger import Load
 from lib.node import built
-from lib.objects import service
+from lib.objects import policy, service
 
 SOURCE = Path(__file__).parent / "bpf" / "foreign.bpf.c"
 HOOKS = {"foreign_connect4": "cgroup_inet4_connect",
@@ -39,13 +40,16 @@ def compiled(tmp_path_factory):
 class Foreign:
     """The programs of somebody else, attached to the cgroup of a node."""
 
-    def __init__(self, node, compiled):
+    def __init__(self, node, compiled, is_first=False):
         self.node = node
         self.folder = node.machine.bpffs("foreign")
         node.machine.callback(shutil.rmtree, self.folder, ignore_errors=True)
         subprocess.run(["bpftool", "prog", "loadall", compiled, f"{self.folder}/progs", "pinmaps",
                         f"{self.folder}/maps"], check=True, capture_output=True)
         for program, hook in HOOKS.items():
+            if is_first:
+                kernel.attach_first(node.cgroup, f"{self.folder}/progs/{program}", hook)
+                continue
             subprocess.run(["bpftool", "cgroup", "attach", node.cgroup, hook, "pinned",
                             f"{self.folder}/progs/{program}", "multi"], check=True)
         self.ids = {kernel.identity(f"{self.folder}/progs/{program}")[1] for program in HOOKS}
@@ -113,3 +117,32 @@ def test_foreign_pins_in_our_folder_stay(bare_node, compiled):
     assert "guest" in done.stderr
     assert list(kernel.pinned(node.pins)) == [f"{version.name}/guest"]
     assert set(kernel.attached(node.cgroup)) == foreign.ids
+
+
+def test_tables_grow_beside_programs_that_run_first(bare_node, compiled):
+    """BPF_F_PREORDER: kernels with CVE-2026-72427 would overwrite these with ours, and free ours."""
+    node = bare_node
+    node.servers.http(a="127.0.0.1:8081")
+    node.junctord.start()
+    try:
+        foreign = Foreign(node, compiled, is_first=True)
+    except OSError as error:
+        pytest.skip(f"this kernel attaches no program before all others ({error})")
+    node.control.declare(service("web", "127.96.0.10", 80, ["127.0.0.1:8081"]))
+    links = kernel.of_junctor(node.pins, node.cgroup)["link"]
+    with Load(node, "127.96.0.10", busy=2, fresh=50) as load:
+        for count in (2, 4):  # each time more slots than there are
+            node.control.declare(
+                service("wide", "127.96.0.11",
+                        [{"name": f"p{port}", "port": port} for port in range(1, 3 * count)],
+                        [f"10.128.0.{1 + index}" for index in range(40)]),
+                policy("wide", "wide", algorithm="Maglev"))
+            foreign.assert_running()
+            assert_serves(node)
+    load.ledger.assert_nothing_lost()
+    now = kernel.of_junctor(node.pins, node.cgroup)["link"]
+    assert len(now) == len(links) and len(now - links) == 2, "connect4 and getpeername4 only"
+    assert node.control.status()["generation"] == 3
+    node.junctord.restart()
+    assert_serves(node)
+    foreign.assert_running()

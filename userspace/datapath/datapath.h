@@ -83,7 +83,10 @@ struct jn_growth;
 /* sizes: none below the present one. -ENOMEM and others with err; nothing changed. */
 int jn_datapath_grow_load(const struct jn_datapath *dp, const struct jn_sizes *sizes,
 			  struct jn_growth **out, struct jn_error *err);
-/* On failure the old ones go on; then, too, jn_datapath_grow_settle lets go of the growth. */
+/*
+ * On failure the old ones go on; then, too, jn_datapath_grow_settle, after a grace period, adds what
+ * was counted in the larger ones and lets go of them.
+ */
 int jn_datapath_grow_swap(struct jn_datapath *dp, struct jn_growth *growth, struct jn_error *err);
 void jn_datapath_grow_settle(struct jn_datapath *dp, struct jn_growth **growth);
 

@@ -8,6 +8,9 @@
  *	         program on the larger ones; pins renamed
  *	settle   what programs counted in the old tables after the copy is added to the new ones
  *
+ * Where a link does not take its program, those that did go back, and what they counted in the larger
+ * tables is added to the present ones: settling goes the other way.
+ *
  * A life that ends before it has settled takes with it what the old ones counted. The next one can
  * not know, so connections that are open then do not count any more.
  *
@@ -44,7 +47,8 @@ struct jn_growth {
 	struct copy cursors, stats;
 	struct jn_live *live; /* as it was when it was copied */
 	size_t live_count;
-	bool is_swapped;
+	bool is_shared;		       /* hooks ran on both */
+	bool has_moved[JN_HOOK_COUNT]; /* to the larger ones, while these are not the datapath's */
 };
 
 static void growth_free(struct jn_growth **growth)
@@ -284,21 +288,25 @@ static int each_new(const struct jn_datapath *dp, const struct jn_growth *g, pin
 
 /* --- swap ---------------------------------------------------------------------------------------- */
 
-static int move_links(struct jn_datapath *dp, const struct bpf_object *to)
+static int move_links(struct jn_datapath *dp, struct jn_growth *g)
 {
-	const struct bpf_object *from = dp->object;
 	int rc = 0;
 
 	for (size_t i = 0; i < JN_HOOK_COUNT && !rc; i++) {
-		if (dp->links[i] >= 0)
-			rc = bpf_link_update(dp->links[i], jn_program_fd(to, i), NULL);
-	}
-	for (size_t i = 0; rc && i < JN_HOOK_COUNT; i++) {
-		if (dp->links[i] >=
-		    0) /* those that moved go back; to be there already is no error */
-			(void)bpf_link_update(dp->links[i], jn_program_fd(from, i), NULL);
+		if (dp->links[i] < 0)
+			continue;
+		rc = jn_link_swap(dp, i, jn_program_fd(g->skeleton->obj, i));
+		g->has_moved[i] = !rc;
 	}
 	return rc;
+}
+
+static void move_links_back(struct jn_datapath *dp, struct jn_growth *g)
+{
+	for (size_t i = 0; i < JN_HOOK_COUNT; i++) {
+		if (g->has_moved[i])
+			g->has_moved[i] = jn_link_swap(dp, i, jn_program_fd(dp->object, i));
+	}
 }
 
 static void exchange(struct jn_datapath *dp, struct jn_growth *g)
@@ -312,14 +320,43 @@ static void exchange(struct jn_datapath *dp, struct jn_growth *g)
 	dp->sizes = g->sizes;
 	g->skeleton = skeleton;
 	g->tables = tables;
-	g->is_swapped = true;
+	memset(g->has_moved, 0, sizeof(g->has_moved));
 	jn_datapath_name_tables(dp);
 }
 
-static void set_settling(struct jn_datapath *dp, bool is_settling)
+static void turn_round(struct copy *copy)
 {
-	jn_store_seam();
-	__atomic_store_n(&dp->tables.meta->is_settling, is_settling, __ATOMIC_RELEASE);
+	int from = copy->from;
+
+	copy->from = copy->to;
+	copy->to = from;
+}
+
+/* Does every hook run on the tables that are written? One that does not is swapped at the next start. */
+static bool is_whole(const struct jn_growth *g)
+{
+	for (size_t i = 0; i < JN_HOOK_COUNT; i++) {
+		if (g->has_moved[i])
+			return false;
+	}
+	return true;
+}
+
+static int abandon(struct jn_datapath *dp, struct jn_growth *g, int rc, struct jn_error *err)
+{
+	move_links_back(dp, g);
+	(void)each_new(dp, g, unpin_new);
+	turn_round(&g->cursors);
+	turn_round(&g->stats);
+	if (!is_whole(g))
+		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
+				    "the tables cannot be replaced by larger ones (%s), and a hook "
+				    "goes on with what they hold now; restart junctord",
+				    strerror(-rc));
+	return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
+			    "the tables cannot be replaced by larger ones (%s); nothing was "
+			    "applied: free kernel memory and try again",
+			    strerror(-rc));
 }
 
 int jn_datapath_grow_swap(struct jn_datapath *dp, struct jn_growth *growth, struct jn_error *err)
@@ -329,16 +366,13 @@ int jn_datapath_grow_swap(struct jn_datapath *dp, struct jn_growth *growth, stru
 	if (!rc)
 		rc = each_new(dp, growth, pin_new);
 	if (!rc && growth->live)
-		set_settling(dp, true);
-	if (!rc)
-		rc = move_links(dp, growth->skeleton->obj);
-	if (rc) {
-		(void)each_new(dp, growth, unpin_new);
-		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
-				    "the tables cannot be replaced by larger ones (%s); nothing "
-				    "was applied: free kernel memory and try again",
-				    strerror(-rc));
+		jn_meta_set(dp, JN_META_SETTLING, true);
+	if (!rc) {
+		growth->is_shared = true;
+		rc = move_links(dp, growth);
 	}
+	if (rc)
+		return abandon(dp, growth, rc, err);
 	/* One that keeps its old name is found there at the next start, with the same contents. */
 	(void)each_new(dp, growth, rename_new);
 	exchange(dp, growth);
@@ -395,22 +429,23 @@ void jn_datapath_grow_settle(struct jn_datapath *dp, struct jn_growth **growth)
 {
 	struct jn_growth *g = *growth;
 
-	if (g && g->is_swapped) {
+	if (g && g->is_shared && is_whole(g)) {
 		settle_counters(&g->cursors);
 		settle_counters(&g->stats);
 		for (size_t i = 1; g->live && i < g->live_count; i++)
 			settle_live(&dp->tables.live[i], &g->tables.live[i], &g->live[i]);
 		if (g->live)
-			set_settling(dp, false);
+			jn_meta_set(dp, JN_META_SETTLING, false);
+		jn_links_settle(dp);
 	}
 	growth_free(growth);
 }
 
 void jn_grow_recover(struct jn_datapath *dp)
 {
-	if (!dp->tables.meta->is_settling)
+	if (!(dp->tables.meta->flags & JN_META_SETTLING))
 		return;
 	jn_datapath_wait_grace();
 	jn_live_count_anew(dp);
-	set_settling(dp, false);
+	jn_meta_set(dp, JN_META_SETTLING, false);
 }

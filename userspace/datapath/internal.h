@@ -4,6 +4,7 @@
  *
  *	open.c     load and close        pins.c     the folder v<ABI> and the tables pinned in it
  *	links.c    hooks                 tables.c   stores into mapped tables (seam.c: the seam)
+ *	swap.c     another program at a hook
  *	hashes.c   hash tables           counters.c per-CPU counters
  *	versions.c what another version of the tables left
  *	sizes.c    which table is how large   grow.c    larger tables
@@ -140,6 +141,19 @@ int jn_program_fd(const struct bpf_object *object, size_t hook);
 int jn_program_ask(int fd, struct jn_program *out);
 bool jn_program_uses(const struct jn_program *program, uint32_t map);
 int jn_link_ask(int fd, struct bpf_link_info *out);
+
+/* The hook's place in the kernel's list. */
+enum bpf_attach_type jn_hook_type(size_t hook);
+
+/* --- swap.c ------------------------------------------------------------------------------------ */
+/*
+ * That program at that hook, which has a link; maybe another one afterwards. Once it was called, after
+ * a grace period, jn_links_settle is due. A negative errno: the old one goes on.
+ */
+int jn_link_swap(struct jn_datapath *dp, size_t hook, int program);
+void jn_links_settle(struct jn_datapath *dp);
+/* JN_META_…; from any thread. */
+void jn_meta_set(struct jn_datapath *dp, uint32_t flag, bool is_on);
 
 /* --- machine.c --------------------------------------------------------------------------------- */
 /* An fd of a cgroup2 folder and the id by which the kernel knows it. */

@@ -60,12 +60,18 @@ struct attachment {
 	enum step steps[JN_HOOK_COUNT];
 	int old[JN_HOOK_COUNT]; /* links to be replaced */
 	bool is_pinned[JN_HOOK_COUNT], is_renamed[JN_HOOK_COUNT];
+	bool has_swapped;
 	bool is_done;
 };
 
 const char *jn_hook_pin(size_t hook)
 {
 	return hooks[hook].program;
+}
+
+enum bpf_attach_type jn_hook_type(size_t hook)
+{
+	return hooks[hook].type;
 }
 
 static const char *hook_name(size_t i)
@@ -244,8 +250,9 @@ static int make_link(struct attachment *a, size_t i, struct jn_error *err)
 
 static int swap_program(struct attachment *a, size_t i, struct jn_error *err)
 {
-	int rc = bpf_link_update(a->dp->links[i], program_of(a->dp, i), NULL);
+	int rc = jn_link_swap(a->dp, i, program_of(a->dp, i));
 
+	a->has_swapped = true;
 	if (rc)
 		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
 				    "the program at hook %s cannot be swapped (%s), and the old "
@@ -325,6 +332,15 @@ static bool needs_swap(const struct attachment *a, size_t i)
 	return a->steps[i] == STEP_SWAP;
 }
 
+/* Of a swap just now, or of a life that ended in one. */
+static void settle(struct jn_datapath *dp)
+{
+	if (!(dp->tables.meta->flags & JN_META_DOUBLED))
+		return;
+	jn_datapath_wait_grace();
+	jn_links_settle(dp);
+}
+
 int jn_datapath_attach(struct jn_datapath *dp, struct jn_error *err)
 {
 	JN_AUTO(attachment_done) struct attachment a = { .dp = dp, .cgroup = -1 };
@@ -352,6 +368,8 @@ int jn_datapath_attach(struct jn_datapath *dp, struct jn_error *err)
 	jn_versions_remove_others(dp);
 	if (!dp->is_attached)
 		jn_grow_recover(dp);
+	if (!dp->is_attached || a.has_swapped)
+		settle(dp);
 	dp->is_attached = true;
 	for (size_t i = 0; i < JN_HOOK_COUNT; i++) {
 		if (a.old[i] >= 0)

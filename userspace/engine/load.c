@@ -215,7 +215,7 @@ static int grow_now(struct jn_engine *e, const struct jn_key_list *keys, struct 
 		rc = jn_datapath_grow_load(datapath, &sizes, &growth, err);
 	if (!rc)
 		rc = jn_datapath_grow_swap(datapath, growth, err);
-	if (!rc)
+	if (growth)
 		jn_datapath_wait_grace();
 	jn_datapath_grow_settle(datapath, &growth);
 	return rc ? rc : jn_install_grow(&e->install);

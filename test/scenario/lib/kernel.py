@@ -16,6 +16,9 @@ from kernelstats import SYS_BPF
 from machine import run
 
 BPF_OBJ_GET = 7
+BPF_PROG_ATTACH = 8
+ALLOW_MULTI, PREORDER = 2, 64
+ATTACH_TYPES = {"cgroup_inet_egress": 1, "cgroup_inet4_connect": 10, "cgroup_inet4_getpeername": 29}
 KINDS = {"anon_inode:bpf-map": ("map", "map_id"), "anon_inode:bpf-prog": ("prog", "prog_id"),
          "anon_inode:bpf-link": ("link", "link_id")}
 
@@ -29,6 +32,20 @@ def obj_get(path):
     if fd < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(path))
     return fd
+
+
+def attach_first(cgroup, path, hook):
+    """A pinned program, before all others of its hook; OSError where the kernel knows no such way."""
+    program, folder = obj_get(path), os.open(cgroup, os.O_RDONLY)
+    try:
+        attributes = (ctypes.c_uint32 * 32)(folder, program, ATTACH_TYPES[hook],
+                                            ALLOW_MULTI | PREORDER)
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.syscall(SYS_BPF[os.uname().machine], BPF_PROG_ATTACH, attributes, 128):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(path))
+    finally:
+        os.close(program)
+        os.close(folder)
 
 
 def identity(path):
