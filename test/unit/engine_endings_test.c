@@ -85,20 +85,6 @@ static int endings_setup(void **state)
 	return 0;
 }
 
-static void start(void)
-{
-	jn_engine_start(engine);
-	run_jobs();
-}
-
-static void declare(const char *vips, const char *backends)
-{
-	struct jn_write *w = new_write();
-
-	add_service(w, "web", vips, backends);
-	assert_int_equal(run_write(w), JN_ERROR_NONE);
-}
-
 /* --- endings ------------------------------------------------------------------------------------- */
 
 static void test_nobody_looks_while_nothing_is_gone(void **state)

@@ -5,8 +5,6 @@
  */
 #include "engine_harness.h"
 
-#include <sys/wait.h>
-
 static const struct view nothing;
 
 /* A delete whose commit failed dereferenced what the port was to become: there is none. */
@@ -207,26 +205,6 @@ static void test_draining_does_not_wait_for_what_is_refused(void **state)
 }
 
 /* --- crashes -------------------------------------------------------------------------------------- */
-
-/* Run the write in a child that ends at its k-th step; false when it came to its end before. */
-static bool crashes_at(struct jn_write *w, unsigned k)
-{
-	pid_t pid = fork();
-	int status;
-
-	assert_true(pid >= 0);
-	if (!pid) {
-		tables_crash_at = k;
-		(void)run_write(w);
-		_exit(0);
-	}
-	jn_write_free(&w);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	if (WEXITSTATUS(status) != 0)
-		assert_int_equal(WEXITSTATUS(status), TABLES_CRASHED);
-	return WEXITSTATUS(status) != 0;
-}
 
 /* Each write crashes at its first step, then the start after it; next time at its second; … */
 static void test_a_crash_at_any_step_leaves_old_or_new(void **state)

@@ -15,20 +15,6 @@ static int guards_setup(void **state)
 	return 0;
 }
 
-static void start(void)
-{
-	jn_engine_start(engine);
-	run_jobs();
-}
-
-static void declare(const char *vips, const char *backends)
-{
-	struct jn_write *w = new_write();
-
-	add_service(w, "web", vips, backends);
-	assert_int_equal(run_write(w), JN_ERROR_NONE);
-}
-
 static void assert_routes(unsigned first, unsigned count)
 {
 	assert_int_equal(tables_route_count, count);

@@ -7,6 +7,8 @@
 #ifndef JUNCTOR_TEST_ENGINE_HARNESS_H
 #define JUNCTOR_TEST_ENGINE_HARNESS_H
 
+#include <sys/wait.h>
+
 #include "engine_view.h"
 
 /* --- the executor: jobs run when the test says so ------------------------------------------------- */
@@ -311,6 +313,42 @@ static inline void create_web(void)
 	expect(&next);
 	assert_int_equal(run_write(w), JN_ERROR_NONE);
 	assert_true(is_seen(&next));
+}
+
+/* Run the write in a child that ends at its k-th step; false when it came to its end before. */
+static inline bool crashes_at(struct jn_write *w, unsigned k)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		tables_crash_at = k;
+		(void)run_write(w);
+		_exit(0);
+	}
+	jn_write_free(&w);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) != 0)
+		assert_int_equal(WEXITSTATUS(status), TABLES_CRASHED);
+	return WEXITSTATUS(status) != 0;
+}
+
+/* The engine begins what it does beside writes. */
+static inline void start(void)
+{
+	jn_engine_start(engine);
+	run_jobs();
+}
+
+/* "web". */
+static inline void declare(const char *vips, const char *backends)
+{
+	struct jn_write *w = new_write();
+
+	add_service(w, "web", vips, backends);
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
 }
 
 /* Three, each of which changes what every VIP leads to, and what is seen after each. */

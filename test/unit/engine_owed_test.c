@@ -3,7 +3,6 @@
  * What files declare is served first and stored then: what a death in between leaves, what a full
  * disk does, and that nothing is stored in another order than it was declared.
  */
-#include <sys/wait.h>
 
 #include "engine_harness.h"
 
@@ -186,23 +185,6 @@ static void test_dead_before_it_is_stored(void **state)
 	serve(web_of_file(B(2)), "random 10.1.0.1:2");
 	run_jobs();
 	assert_int_equal(rows->rows[0].version, 2);
-}
-
-static bool crashes_at(struct jn_write *w, unsigned k)
-{
-	pid_t pid = fork();
-	int status;
-
-	assert_true(pid >= 0);
-	if (!pid) {
-		tables_crash_at = k;
-		(void)run_write(w);
-		_exit(0);
-	}
-	jn_write_free(&w);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status) != 0;
 }
 
 static void test_a_crash_at_any_step_leaves_old_or_new(void **state)

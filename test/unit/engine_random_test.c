@@ -6,8 +6,6 @@
  */
 #include "engine_harness.h"
 
-#include <sys/wait.h>
-
 #define NAMES 3
 #define BACKENDS 5 /* 10.1.0.1:8001 .. 8004, and 127.0.0.1:9000 */
 
@@ -125,19 +123,7 @@ static struct jn_write *random_write(struct reference *r)
 /* Let it crash at that step in a child; the engine is then opened anew over what is left. */
 static void run_in_child(struct jn_write *w, unsigned crash_at)
 {
-	pid_t pid = fork();
-	int status;
-
-	assert_true(pid >= 0);
-	if (!pid) {
-		tables_crash_at = crash_at;
-		(void)run_write(w);
-		_exit(0);
-	}
-	jn_write_free(&w);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	assert_true(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == TABLES_CRASHED);
+	(void)crashes_at(w, crash_at);
 	restart();
 }
 
