@@ -146,8 +146,7 @@ static void say(struct jn_owed *owed)
 
 	if (asprintf(&sentence,
 		     "what files declare is served, but cannot be stored (%s): a file that is bad "
-		     "at "
-		     "the next start of junctord may lose it; %s",
+		     "at the next start of junctord may lose it; %s",
 		     strerror(-owed->rc),
 		     owed->rc == -ENOSPC ? "free some of the disk of the state folder"
 					 : "check the disk of the state folder") < 0)
