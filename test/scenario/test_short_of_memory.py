@@ -69,7 +69,7 @@ def memory(bare_node):
 
 
 def declared(node):
-    return {(plural, one["metadata"]["namespace"], one["metadata"]["name"]): one["spec"]
+    return {reference.key_of(one): one
             for plural in ("localservices", "trafficpolicies")
             for one in node.control.get(f"/apis/junctor.dev/v1alpha1/{plural}").json["items"]}
 
