@@ -58,6 +58,17 @@ int jn_datapath_need(struct jn_datapath *dp, unsigned needs, struct jn_error *er
 /* Close fds and mappings. What is pinned stays and goes on serving. */
 void jn_datapath_close(struct jn_datapath **dp);
 
+/*
+ * Look at what a junctord, alive or dead, has pinned: nothing is loaded, locked or changed. Only what
+ * reads may be called with it, and jn_datapath_trace. err: there is nothing, or it is of another
+ * version.
+ */
+int jn_datapath_look(const char *pin_dir, struct jn_datapath **out, struct jn_error *err);
+
+/* Run jn_trace: io has the question, and then the answer. See <junctor/trace.h>. */
+struct jn_trace;
+int jn_datapath_trace(const struct jn_datapath *dp, struct jn_trace *io, struct jn_error *err);
+
 struct jn_hook_status {
 	const char *name; /* "connect4", … */
 	bool is_needed;	  /* always, or by an object */
