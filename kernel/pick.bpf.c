@@ -198,6 +198,8 @@ __u32 jn_pick_carefully(const struct jn_frontend *frontend, const struct jn_revi
 	}
 	if (first.id)
 		return first.id;
-	return revision->flags & JN_REVISION_ASKS_BACKEND ? search_all(frontend, revision, next.id)
-							  : next.id;
+	if (revision->flags & JN_REVISION_ASKS_BACKEND)
+		return search_all(frontend, revision, next.id);
+	jn_note(JN_STEP_REDRAWN, 0, next.id, JN_MAX_REDRAWS);
+	return next.id;
 }

@@ -19,11 +19,12 @@ declare -A rooms=(
 	[engine]="model datapath netlink store proto base"
 	[source]="engine loop proto base"
 	[api]="engine datapath loop proto base"
-	[daemon]="api source probe engine model datapath netlink store loop proto base"
+	[offline]="datapath store proto base"
+	[daemon]="api offline source probe engine model datapath netlink store loop proto base"
 	[cli]="client proto base"
 )
 # Rooms that may include <junctor/...>.
-abi=" proto model datapath netlink probe engine source api daemon "
+abi=" proto model datapath netlink probe engine source api offline daemon "
 declare -A libraries=(
 	[bpf]="datapath" [netlink]="netlink" [uv.h]="loop" [sqlite3.h]="store" [jansson.h]="proto" [llhttp.h]="loop client probe"
 	[nghttp2]="probe"

@@ -14,30 +14,23 @@
 #define JN_MAX_TRACES 64 /* that run at once; the one that began first is forgotten */
 #define JN_MAX_STEPS 64	 /* that are kept: more than three reads of a damaged table take */
 
-/* clang-format off */
-/*        name      text        detail, endpoint, value */
-#define JN_STEPS(X) \
-	X(FRONTEND, "Frontend") /* of which service in endpoint, which set in value */ \
-	X(REVISION, "Revision") /* its number in endpoint; slots, algorithm and flags in value */ \
-	X(CLIENT,   "Client")   /* the revision asks who connects */ \
-	X(AFFINITY, "Affinity") /* enum jn_stay; where the client was; how many ns ago */ \
-	X(TURN,     "Turn")     /* RoundRobin: the turn */ \
-	X(HASH,     "Hash")     /* of the client */ \
-	X(DRAW,     "Draw")     /* which slot */ \
-	X(ALIAS,    "Alias")    /* the slot that it leaves the connection to */ \
-	X(JUDGED,   "Judged")   /* enum jn_use; the endpoint; open connections << 32 | answer in us */ \
-	X(BETTER,   "Better")   /* of two; the other one */ \
-	X(SEARCH,   "Search")   /* of all members, as many as value; JN_STEP_NOBODY, or who was found */ \
-	X(REDRAWN,  "Redrawn")  /* so often that it is taken, young as it is */ \
-	X(LIMIT,    "Limit")    /* enum jn_bound, of which endpoint, which limit */ \
-	X(AGAIN,    "Again")    /* a table does not fit together: it is read again */
-/* clang-format on */
-
+/* A note of the decision; in brackets what its detail, endpoint and value hold. */
 enum jn_step_kind {
-#define JN_STEP_ENUM(id, text) JN_STEP_##id,
-	JN_STEPS(JN_STEP_ENUM)
-#undef JN_STEP_ENUM
-		JN_STEP_MAX
+	JN_STEP_FRONTEND, /* of which service (endpoint), which set (value) */
+	JN_STEP_REVISION, /* its number (endpoint); slots << 32 | algorithm << 8 | flags (value) */
+	JN_STEP_CLIENT,	  /* the revision asks who connects */
+	JN_STEP_AFFINITY, /* enum jn_stay (detail); where the client was; how many ns ago (value) */
+	JN_STEP_TURN,	  /* of RoundRobin (value) */
+	JN_STEP_HASH,	  /* of the client (value) */
+	JN_STEP_DRAW,	  /* which slot (value) */
+	JN_STEP_ALIAS,	  /* the slot that it leaves the connection to (value) */
+	JN_STEP_JUDGED,	  /* enum jn_use (detail), of whom; open << 32 | answer in us (value) */
+	JN_STEP_BETTER,	  /* of two; the other one (value) */
+	JN_STEP_SEARCH, /* of how many members (value); jn_pick_carefully's answer (endpoint), 0: none */
+	JN_STEP_REDRAWN, /* so often (value) that it is taken all the same */
+	JN_STEP_LIMIT,	 /* enum jn_bound (detail); which limit (value) */
+	JN_STEP_AGAIN,	 /* a table does not fit together and is read again */
+	JN_STEP_MAX
 };
 
 /* What of an affinity. */

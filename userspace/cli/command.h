@@ -35,7 +35,9 @@ struct jn_command {
 	const char *file;	/* "-": standard input */
 	const char *generation; /* decimal digits, or NULL */
 	unsigned timeout_seconds;
-	const char *pin_dir, *cgroup; /* NULL: junctord's own defaults */
+	const char *pin_dir, *cgroup;  /* NULL: junctord's own defaults */
+	const char *to, *from, *netns; /* of a connection; NULL: not given */
+	bool is_udp;
 	bool wants_help, wants_version;
 };
 

@@ -126,7 +126,7 @@ void jn_trace_unload(struct trace_bpf **trace);
 
 /* --- look.c ------------------------------------------------------------------------------------ */
 /* What is a view's own. */
-void jn_look_done(struct jn_datapath *dp);
+void jn_datapath_look_done(struct jn_datapath *dp);
 
 /* --- grow.c ------------------------------------------------------------------------------------ */
 /* Once all hooks use the tables that were adopted: the last life may have ended in the middle. */

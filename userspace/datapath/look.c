@@ -38,7 +38,7 @@ static void list_tables(struct jn_datapath *dp, struct looked out[LOOKED_COUNT])
 	memcpy(out, list, sizeof(list));
 }
 
-void jn_look_done(struct jn_datapath *dp)
+void jn_datapath_look_done(struct jn_datapath *dp)
 {
 	struct looked list[LOOKED_COUNT];
 

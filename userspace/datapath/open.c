@@ -235,7 +235,7 @@ void jn_datapath_close(struct jn_datapath **dp)
 		jn_close_fd(&d->links[i]);
 	jn_tables_unmap(&d->tables);
 	if (d->is_view)
-		jn_look_done(d);
+		jn_datapath_look_done(d);
 	junctor_bpf__destroy(d->skeleton);
 	free(d->cgroup);
 	free(d->folder);

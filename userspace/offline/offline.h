@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What can be told of junctor's side of the kernel by a process that does not serve, whether one
+ * serves or not. JSON for `junctor`, which puts it into words. Nothing is changed.
+ */
+#ifndef JUNCTOR_OFFLINE_OFFLINE_H
+#define JUNCTOR_OFFLINE_OFFLINE_H
+
+#include <stdbool.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+/* A connection that is not made. */
+struct jn_question {
+	const char *to;	   /* "ip:port" */
+	const char *from;  /* address that the socket is bound to; NULL: none */
+	const char *netns; /* name or path; NULL: this one */
+	bool is_udp;
+};
+
+/*
+ * Where it would be led. err: -EINVAL where the question makes no sense, or what is missing. With a
+ * netns this process is in it afterwards.
+ */
+int jn_offline_trace(const char *pin_dir, const struct jn_question *question, struct jn_buffer *out,
+		     struct jn_error *err);
+
+#endif
