@@ -76,14 +76,14 @@ def test_trace_names_service_revision_and_turn(node, vip):
         "reason": "Ok", "meaning": "a backend was chosen",
         "message": f"connect() goes to {SERVERS['a']}",
         "backend": {"address": "127.0.0.1", "port": 8081}}
-    text = node.said(built("junctor"), "trace", "--to", f"{vip}:80", "--pin-dir", node.pins)
+    text = node.run(built("junctor"), "trace", "--to", f"{vip}:80", "--pin-dir", node.pins).stdout
     assert re.fullmatch(
         rf"  1  {re.escape(vip)}:80/TCP is an address of LocalService default/{name_of(vip)}: "
         r"service \d+, set \d+(, only for .*)?\n"
         r"  2  its revision \d+ is published: RoundRobin over 1 slots\n"
         r"  3  it is turn \d+: slot 0 of 1\n"
         r"Verdict: Ok: a backend was chosen\n"
-        rf"Outcome: connect\(\) goes to {re.escape(SERVERS['a'])}", text)
+        rf"Outcome: connect\(\) goes to {re.escape(SERVERS['a'])}\n", text)
 
 
 def test_trace_works_while_no_junctord_runs(node, vip):
