@@ -107,6 +107,7 @@ static const struct jn_cli_verb verbs[] = {
 	  .run = jn_cli_delete,
 	  .help = "take one away; its open connections go on" },
 	{ .name = "status",
+	  .flags = BIT(FLAG_OFFLINE) | BIT(FLAG_PIN_DIR),
 	  .outputs = BIT(JN_OUTPUT_JSON),
 	  .run = jn_cli_status,
 	  .help = "how junctord is: what it holds, how full it is, what is wrong" },
@@ -389,6 +390,7 @@ int jn_command_parse(int argc, char **argv, struct jn_command *out, struct jn_er
 	command.wants_help = r.given & BIT(FLAG_HELP);
 	command.wants_version = r.given & BIT(FLAG_VERSION);
 	command.is_udp = r.given & BIT(FLAG_UDP);
+	command.is_offline = r.given & BIT(FLAG_OFFLINE);
 	if (!command.wants_help && !command.wants_version)
 		rc = check(&r);
 	if (!rc)

@@ -37,7 +37,7 @@ struct jn_command {
 	unsigned timeout_seconds;
 	const char *pin_dir, *cgroup;  /* NULL: junctord's own defaults */
 	const char *to, *from, *netns; /* of a connection; NULL: not given */
-	bool is_udp;
+	bool is_udp, is_offline;
 	bool wants_help, wants_version;
 };
 

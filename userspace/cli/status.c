@@ -164,8 +164,15 @@ int jn_cli_status(const struct jn_command *command)
 	JN_AUTO(jn_json_free) struct jn_json *status = NULL;
 	JN_AUTO(jn_buffer_done) struct jn_buffer text = { 0 };
 	const struct jn_json *hooks;
-	int code = jn_ask_open(command, &client);
+	int code;
 
+	if (command->is_offline)
+		return jn_cli_status_offline(command);
+	if (command->pin_dir) {
+		jn_text_say("--pin-dir goes with --offline; give both, or neither");
+		return JN_EXIT_USAGE;
+	}
+	code = jn_ask_open(command, &client);
 	if (!code)
 		code = jn_ask(client, &request, &answer);
 	if (!code)

@@ -71,7 +71,9 @@ int jn_offline_tell(const struct jn_options *options, struct jn_error *err)
 	JN_AUTO(jn_buffer_done) struct jn_buffer text = { 0 };
 	int rc = jn_prepare_privileges(err);
 
-	if (!rc)
+	if (!rc && options->task == JN_TASK_STATUS)
+		rc = jn_offline_status(options->settings.pin_dir, &text, err);
+	else if (!rc)
 		rc = jn_offline_trace(options->settings.pin_dir, &options->question, &text, err);
 	if (rc)
 		return rc;

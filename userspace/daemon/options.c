@@ -62,7 +62,8 @@ const char *jn_options_usage(void)
 	       "       junctord --check [--config FILE]  validate the configuration\n"
 	       "       junctord --offline VERB           what junctor asks it for: cleanup "
 	       "removes\n"
-	       "                                         what junctor left in the kernel; trace\n"
+	       "                                         what junctor left in the kernel; the\n"
+	       "                                         others look, also while one serves\n"
 	       "\n"
 	       "Flags (each but those from --config on is also a key of the configuration file):\n"
 	       "  --socket PATH      control socket (" JN_DEFAULT_SOCKET ")\n"
@@ -75,6 +76,7 @@ const char *jn_options_usage(void)
 	       "  --config FILE      configuration (" JN_DEFAULT_CONFIG ", if it exists)\n"
 	       "  --check            validate the configuration and exit\n"
 	       "  --offline cleanup  remove links, tables and pins; declared state stays\n"
+	       "  --offline status   what the kernel holds, as JSON\n"
 	       "  --offline trace    the decision about a connection, as JSON: --to IP:PORT "
 	       "[--udp]\n"
 	       "                     [--from IP] [--netns NAME]\n"
@@ -126,13 +128,14 @@ static int take_offline(struct jn_options *out, const char *verb, struct jn_erro
 	} verbs[] = {
 		{ "cleanup", JN_TASK_CLEANUP },
 		{ "trace", JN_TASK_TRACE },
+		{ "status", JN_TASK_STATUS },
 	};
 
 	for (size_t i = 0; i < JN_COUNT(verbs); i++) {
 		if (!strcmp(verbs[i].verb, verb))
 			return set_task(out, verbs[i].task, err);
 	}
-	return refuse(err, "--offline", "takes cleanup or trace");
+	return refuse(err, "--offline", "takes cleanup, status or trace");
 }
 
 static int take_question(struct jn_question *question, int flag, const char *text,

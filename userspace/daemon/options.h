@@ -21,6 +21,7 @@ enum jn_task {
 	JN_TASK_CHECK,	 /* --check: validate the configuration and say so */
 	JN_TASK_CLEANUP, /* --offline cleanup */
 	JN_TASK_TRACE,	 /* --offline trace */
+	JN_TASK_STATUS,	 /* --offline status */
 	JN_TASK_VERSION,
 	JN_TASK_HELP
 };

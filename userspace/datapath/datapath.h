@@ -73,6 +73,8 @@ struct jn_hook_status {
 	const char *name; /* "connect4", … */
 	bool is_needed;	  /* always, or by an object */
 	bool is_attached;
+	uint32_t program; /* its id; 0: not attached */
+	uint64_t cgroup;  /* by the kernel's id, which is the inode of its folder */
 };
 #define JN_HOOK_COUNT 10
 /* Static names; asks the kernel for each link. */
@@ -196,6 +198,9 @@ int jn_folder_make(const char *dir);
  * named in err. Blocks.
  */
 int jn_folder_lock(const char *dir, int *fd, struct jn_error *err);
+
+/* Does a process hold it now? A junctord holds its pin folder. Does not block. */
+bool jn_folder_is_held(const char *dir);
 
 /*
  * Remove our links and pins below pin_dir, its v<ABI> folder, and the bpffs we mounted there; then

@@ -26,4 +26,10 @@ struct jn_question {
 int jn_offline_trace(const char *pin_dir, const struct jn_question *question, struct jn_buffer *out,
 		     struct jn_error *err);
 
+/*
+ * What the kernel holds: hooks, tables and how full they are, generation, counters. Not what is
+ * declared, which is junctord's.
+ */
+int jn_offline_status(const char *pin_dir, struct jn_buffer *out, struct jn_error *err);
+
 #endif
