@@ -30,6 +30,7 @@ enum flag {
 	FLAG_NETNS,
 	FLAG_OFFLINE,
 	FLAG_PIN_DIR,
+	FLAG_STATE_DIR,
 	FLAG_CGROUP,
 	FLAG_NAMESPACE,
 	FLAG_OUTPUT,
@@ -43,7 +44,8 @@ enum flag {
 #define EVERYWHERE (BIT(FLAG_SOCKET) | BIT(FLAG_HELP) | BIT(FLAG_VERSION))
 
 static const struct jn_cli_flag flags[] = {
-	[FLAG_FILE] = { "filename", 'f', "FILE|-", "JSON or YAML: an object, a List, or several" },
+	[FLAG_FILE] = { "filename", 'f', "FILE|-",
+			"JSON or YAML: an object, a List, or several; or the archive to write" },
 	[FLAG_GENERATION] = { "generation", 0, "N", "the generation (all that is declared now)" },
 	[FLAG_TIMEOUT] = { "timeout", 0, "S", "seconds to wait (30)" },
 	[FLAG_TO] = { "to", 0, "IP:PORT", "what the connection names" },
@@ -53,6 +55,7 @@ static const struct jn_cli_flag flags[] = {
 			 "its network namespace: as ip netns, or a path (this)" },
 	[FLAG_OFFLINE] = { "offline", 0, NULL, "what the kernel holds; junctord is not asked" },
 	[FLAG_PIN_DIR] = { "pin-dir", 0, "DIR", "folder of the kernel tables (junctord's)" },
+	[FLAG_STATE_DIR] = { "state-dir", 0, "DIR", "folder of the declared state (junctord's)" },
 	[FLAG_CGROUP] = { "cgroup", 0, "DIR", "cgroup that junctord served (all of cgroup2)" },
 	[FLAG_NAMESPACE] = { "namespace", 'n', "NS",
 			     "namespace (\"default\"; lists: all of them)" },
@@ -122,6 +125,10 @@ static const struct jn_cli_verb verbs[] = {
 	  .outputs = BIT(JN_OUTPUT_JSON),
 	  .run = jn_cli_trace,
 	  .help = "where the kernel would lead a new connection, step by step; none is made" },
+	{ .name = "sysdump",
+	  .flags = BIT(FLAG_FILE) | BIT(FLAG_PIN_DIR) | BIT(FLAG_STATE_DIR) | BIT(FLAG_CGROUP),
+	  .run = jn_cli_sysdump,
+	  .help = "a tar archive for whoever is to help: status, objects, tables; redacted" },
 	{ .name = "cleanup",
 	  .flags = BIT(FLAG_PIN_DIR) | BIT(FLAG_CGROUP),
 	  .run = jn_cli_cleanup,
@@ -199,10 +206,15 @@ static int take_value(struct jn_command *command, enum flag flag, const char *te
 		      struct jn_error *err)
 {
 	const char **const places[FLAG_MAX] = {
-		[FLAG_FILE] = &command->file,	  [FLAG_GENERATION] = &command->generation,
-		[FLAG_TO] = &command->to,	  [FLAG_FROM] = &command->from,
-		[FLAG_NETNS] = &command->netns,	  [FLAG_PIN_DIR] = &command->pin_dir,
-		[FLAG_CGROUP] = &command->cgroup, [FLAG_NAMESPACE] = &command->namespace_,
+		[FLAG_FILE] = &command->file,
+		[FLAG_GENERATION] = &command->generation,
+		[FLAG_TO] = &command->to,
+		[FLAG_FROM] = &command->from,
+		[FLAG_NETNS] = &command->netns,
+		[FLAG_PIN_DIR] = &command->pin_dir,
+		[FLAG_STATE_DIR] = &command->state_dir,
+		[FLAG_CGROUP] = &command->cgroup,
+		[FLAG_NAMESPACE] = &command->namespace_,
 		[FLAG_SOCKET] = &command->socket,
 	};
 

@@ -66,12 +66,26 @@ int jn_offline_cleanup(const struct jn_settings *settings, struct jn_error *err)
 	return 0;
 }
 
+static void dump(const struct jn_settings *settings, struct jn_buffer *out)
+{
+	struct jn_dump_options options = { settings->pin_dir, settings->state_dir,
+					   settings->cgroup };
+	char root[PATH_MAX];
+
+	/* Without a cgroup2 mount there is nothing to look at, and the dump says so. */
+	if (!options.cgroup)
+		options.cgroup = jn_cgroup_find_root(root, sizeof(root), NULL) ? "none" : root;
+	jn_offline_dump(&options, out);
+}
+
 int jn_offline_tell(const struct jn_options *options, struct jn_error *err)
 {
 	JN_AUTO(jn_buffer_done) struct jn_buffer text = { 0 };
 	int rc = jn_prepare_privileges(err);
 
-	if (!rc && options->task == JN_TASK_STATUS)
+	if (!rc && options->task == JN_TASK_SYSDUMP)
+		dump(&options->settings, &text);
+	else if (!rc && options->task == JN_TASK_STATUS)
 		rc = jn_offline_status(options->settings.pin_dir, &text, err);
 	else if (!rc)
 		rc = jn_offline_trace(options->settings.pin_dir, &options->question, &text, err);

@@ -15,7 +15,7 @@
  */
 int jn_offline_cleanup(const struct jn_settings *settings, struct jn_error *err);
 
-/* What the task asks for (JN_TASK_TRACE, STATUS), to stdout. Whether a daemon runs does not matter. */
+/* What the task asks for (JN_TASK_TRACE, STATUS, SYSDUMP), to stdout. Whether a daemon runs does not matter. */
 int jn_offline_tell(const struct jn_options *options, struct jn_error *err);
 
 #endif

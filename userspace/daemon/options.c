@@ -77,6 +77,8 @@ const char *jn_options_usage(void)
 	       "  --check            validate the configuration and exit\n"
 	       "  --offline cleanup  remove links, tables and pins; declared state stays\n"
 	       "  --offline status   what the kernel holds, as JSON\n"
+	       "  --offline sysdump  what junctor sysdump collects here, as the files of a tar "
+	       "archive\n"
 	       "  --offline trace    the decision about a connection, as JSON: --to IP:PORT "
 	       "[--udp]\n"
 	       "                     [--from IP] [--netns NAME]\n"
@@ -129,13 +131,14 @@ static int take_offline(struct jn_options *out, const char *verb, struct jn_erro
 		{ "cleanup", JN_TASK_CLEANUP },
 		{ "trace", JN_TASK_TRACE },
 		{ "status", JN_TASK_STATUS },
+		{ "sysdump", JN_TASK_SYSDUMP },
 	};
 
 	for (size_t i = 0; i < JN_COUNT(verbs); i++) {
 		if (!strcmp(verbs[i].verb, verb))
 			return set_task(out, verbs[i].task, err);
 	}
-	return refuse(err, "--offline", "takes cleanup, status or trace");
+	return refuse(err, "--offline", "takes cleanup, status, sysdump or trace");
 }
 
 static int take_question(struct jn_question *question, int flag, const char *text,

@@ -22,6 +22,7 @@ enum jn_task {
 	JN_TASK_CLEANUP, /* --offline cleanup */
 	JN_TASK_TRACE,	 /* --offline trace */
 	JN_TASK_STATUS,	 /* --offline status */
+	JN_TASK_SYSDUMP, /* --offline sysdump */
 	JN_TASK_VERSION,
 	JN_TASK_HELP
 };

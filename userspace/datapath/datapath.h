@@ -65,6 +65,18 @@ void jn_datapath_close(struct jn_datapath **dp);
  */
 int jn_datapath_look(const char *pin_dir, struct jn_datapath **out, struct jn_error *err);
 
+/* A program that sockets of a cgroup run at a hook of ours, whosever it is, in the kernel's order. */
+struct jn_attached {
+	const char *hook;
+	uint32_t id;
+	char name[16], tag[17]; /* the kernel's, and hexadecimal */
+	bool is_own;		/* attached at this cgroup, not above it */
+	bool is_ours;		/* named like ours */
+};
+typedef void (*jn_attached_fn)(void *arg, const struct jn_attached *program);
+int jn_datapath_each_attached(const char *cgroup, jn_attached_fn fn, void *arg,
+			      struct jn_error *err);
+
 /* Run jn_trace: io has the question, and then the answer. See <junctor/trace.h>. */
 struct jn_trace;
 int jn_datapath_trace(const struct jn_datapath *dp, struct jn_trace *io, struct jn_error *err);

@@ -13,6 +13,7 @@
  *	stale.c    finding sockets       end.c      ending them
  *	spaces.c   network namespaces        look.c     tables of a junctord that may be dead
  *	trace.c    the program that tells how it would be decided
+ *	attached.c whose programs a cgroup runs
  */
 #ifndef JUNCTOR_DATAPATH_INTERNAL_H
 #define JUNCTOR_DATAPATH_INTERNAL_H
@@ -165,6 +166,12 @@ int jn_link_ask(int fd, struct bpf_link_info *out);
 enum bpf_attach_type jn_hook_type(size_t hook);
 
 /* --- swap.c ------------------------------------------------------------------------------------ */
+#define JN_MAX_HOOK_PROGRAMS 512 /* that a cgroup runs at one hook, those from above it too */
+/*
+ * Ids of the programs of a cgroup, or (BPF_F_QUERY_EFFECTIVE) of all that it runs; how many, or a
+ * negative errno.
+ */
+int jn_hook_query(int cgroup, size_t hook, uint32_t flags, uint32_t ids[JN_MAX_HOOK_PROGRAMS]);
 /*
  * That program at that hook, which has a link; maybe another one afterwards. Once it was called, after
  * a grace period, jn_links_settle is due. A negative errno: the old one goes on.

@@ -32,4 +32,14 @@ int jn_offline_trace(const char *pin_dir, const struct jn_question *question, st
  */
 int jn_offline_status(const char *pin_dir, struct jn_buffer *out, struct jn_error *err);
 
+struct jn_dump_options {
+	const char *pin_dir, *state_dir, *cgroup;
+};
+
+/*
+ * Files of a tar archive that is not ended (base/tar.h), at most 9 MiB, within three seconds: tables, the
+ * programs at the hooks, what is stored (redacted), this machine. What cannot be read is said there.
+ */
+void jn_offline_dump(const struct jn_dump_options *options, struct jn_buffer *out);
+
 #endif
