@@ -67,6 +67,24 @@ struct jn_hook_status {
 /* Static names; asks the kernel for each link. */
 void jn_datapath_hooks(struct jn_datapath *dp, struct jn_hook_status out[JN_HOOK_COUNT]);
 
+/* --- what stands at the cgroup that the hooks were attached at; the first on any thread --------- */
+struct jn_cgroup_place {
+	int fd;		  /* the caller's; -1: it is gone, or another one has its path now */
+	bool holds_us;	  /* this process is in it, or below */
+	bool is_the_root; /* of the host's hierarchy, not of a part that is mounted here */
+};
+void jn_datapath_cgroup_place(const struct jn_datapath *dp, struct jn_cgroup_place *out);
+
+struct jn_hook_place {
+	bool runs_ours;
+	unsigned other_count;
+	uint32_t other; /* one of them: its id */
+	char other_name[16];
+};
+/* What a socket of this cgroup runs at a hook. */
+void jn_datapath_hook_place(const struct jn_datapath *dp, int cgroup, size_t hook,
+			    struct jn_hook_place *out);
+
 /* The present sizes. */
 const struct jn_sizes *jn_datapath_sizes(const struct jn_datapath *dp);
 

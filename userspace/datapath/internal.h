@@ -10,6 +10,7 @@
  *	sizes.c    which table is how large   grow.c    larger tables
  *	bpffs.c    where pins live       machine.c  cgroup, lock, namespace, grace period
  *	mounts.c   mountinfo             cleanup.c  taking everything out again
+ *	place.c    what runs at the cgroup now
  *	stale.c    finding sockets       end.c      ending them
  *	spaces.c   network namespaces
  */
@@ -45,6 +46,7 @@ struct jn_datapath {
 	struct bpf_object *object; /* of the skeleton */
 	char *folder;		   /* <pin_dir>/v<ABI> */
 	char *cgroup;
+	uint64_t cgroup_id; /* of what the hooks were attached at; 0: not yet */
 	bool is_adopted;
 	bool is_attached; /* jn_datapath_attach did its work */
 	unsigned needs;	  /* JN_NEED_… */
@@ -145,7 +147,16 @@ int jn_link_ask(int fd, struct bpf_link_info *out);
 /* The hook's place in the kernel's list. */
 enum bpf_attach_type jn_hook_type(size_t hook);
 
+/* The same instructions on the same tables? Where the kernel does not let us look: no. */
+bool jn_program_is_same(uint32_t id, int ours);
+
 /* --- swap.c ------------------------------------------------------------------------------------ */
+#define JN_MAX_HOOK_PROGRAMS 512 /* that a cgroup runs at one hook, those from above it too */
+/*
+ * Ids of the programs of a cgroup, or (BPF_F_QUERY_EFFECTIVE) of all that it runs; how many, or a
+ * negative errno.
+ */
+int jn_hook_query(int cgroup, size_t hook, uint32_t flags, uint32_t ids[JN_MAX_HOOK_PROGRAMS]);
 /*
  * That program at that hook, which has a link; maybe another one afterwards. Once it was called, after
  * a grace period, jn_links_settle is due. A negative errno: the old one goes on.

@@ -27,16 +27,13 @@
 #include "base/auto.h"
 #include "datapath/internal.h"
 
-#define MAX_PROGRAMS 512 /* that a cgroup runs at one hook, those from above it too */
-
 /* --- where an update would go -------------------------------------------------------------------- */
 
 /*
- * Ids of the programs of a cgroup, or of all that it runs; how many, or a negative errno. The question
- * is whole, with room behind: kernels before 6.18.40 write a field that older headers do not have,
- * whatever size they are told (CVE-2026-74371).
+ * The question is whole, with room behind: kernels before 6.18.40 write a field that older headers do
+ * not have, whatever size they are told (CVE-2026-74371).
  */
-static int query(int cgroup, size_t hook, uint32_t flags, uint32_t ids[MAX_PROGRAMS])
+int jn_hook_query(int cgroup, size_t hook, uint32_t flags, uint32_t ids[JN_MAX_HOOK_PROGRAMS])
 {
 	union {
 		union bpf_attr attr;
@@ -48,7 +45,7 @@ static int query(int cgroup, size_t hook, uint32_t flags, uint32_t ids[MAX_PROGR
 	ask.attr.query.attach_type = jn_hook_type(hook);
 	ask.attr.query.query_flags = flags;
 	ask.attr.query.prog_ids = (uintptr_t)ids;
-	ask.attr.query.prog_cnt = MAX_PROGRAMS;
+	ask.attr.query.prog_cnt = JN_MAX_HOOK_PROGRAMS;
 	return syscall(SYS_bpf, BPF_PROG_QUERY, &ask, sizeof(ask)) ? -errno
 								   : (int)ask.attr.query.prog_cnt;
 }
@@ -56,12 +53,12 @@ static int query(int cgroup, size_t hook, uint32_t flags, uint32_t ids[MAX_PROGR
 /* What cannot be seen is no comfort. */
 static bool is_in_place(int cgroup, size_t hook, uint32_t program)
 {
-	uint32_t own[MAX_PROGRAMS], effective[MAX_PROGRAMS];
-	int own_count = query(cgroup, hook, 0, own), count, place = 0;
+	uint32_t own[JN_MAX_HOOK_PROGRAMS], effective[JN_MAX_HOOK_PROGRAMS];
+	int own_count = jn_hook_query(cgroup, hook, 0, own), count, place = 0;
 
 	while (place < own_count && own[place] != program)
 		place++;
-	count = query(cgroup, hook, BPF_F_QUERY_EFFECTIVE, effective);
+	count = jn_hook_query(cgroup, hook, BPF_F_QUERY_EFFECTIVE, effective);
 	return place < own_count && place < count && effective[place] == program;
 }
 

@@ -213,9 +213,11 @@ void jn_engine_usage(struct jn_engine *engine, struct jn_usage out[JN_USAGE_COUN
 
 	for (size_t i = 0; i < JN_COUNT(ids); i++)
 		out[i] = (struct jn_usage){ ids[i]->name, ids[i]->used, ids[i]->ceiling - 1 };
+	for (size_t i = 1; i < JN_COUNT(ids); i++)
+		out[i].used -= engine->canary.taken; /* nobody declared them */
 	out[4] = (struct jn_usage){ "frontends", jn_model_frontend_count(engine->model),
 				    JN_MAX_FRONTENDS };
-	out[5] = (struct jn_usage){ "slots", in->slots.used, JN_MAX_SLOTS };
+	out[5] = (struct jn_usage){ "slots", in->slots.used - engine->canary.taken, JN_MAX_SLOTS };
 	out[6] = (struct jn_usage){ in->lives.ids.name, in->lives.ids.used,
 				    in->lives.ids.ceiling - 1 };
 }

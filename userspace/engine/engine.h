@@ -147,6 +147,17 @@ bool jn_engine_wait(struct jn_engine *engine, uint64_t generation, void (*fn)(vo
 		    void *arg);
 void jn_engine_cancel_wait(struct jn_engine *engine, void *arg);
 
+/*
+ * For a moment, lead calls to each vip (address and port; its protocol is not looked at: both TCP and
+ * UDP) to the backend beside it, at most one of each family: a service that nobody declared and that
+ * is nowhere shown or counted. Until jn_engine_canary_off. -EAGAIN: not now, ask again soon;
+ * -EADDRINUSE: a declared service has such an address; -ENOSPC: the tables are full; -errno: the
+ * kernel refused.
+ */
+int jn_engine_canary_on(struct jn_engine *engine, const struct jn_frontend_key *vips,
+			const struct jn_frontend_key *backends, size_t count);
+void jn_engine_canary_off(struct jn_engine *engine);
+
 struct jn_usage {
 	const char *name; /* "services", "frontends", … */
 	uint64_t used, max;

@@ -13,6 +13,7 @@
 
 #include "base/table.h"
 #include "datapath/datapath.h"
+#include "engine/canary.h"
 #include "engine/endings.h"
 #include "engine/engine.h"
 #include "engine/guards.h"
@@ -87,6 +88,7 @@ struct jn_engine {
 
 	struct jn_endings endings;
 	struct jn_guards guards;
+	struct jn_canary_entries canary;
 
 	struct jn_garbage young, old;
 	bool is_grace_running;
