@@ -117,6 +117,19 @@ static void write_degraded(struct jn_writer *w, struct jn_engine *engine,
 	jn_write_close(w, ']');
 }
 
+static void write_drift(struct jn_writer *w, const struct jn_engine *engine)
+{
+	struct jn_drift_stats drift;
+
+	jn_engine_drift_stats(engine, &drift);
+	jn_write_key(w, "drift");
+	jn_write_open(w, '{');
+	jn_write_key_unsigned(w, "checks", drift.checks);
+	jn_write_key_unsigned(w, "found", drift.found);
+	jn_write_key_unsigned(w, "repaired", drift.repaired);
+	jn_write_close(w, '}');
+}
+
 static void begin_status(struct jn_call *call)
 {
 	const struct jn_api *api = call->api;
@@ -134,6 +147,7 @@ static void begin_status(struct jn_call *call)
 	write_sources(&w, api);
 	write_limits(&w, api);
 	write_hooks(&w, api, &health);
+	write_drift(&w, engine);
 	write_degraded(&w, engine, &health);
 	jn_write_close(&w, '}');
 	jn_answer_json(call, 200, &body);

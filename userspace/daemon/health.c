@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
+ * Once a minute the engine compares the tables with what was declared, and repairs what differs.
+ *
  * The rounds: the engine leads canaries for a moment, a worker lets them fly, and what they found is
  * put together with what stands at the cgroup (judgement.c). Bad news is believed when a second round
  * brings it again.
@@ -10,6 +12,7 @@
 #include "daemon/health.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,12 +25,15 @@
 #include "loop/loop.h"
 
 #define AREA "health"
+#define VERIFY_MS 60000
+#define MAX_DRIFTS_LOGGED 10
 #define REST_MS 10000
 #define AGAIN_MS 250 /* after bad news, and while tables are just growing */
 
 struct jn_health {
 	struct jn_health_options options;
-	struct jn_alarm *alarm;
+	struct jn_alarm *alarm, *verify_alarm;
+	uint64_t unrepaired; /* entries, at the last verification */
 	struct jn_canary *canary;
 	bool is_flying, is_bad_news;
 	struct jn_cgroup_place place;
@@ -43,6 +49,7 @@ static void finish_close(struct jn_health *h)
 	void *arg = h->closed_arg;
 
 	jn_alarm_free(&h->alarm);
+	jn_alarm_free(&h->verify_alarm);
 	jn_canary_close(&h->canary);
 	free(h);
 	closed(arg);
@@ -62,6 +69,47 @@ static void log_change(const struct jn_judgement *before, const struct jn_judgem
 	if (before->count && !after->count)
 		jn_info(AREA, "every hook works again");
 }
+
+/* --- the tables ---------------------------------------------------------------------------------- */
+
+static void on_verified(void *arg, const struct jn_verification *v)
+{
+	struct jn_health *h = arg;
+
+	for (size_t i = 0; i < v->shown && i < MAX_DRIFTS_LOGGED; i++)
+		jn_warn(AREA, "drift: %s, %s: found %s; expected %s; %s", v->drifts[i].object,
+			v->drifts[i].entry, v->drifts[i].found, v->drifts[i].expected,
+			v->drifts[i].is_repaired ? "repaired" : "NOT repaired");
+	if (v->found > MAX_DRIFTS_LOGGED)
+		jn_warn(AREA, "drift: %llu entries in all, %llu of them repaired",
+			(unsigned long long)v->found, (unsigned long long)v->repaired);
+	if (v->rc)
+		jn_warn(AREA, "the tables could not be compared (%s); trying again in a minute",
+			strerror(-v->rc));
+	else
+		h->unrepaired = v->found - v->repaired;
+	jn_alarm_set(h->verify_alarm, VERIFY_MS);
+}
+
+static void verify(void *arg)
+{
+	struct jn_health *h = arg;
+
+	if (jn_engine_verify(h->options.engine, true, on_verified, h))
+		jn_alarm_set(h->verify_alarm, VERIFY_MS);
+}
+
+static void add_drift(struct jn_judgement *judgement, uint64_t unrepaired)
+{
+	if (unrepaired)
+		(void)snprintf(judgement->sentences[judgement->count++], JN_MAX_HEALTH_SENTENCE,
+			       "Drift: %llu entries of the kernel tables are not as declared and "
+			       "could not be repaired; junctor verify shows them: free kernel "
+			       "memory, or restart junctord",
+			       (unsigned long long)unrepaired);
+}
+
+/* --- the hooks ----------------------------------------------------------------------------------- */
 
 static bool is_disproved(const struct jn_canary_round *round)
 {
@@ -85,6 +133,7 @@ static void judge(struct jn_health *h)
 	for (size_t i = 0; h->place.fd >= 0 && i < JN_HOOK_COUNT; i++)
 		jn_datapath_hook_place(h->options.datapath, h->place.fd, i, &facts.places[i]);
 	jn_judge(&facts, &h->judgement);
+	add_drift(&h->judgement, h->unrepaired);
 	log_change(&before, &h->judgement);
 }
 
@@ -150,13 +199,18 @@ int jn_health_open(const struct jn_health_options *options, struct jn_health **o
 {
 	struct jn_health *h = calloc(1, sizeof(*h));
 
-	if (!h || jn_alarm_new(options->loop, begin, h, &h->alarm)) {
+	if (!h)
+		return -ENOMEM;
+	if (jn_alarm_new(options->loop, begin, h, &h->alarm) ||
+	    jn_alarm_new(options->loop, verify, h, &h->verify_alarm)) {
+		jn_alarm_free(&h->alarm);
 		free(h);
 		return -ENOMEM;
 	}
 	h->options = *options;
 	h->place.fd = -1;
 	jn_alarm_set(h->alarm, 0);
+	jn_alarm_set(h->verify_alarm, VERIFY_MS); /* the start has just compared everything */
 	*out = h;
 	return 0;
 }
@@ -167,6 +221,7 @@ void jn_health_close(struct jn_health **health, void (*closed)(void *arg), void 
 
 	h->closed = closed;
 	h->closed_arg = arg;
+	jn_engine_cancel_verify(h->options.engine, h);
 	if (!h->is_flying)
 		finish_close(h);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Do the hooks work? A round of canaries every ten seconds, and what stands at the cgroup; what is
- * wrong as sentences with their remedy. It repairs nothing.
+ * wrong as sentences with their remedy. Hooks are not repaired. And do the tables hold what was
+ * declared? That is compared once a minute, and repaired.
  */
 #ifndef JUNCTOR_DAEMON_HEALTH_H
 #define JUNCTOR_DAEMON_HEALTH_H

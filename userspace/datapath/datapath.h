@@ -165,6 +165,12 @@ int jn_datapath_get_name(struct jn_datapath *dp, uint32_t service, struct jn_nam
 typedef int (*jn_frontend_fn)(void *arg, const struct jn_frontend_key *key,
 			      const struct jn_frontend *value);
 int jn_datapath_each_frontend(struct jn_datapath *dp, jn_frontend_fn fn, void *arg);
+/*
+ * The same on any thread, of the table as it is now, whatever takes its place meanwhile: *out is the
+ * caller's to close. 0 or -errno.
+ */
+int jn_datapath_open_frontends(const struct jn_datapath *dp, int *out);
+int jn_frontends_each(int frontends, jn_frontend_fn fn, void *arg);
 typedef int (*jn_name_fn)(void *arg, uint32_t service, const struct jn_name *name);
 int jn_datapath_each_name(struct jn_datapath *dp, jn_name_fn fn, void *arg);
 
