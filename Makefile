@@ -53,7 +53,7 @@ CLI_LIBS := $(shell $(PKG_CONFIG) --libs jansson yaml-0.1)
 # --- sources ----------------------------------------------------------------------------------
 # A room is a folder, below userspace/ but for proto; what junctor (the command line tool) may link is CLI_ROOMS.
 CLI_ROOMS := base proto client cli
-ROOMS := base proto client model datapath netlink loop probe canary store engine source api daemon cli
+ROOMS := base proto client model datapath netlink loop probe canary store engine source api offline daemon cli
 sources = $(wildcard $1/*.c userspace/$1/*.c)
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(call sources,$1))
 MAINS := $(BUILD)/obj/userspace/daemon/main.o $(BUILD)/obj/userspace/cli/main.o
@@ -63,6 +63,8 @@ HEADERS := $(wildcard include/junctor/*.h include/junctor/decide/*.h proto/*.h u
 # The tables first: libbpf 1.1's linker loses the place of one that is used before it is defined.
 BPF_SOURCES := kernel/maps.bpf.c $(filter-out kernel/maps.bpf.c,$(wildcard kernel/*.bpf.c))
 BPF_OBJECTS := $(patsubst kernel/%.c,$(BUILD)/bpf/%.o,$(BPF_SOURCES))
+# What jn_trace runs: the files that decide, built dry (kernel/dry.bpf.h).
+TRACE_OBJECTS := $(addprefix $(BUILD)/bpf/dry/,$(addsuffix .bpf.o,maps choose pick affinity live trace/trace))
 
 UNIT_TESTS := $(patsubst test/unit/%.c,$(BUILD)/test/unit/%,$(wildcard test/unit/*_test.c))
 BPF_TESTS := $(patsubst test/bpf/%.c,$(BUILD)/test/bpf/%,$(wildcard test/bpf/*_test.c))
@@ -85,6 +87,17 @@ $(BUILD)/bpf/%.bpf.o: kernel/%.bpf.c
 	@mkdir -p $(@D)
 	$(say_bpf)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
 
+$(BUILD)/bpf/dry/%.bpf.o: kernel/%.bpf.c
+	@mkdir -p $(@D)
+	$(say_bpf)$(CLANG) $(BPF_CFLAGS) -Ikernel -DJN_IS_DRY=1 -MMD -MP -c $< -o $@
+
+$(BUILD)/bpf/trace.o: $(TRACE_OBJECTS)
+	$(say_gen)$(BPFTOOL) gen object $@ $^
+
+$(BUILD)/gen/trace.skel.h: $(BUILD)/bpf/trace.o
+	@mkdir -p $(@D)
+	$(say_gen)$(BPFTOOL) gen skeleton $< name trace_bpf > $@
+
 $(BUILD)/bpf/junctor.o: $(BPF_OBJECTS)
 	$(say_gen)$(BPFTOOL) gen object $@ $^
 
@@ -101,7 +114,7 @@ $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(say_cc)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
-$(call objects,datapath): $(BUILD)/gen/junctor.skel.h $(BUILD)/gen/end.skel.h
+$(call objects,datapath): $(BUILD)/gen/junctor.skel.h $(BUILD)/gen/end.skel.h $(BUILD)/gen/trace.skel.h
 
 # llhttp as Debian ships it, in sources: built strict, without our warnings.
 $(BUILD)/llhttp/%.o: $(LLHTTP_DIR)/%.c
@@ -237,5 +250,5 @@ install: all ## install below DESTDIR
 clean: ## remove what was built
 	rm -rf $(BUILD) compile_commands.json
 
--include $(OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(BUILD)/bpf/end/end.bpf.d $(UNIT_TESTS:=.d) $(BPF_TESTS:=.d) \
+-include $(OBJECTS:.o=.d) $(BPF_OBJECTS:.o=.d) $(BUILD)/bpf/end/end.bpf.d $(TRACE_OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(BPF_TESTS:=.d) \
 	$(FUZZ_TARGETS:=.d) $(wildcard $(BUILD)/test/bpf/*.bpf.d)

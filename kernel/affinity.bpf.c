@@ -7,6 +7,7 @@
 #include <junctor/decide/address.h>
 
 #include "decide.bpf.h"
+#include "dry.bpf.h"
 #include "live.bpf.h"
 #include "maps.bpf.h"
 #include "pick.bpf.h"
@@ -20,18 +21,28 @@ __u32 jn_affinity_find(const struct jn_frontend *frontend, const struct jn_call 
 	enum jn_use use;
 	__u64 now;
 
-	if (!kept)
+	if (!kept) {
+		jn_note(JN_STEP_AFFINITY, JN_STAY_NOWHERE, 0, 0);
 		return 0;
+	}
 	now = bpf_ktime_get_ns();
-	if (now - kept->used_ns > rules->affinity_seconds * JN_SECOND_NS && now > kept->used_ns)
+	if (now - kept->used_ns > rules->affinity_seconds * JN_SECOND_NS && now > kept->used_ns) {
+		jn_note(JN_STEP_AFFINITY, JN_STAY_OVER, kept->endpoint, now - kept->used_ns);
 		return 0;
+	}
 	endpoint = jn_get_endpoint(kept->endpoint, frontend->service, call->reach);
-	if (!endpoint || !endpoint->weight)
+	if (!endpoint || !endpoint->weight) {
+		jn_note(JN_STEP_AFFINITY, JN_STAY_GONE, kept->endpoint, now - kept->used_ns);
 		return 0;
+	}
 	use = jn_live_use(jn_live_at(endpoint->live), rules);
-	if (use != JN_USE_YES && use != JN_USE_TRIAL)
+	if (use != JN_USE_YES && use != JN_USE_TRIAL) {
+		jn_note(JN_STEP_AFFINITY, JN_STAY_UNUSABLE, kept->endpoint, now - kept->used_ns);
 		return 0;
-	kept->used_ns = now;
+	}
+	jn_note(JN_STEP_AFFINITY, JN_STAY_YES, kept->endpoint, now - kept->used_ns);
+	if (!JN_IS_DRY)
+		kept->used_ns = now;
 	return use == JN_USE_TRIAL ? kept->endpoint | JN_PICK_TRIAL : kept->endpoint;
 }
 
@@ -40,5 +51,6 @@ void jn_affinity_note(__u32 set, const struct jn_addr *client, __u32 endpoint)
 	struct jn_affinity_key key = { .set = set, .client = *client };
 	struct jn_affinity kept = { .used_ns = bpf_ktime_get_ns(), .endpoint = endpoint };
 
-	(void)bpf_map_update_elem(&jn_affinity, &key, &kept, BPF_ANY);
+	if (!JN_IS_DRY)
+		(void)bpf_map_update_elem(&jn_affinity, &key, &kept, BPF_ANY);
 }

@@ -8,6 +8,7 @@
  */
 #include "choose.bpf.h"
 #include "decide.bpf.h"
+#include "dry.bpf.h"
 #include "live.bpf.h"
 #include "lookup.bpf.h"
 #include "maps.bpf.h"
@@ -87,6 +88,7 @@ enum jn_reason jn_choose_any(const struct jn_frontend *frontend, const struct jn
 
 		if (reason != JN_REASON_TABLE_DAMAGED)
 			return reason;
+		jn_note(JN_STEP_AGAIN, 0, 0, 0);
 	}
 	return JN_REASON_TABLE_DAMAGED;
 }

@@ -9,6 +9,7 @@
  * both be right: the word is changed by compare-and-swap, and who comes second leaves it.
  */
 #include "live.bpf.h"
+#include "dry.bpf.h"
 #include "lookup.bpf.h"
 
 #define MAX_SWAPS 4 /* of the word of a rate that others take from at the same time */
@@ -44,9 +45,7 @@ enum jn_use jn_live_use(struct jn_live *live, const struct jn_rules *rules)
 		return JN_USE_OUT;
 	/* Whoever moves the word has the trial; it is over when it is lost for as long again. */
 	now += rules->eject_s * JN_SECOND_NS;
-	if (__sync_val_compare_and_swap(&live->out_until_ns, until, now) != until)
-		return JN_USE_OUT;
-	return JN_USE_TRIAL;
+	return jn_swap_word(&live->out_until_ns, until, now) ? JN_USE_TRIAL : JN_USE_OUT;
 }
 
 /* --- open connections ---------------------------------------------------------------------------- */
@@ -61,7 +60,7 @@ static bool take_rate(struct jn_live *live, __u32 per_second)
 
 		if (!next)
 			return false;
-		if (__sync_val_compare_and_swap(&live->full_ns, full, next) == full)
+		if (jn_swap_word(&live->full_ns, full, next))
 			return true;
 	}
 	return false;
@@ -75,11 +74,14 @@ static bool count_up(__u32 id, __u32 limit, struct jn_count *out)
 
 	if (!live)
 		return true;
-	before = __sync_fetch_and_add(&live->open, 1);
+	before = jn_count_open(live);
 	if (limit && jn_open_now(before) >= limit) {
-		__sync_fetch_and_add(&live->open, -1);
+		if (!JN_IS_DRY)
+			__sync_fetch_and_add(&live->open, -1);
 		return false;
 	}
+	if (JN_IS_DRY)
+		return true;
 	out->live = id;
 	out->epoch = live->epoch;
 	return true;
@@ -114,9 +116,13 @@ enum jn_reason jn_live_open(const struct jn_revision *revision, __u32 backend, b
 	choice->at_backend = choice->at_service = (struct jn_count){ 0 };
 	if (is_counted) {
 		if (rules->max_connections &&
-		    !count_up(revision->live, rules->max_connections, &choice->at_service))
+		    !count_up(revision->live, rules->max_connections, &choice->at_service)) {
+			jn_note(JN_STEP_LIMIT, JN_BOUND_SERVICE, 0, rules->max_connections);
 			return JN_REASON_LIMIT_REACHED;
+		}
 		if (!count_up(backend, rules->max_backend_connections, &choice->at_backend)) {
+			jn_note(JN_STEP_LIMIT, JN_BOUND_BACKEND, choice->endpoint,
+				rules->max_backend_connections);
 			jn_live_close(&choice->at_service);
 			return JN_REASON_LIMIT_REACHED;
 		}
@@ -125,6 +131,7 @@ enum jn_reason jn_live_open(const struct jn_revision *revision, __u32 backend, b
 		choice->socket_flags |= JN_SOCKET_COUNTED;
 	if (is_rate_kept(revision))
 		return JN_REASON_OK;
+	jn_note(JN_STEP_LIMIT, JN_BOUND_RATE, 0, rules->max_new_per_second);
 	jn_live_close(&choice->at_service);
 	jn_live_close(&choice->at_backend);
 	return JN_REASON_LIMIT_REACHED;

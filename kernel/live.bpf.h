@@ -8,16 +8,10 @@
 
 #include <junctor/decide/live.h>
 
+#include <junctor/trace.h>
+
 #include "decide.bpf.h"
 #include "maps.bpf.h"
-
-enum jn_use {
-	JN_USE_YES,
-	JN_USE_TRIAL, /* its ejection is over; this connection, and no other one, tries it */
-	JN_USE_YOUNG, /* slow start holds it back this time */
-	JN_USE_OUT,   /* ejected, or a probe says it is down */
-	JN_USE_FULL
-};
 
 /* NULL: nobody asks about it. */
 static inline struct jn_live *jn_live_at(__u32 id)

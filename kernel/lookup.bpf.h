@@ -10,6 +10,7 @@
 #define JUNCTOR_KERNEL_LOOKUP_H
 
 #include "decide.bpf.h"
+#include "dry.bpf.h"
 #include "maps.bpf.h"
 
 #define MAX_LOOKUPS 3
@@ -57,6 +58,8 @@ static inline const struct jn_revision *jn_read_revision(__u32 set_id)
 	revision = bpf_map_lookup_elem(&jn_revisions, &index);
 	if (!revision || revision->number != word >> 32)
 		return NULL;
+	jn_note(JN_STEP_REVISION, 0, revision->number,
+		(__u64)revision->slot_count << 32 | revision->algorithm << 8 | revision->flags);
 	return revision;
 }
 

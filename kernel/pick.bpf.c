@@ -8,6 +8,7 @@
 #include <junctor/decide/client.h>
 #include <junctor/decide/slow_start.h>
 
+#include "dry.bpf.h"
 #include "live.bpf.h"
 #include "pick.bpf.h"
 #include "slot.bpf.h"
@@ -83,6 +84,7 @@ bool jn_draw_one(const struct jn_frontend *frontend, const struct jn_revision *r
 		out->use = JN_USE_YOUNG;
 	else
 		judge(revision, endpoint, out);
+	jn_note(JN_STEP_JUDGED, out->use, id, (__u64)out->open << 32 | out->answer_us);
 	return true;
 }
 
@@ -104,7 +106,12 @@ static __u32 better_of(const struct draw *one, const struct draw *other, __u8 al
 	struct jn_cost a = { cost_of(one, other, algorithm), one->weight };
 	struct jn_cost b = { cost_of(other, one, algorithm), other->weight };
 
-	return jn_is_cheaper(&b, &a) ? other->id : one->id;
+	if (jn_is_cheaper(&b, &a)) {
+		jn_note(JN_STEP_BETTER, 0, other->id, one->id);
+		return other->id;
+	}
+	jn_note(JN_STEP_BETTER, 0, one->id, other->id);
+	return one->id;
 }
 
 /* --- whoever is left ------------------------------------------------------------------------------ */
@@ -155,6 +162,7 @@ static __u32 search_all(const struct jn_frontend *frontend, const struct jn_revi
 		return drawn;
 	s.start %= s.count;
 	bpf_loop(s.count, try_member, &s, 0);
+	jn_note(JN_STEP_SEARCH, 0, s.found, s.count);
 	return s.found ? s.found : drawn;
 }
 
@@ -190,6 +198,8 @@ __u32 jn_pick_carefully(const struct jn_frontend *frontend, const struct jn_revi
 	}
 	if (first.id)
 		return first.id;
-	return revision->flags & JN_REVISION_ASKS_BACKEND ? search_all(frontend, revision, next.id)
-							  : next.id;
+	if (revision->flags & JN_REVISION_ASKS_BACKEND)
+		return search_all(frontend, revision, next.id);
+	jn_note(JN_STEP_REDRAWN, 0, next.id, JN_MAX_REDRAWS);
+	return next.id;
 }

@@ -9,6 +9,7 @@
 #include <junctor/decide/pick.h>
 
 #include "decide.bpf.h"
+#include "dry.bpf.h"
 #include "maps.bpf.h"
 
 /* index counts from the revision's first slot. */
@@ -27,8 +28,10 @@ static inline const struct jn_slot *jn_draw_of(const struct jn_revision *revisio
 	struct jn_draw draw = jn_draw_slot(random, revision->slot_count);
 	const struct jn_slot *slot = jn_slot_at(revision, draw.slot);
 
+	jn_note(JN_STEP_DRAW, 0, 0, draw.slot);
 	if (!slot || jn_draw_keeps(&draw, slot))
 		return slot;
+	jn_note(JN_STEP_ALIAS, 0, 0, slot->alias);
 	return jn_slot_at(revision, slot->alias);
 }
 
@@ -38,8 +41,7 @@ static inline const struct jn_slot *jn_next_of(__u32 set_id, const struct jn_rev
 
 	if (!cursor)
 		return NULL;
-	return jn_slot_at(revision, jn_turn_slot(__sync_fetch_and_add(&cursor->turn, 1),
-						 revision->slot_count));
+	return jn_slot_at(revision, jn_turn_slot(jn_take_turn(cursor), revision->slot_count));
 }
 
 /* Of any algorithm. hash: of the client; for those that ask for it. */
@@ -54,8 +56,10 @@ static inline const struct jn_slot *jn_pick_slot(__u32 set_id, const struct jn_r
 	case JN_ALGORITHM_ROUND_ROBIN:
 		return jn_next_of(set_id, revision);
 	case JN_ALGORITHM_MAGLEV:
+		jn_note(JN_STEP_HASH, 0, 0, hash);
 		return jn_slot_at(revision, jn_turn_slot(hash, revision->slot_count));
 	case JN_ALGORITHM_SOURCE_HASH:
+		jn_note(JN_STEP_HASH, 0, 0, hash);
 		return jn_draw_of(revision, hash >> 32);
 	default:
 		return NULL;

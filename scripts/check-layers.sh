@@ -20,11 +20,12 @@ declare -A rooms=(
 	[engine]="model datapath netlink store proto base"
 	[source]="engine loop proto base"
 	[api]="engine datapath loop proto base"
-	[daemon]="api source probe canary engine model datapath netlink store loop proto base"
+	[offline]="datapath store proto base"
+	[daemon]="api offline source probe canary engine model datapath netlink store loop proto base"
 	[cli]="client proto base"
 )
 # Rooms that may include <junctor/...>.
-abi=" proto model datapath netlink probe canary engine source api daemon "
+abi=" proto model datapath netlink probe canary engine source api offline daemon "
 declare -A libraries=(
 	[bpf]="datapath" [netlink]="netlink" [uv.h]="loop" [sqlite3.h]="store" [jansson.h]="proto" [llhttp.h]="loop client probe"
 	[nghttp2]="probe"
@@ -73,7 +74,7 @@ done
 while IFS=: read -r file line; do
 	case $file:$line in
 	kernel/*:*\<stdbool.h\> | kernel/*:*\"*.bpf.h\" | kernel/*:*\<junctor/* | kernel/*:*\<linux/* | kernel/*:*\<bpf/*) ;;
-	include/*:*\<linux/types.h\> | include/*:*\<linux/errno.h\> | include/*/decide/*:*\<junctor/*) ;;
+	include/*:*\<linux/types.h\> | include/*:*\<linux/errno.h\> | include/*/decide/*:*\<junctor/* | include/junctor/trace.h:*\<junctor/abi.h\>) ;;
 	*) complain "$file" "may not have: $line" ;;
 	esac
 done < <(git ls-files 'kernel/*' 'include/*' | grep -E '\.[ch]$' | xargs -r grep -E '^#include')

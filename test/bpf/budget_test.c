@@ -18,6 +18,7 @@
 
 #include <end.skel.h>
 #include <junctor.skel.h>
+#include <trace.skel.h>
 
 #include "base/clock.h"
 
@@ -75,13 +76,17 @@ static unsigned check_instructions(const struct bpf_object *object)
 static void test_instructions(void **state)
 {
 	struct end_bpf *end = end_bpf__open_and_load();
+	struct trace_bpf *trace = trace_bpf__open_and_load();
 
 	(void)state;
 	assert_non_null(end);
+	assert_non_null(trace);
 	printf("%-20s %10s %10s\n", "program", "verified", "of at most");
 	assert_int_equal(check_instructions(skeleton->obj), 11);
 	assert_int_equal(check_instructions(end->obj), 2);
+	assert_int_equal(check_instructions(trace->obj), 1);
 	end_bpf__destroy(end);
+	trace_bpf__destroy(trace);
 }
 
 static void test_load_time(void **state)

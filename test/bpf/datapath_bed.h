@@ -32,7 +32,8 @@
 #include "base/auto.h"
 #include "datapath/internal.h"
 
-#define TABLES 16 /* of kernel/maps.bpf.c */
+#define TABLES 16	  /* of kernel/maps.bpf.c */
+#define PINS (TABLES + 1) /* without hooks: jn_trace, too */
 
 struct bed {
 	char folder[64], pins[80], version[96]; /* version: the folder v<ABI> */

@@ -80,7 +80,7 @@ static void test_what_stands_in_the_tables_stays(void **state)
 	jn_datapath_publish(bed->dp, 1, 0, 0); /* written where the programs look */
 	assert_int_equal(in_child(bed->cgroup, connect_to_vip), EHOSTUNREACH);
 	jn_datapath_publish(bed->dp, 1, 1, 1);
-	assert_int_equal(count_entries(bed->version, "jn_"), TABLES + BASE_HOOKS);
+	assert_int_equal(count_entries(bed->version, "jn_"), PINS + BASE_HOOKS);
 	assert_int_equal(entries_of(bed, "jn_names"), sizes.services);
 	assert_int_equal(entries_of(bed, "jn_cursors"), sizes.sets);
 	assert_int_equal(entries_of(bed, "jn_slots"), sizes.slots);
@@ -290,7 +290,7 @@ static void test_counts_are_kept_when_tables_cannot_be_replaced(void **state)
 	(void)end_traffic(&traffic);
 	assert_int_equal(jn_datapath_live(bed->dp)[1].open, 0);
 	assert_int_equal(in_child(bed->cgroup, connect_to_vip), 0);
-	assert_int_equal(count_entries(bed->version, "jn_"), TABLES + JN_HOOK_COUNT);
+	assert_int_equal(count_entries(bed->version, "jn_"), PINS + JN_HOOK_COUNT);
 }
 
 /* A link is left of a cgroup that is gone: no program runs there, and tables grow all the same. */
@@ -379,7 +379,7 @@ static void test_a_start_after_a_crash_takes_any_mix(void **state)
 	jn_datapath_grow_settle(bed->dp, &growth);
 	assert_memory_equal(jn_datapath_sizes(bed->dp), &first, sizeof(first));
 	assert_int_equal(in_child(bed->cgroup, connect_to_vip), 0);
-	assert_int_equal(count_entries(bed->version, "jn_"), TABLES + BASE_HOOKS);
+	assert_int_equal(count_entries(bed->version, "jn_"), PINS + BASE_HOOKS);
 
 	grow(bed, &sizes);
 	jn_datapath_close(&bed->dp);
@@ -459,7 +459,7 @@ static void test_a_table_that_cannot_be_had_changes_nothing(void **state)
 	assert_null(growth);
 	assert_says(bed, "memory");
 	assert_int_equal(in_child(bed->cgroup, connect_to_vip), 0);
-	assert_int_equal(count_entries(bed->version, "jn_"), TABLES + BASE_HOOKS);
+	assert_int_equal(count_entries(bed->version, "jn_"), PINS + BASE_HOOKS);
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)

@@ -52,7 +52,7 @@ static void test_cleanup_leaves_nothing_attached(void **state)
 	assert_int_equal(unlink(bed_pin(bed, "jn_connect6")), 0);
 	assert_int_equal(count_attached(bed->cgroup), BASE_HOOKS + 1);
 	assert_int_equal(jn_datapath_cleanup(bed->pins, bed->cgroup, &removed, &bed->err), 0);
-	assert_int_equal(removed, TABLES + BASE_HOOKS - 1);
+	assert_int_equal(removed, PINS + BASE_HOOKS - 1);
 	assert_int_equal(count_attached(bed->cgroup), 1); /* the neighbour, on its own tables */
 	(void)close(held);
 	(void)close(theirs);

@@ -24,7 +24,7 @@ static void test_a_first_open_pins_every_table(void **state)
 
 	bed_open(bed);
 	assert_false(jn_datapath_is_adopted(bed->dp));
-	assert_int_equal(count_entries(bed->version, "jn_"), TABLES);
+	assert_int_equal(count_entries(bed->version, "jn_"), PINS);
 	assert_int_equal(stat(bed->version, &info), 0);
 	assert_int_equal(info.st_mode & 07777, 0700);
 	assert_int_equal(jn_datapath_generation(bed->dp), 0);
@@ -54,7 +54,7 @@ static void test_a_start_that_died_halfway_is_completed(void **state)
 	assert_int_equal(unlink(bed_pin(bed, "jn_udp_peer")), 0);
 	bed_reopen(bed);
 	assert_true(jn_datapath_is_adopted(bed->dp));
-	assert_int_equal(count_entries(bed->version, "jn_"), TABLES);
+	assert_int_equal(count_entries(bed->version, "jn_"), PINS);
 	assert_int_equal(jn_datapath_generation(bed->dp), 7);
 }
 
@@ -100,7 +100,7 @@ static void test_a_table_of_another_shape_is_refused_unread(void **state)
 			     make_map(hash, 8, sizeof(struct jn_name), JN_FIRST_SERVICES,
 				      BPF_F_NO_PREALLOC));
 	bed_open(bed); /* both missing ones are made anew */
-	assert_int_equal(count_entries(bed->version, "jn_"), TABLES);
+	assert_int_equal(count_entries(bed->version, "jn_"), PINS);
 }
 
 static void test_a_pin_that_is_no_table_is_refused(void **state)

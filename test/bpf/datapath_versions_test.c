@@ -35,7 +35,7 @@ static void test_an_older_version_hands_over_its_hooks(void **state)
 	assert_int_equal(attached(bed->cgroup, after), BASE_HOOKS); /* nobody needs the ninth */
 	assert_true(memcmp(before, after, BASE_HOOKS * sizeof(*before)) != 0);
 	assert_int_equal(access(older, F_OK), -1);
-	assert_int_equal(count_entries(bed->version, "jn_"), TABLES + BASE_HOOKS);
+	assert_int_equal(count_entries(bed->version, "jn_"), PINS + BASE_HOOKS);
 	jn_datapath_publish(bed->dp, 1, 0, 0); /* it is our tables that count */
 	assert_int_equal(in_child(bed->cgroup, connect_to_vip), EHOSTUNREACH);
 }
@@ -158,7 +158,7 @@ static void test_cleanup_takes_every_version_out(void **state)
 	attach(bed);
 	become_older(bed, older);
 	assert_int_equal(jn_datapath_cleanup(bed->pins, bed->cgroup, &removed, &bed->err), 0);
-	assert_int_equal(removed, TABLES + BASE_HOOKS);
+	assert_int_equal(removed, PINS + BASE_HOOKS);
 	assert_int_equal(count_attached(bed->cgroup), 0);
 	assert_int_equal(access(older, F_OK), -1);
 }

@@ -8,7 +8,7 @@ import subprocess
 from lib.node import BUILD
 
 FOLDER = pathlib.Path(__file__).parents[2] / "docs/man"
-NO_KEYS = 5  # of junctord's flags, the last ones
+NO_KEYS = 9  # of junctord's flags, the last ones
 
 
 def page(name):

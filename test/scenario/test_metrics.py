@@ -135,3 +135,32 @@ def test_every_metric_has_help_and_type(node):
     assert len(seen) == len(set(seen)), "samples of one metric stand together"
     assert set(seen) <= helped and set(seen) == set(typed)
     assert all(typed[name] == "counter" for name in seen if name.endswith("_total"))
+
+
+def proc_field(node, name):
+    text = node.said("cat", f"/proc/{node.junctord.pid}/status")
+    return int(re.search(rf"^{name}:\s+(\d+)", text, re.MULTILINE)[1])
+
+
+def test_what_junctord_takes_of_the_machine(node):
+    process = node.control.status()["process"]
+    metrics = {name: value for name, _, value in node.control.metrics() if "process_" in name}
+    own = (proc_field(node, "VmRSS") - proc_field(node, "RssFile") -
+           proc_field(node, "RssShmem")) << 10
+    assert abs(process["privateBytes"] - own) < 4 << 20
+    assert abs(metrics["junctor_process_private_memory_bytes"] - own) < 4 << 20
+    assert process["residentBytes"] > process["privateBytes"]
+    assert process["threads"] == metrics["process_threads"] == proc_field(node, "Threads")
+    assert abs(process["openFiles"] - len(node.junctord.open_files())) <= 2
+    assert process["maxFiles"] == metrics["process_max_fds"]
+    assert abs(process["cpuMilliseconds"] / 1000 - node.junctord.cpu_seconds()) < 1
+    before = process["wakeups"]
+    for _ in range(5):
+        node.control.get("/livez")
+    assert node.control.status()["process"]["wakeups"] >= before + 5
+
+
+def test_files_are_as_many_as_the_kernel_lets(own_node):
+    own_node.junctord.terminate()
+    own_node.junctord.start("prlimit", "--nofile=256:2048")
+    assert own_node.control.status()["process"]["maxFiles"] == 2048

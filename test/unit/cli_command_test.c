@@ -193,7 +193,13 @@ static void test_help_names_everything(void **state)
 					     "describe service NAME",
 					     "apply -f FILE|-\n",
 					     "delete service|policy|endpointslice|node NAME",
-					     "status [-o json]\n",
+					     "status [--offline] [--pin-dir DIR] [-o json]\n",
+					     ("trace --to IP:PORT [--udp] [--from IP] [--netns "
+					      "NAME] "
+					      "[--pin-dir DIR] [-o json]\n"),
+					     ("sysdump [-f FILE|-] [--pin-dir DIR] [--state-dir "
+					      "DIR] "
+					      "[--cgroup DIR]\n"),
 					     "wait [--generation N] [--timeout S]\n",
 					     "cleanup [--pin-dir DIR] [--cgroup DIR]\n",
 					     "[-o json|name]",

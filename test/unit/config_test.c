@@ -333,7 +333,10 @@ static void usage_errors_name_the_flag(void **state)
 		{ { "junctord", "--check=yes" }, 2, "--check=yes takes no value" },
 		{ { "junctord", "--node-name", "a b" }, 3, "--node-name needs a DNS name" },
 		{ { "junctord", "--log-level", "loud" }, 3, "--log-level is one of" },
-		{ { "junctord", "--offline", "status" }, 3, "--offline can do one thing" },
+		{ { "junctord", "--offline", "sleep" }, 3, "--offline takes cleanup" },
+		{ { "junctord", "--offline", "trace" }, 3, "--offline trace needs --to" },
+		{ { "junctord", "--to", "1.2.3.4:5" }, 3, "belong to --offline trace" },
+		{ { "junctord", "--offline", "status", "--udp" }, 4, "belong to --offline trace" },
 		{ { "junctord", "--check", "--offline", "cleanup" }, 4, "two tasks" },
 		{ { "junctord", "start" }, 2, "start is not a flag" },
 	};

@@ -14,7 +14,9 @@ void jn_datapath_hooks(struct jn_datapath *dp, struct jn_hook_status out[JN_HOOK
 {
 	(void)dp;
 	for (size_t i = 0; i < JN_HOOK_COUNT; i++)
-		out[i] = (struct jn_hook_status){ "connect4", true, true };
+		out[i] = (struct jn_hook_status){ .name = "connect4",
+						  .is_needed = true,
+						  .is_attached = true };
 }
 
 int jn_datapath_read_reasons(struct jn_datapath *dp, uint64_t out[JN_REASON_MAX])

@@ -206,6 +206,13 @@ static void write_process(struct jn_buffer *out)
 		    "Memory of junctord in RAM, mapped kernel tables included.");
 	write_gauge(out, "process_virtual_memory_bytes", p.virtual_bytes,
 		    "Address space of junctord.");
+	write_gauge(out, "junctor_process_private_memory_bytes", p.private_bytes,
+		    "Memory of junctord in RAM that is its own.");
+	write_gauge(out, "process_threads", p.threads, "Threads of junctord.");
+	start_family(out, "junctor_process_wakeups_total", "counter",
+		     "Times that a thread of junctord waited and was woken.");
+	jn_buffer_printf(out, "junctor_process_wakeups_total %llu\n",
+			 (unsigned long long)p.wakeups);
 	write_gauge(out, "process_open_fds", p.open_fds, "Open file descriptors of junctord.");
 	write_gauge(out, "process_max_fds", p.max_fds, "File descriptors junctord may have open.");
 }

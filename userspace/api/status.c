@@ -3,6 +3,7 @@
  * How junctord is: /v1/status for people and scripts, /livez (and /healthz) and /readyz for probes.
  */
 #include "api/internal.h"
+#include "api/process.h"
 #include "base/auto.h"
 #include "datapath/datapath.h"
 #include "proto/write.h"
@@ -130,6 +131,24 @@ static void write_drift(struct jn_writer *w, const struct jn_engine *engine)
 	jn_write_close(w, '}');
 }
 
+static void write_process(struct jn_writer *w)
+{
+	struct jn_process p;
+
+	jn_process_read(&p);
+	jn_write_key(w, "process");
+	jn_write_open(w, '{');
+	jn_write_key_unsigned(w, "uptimeSeconds", (uint64_t)p.uptime_seconds);
+	jn_write_key_unsigned(w, "privateBytes", p.private_bytes);
+	jn_write_key_unsigned(w, "residentBytes", p.resident_bytes);
+	jn_write_key_unsigned(w, "openFiles", p.open_fds);
+	jn_write_key_unsigned(w, "maxFiles", p.max_fds);
+	jn_write_key_unsigned(w, "threads", p.threads);
+	jn_write_key_unsigned(w, "cpuMilliseconds", (uint64_t)(p.cpu_seconds * 1000));
+	jn_write_key_unsigned(w, "wakeups", p.wakeups);
+	jn_write_close(w, '}');
+}
+
 static void begin_status(struct jn_call *call)
 {
 	const struct jn_api *api = call->api;
@@ -148,6 +167,7 @@ static void begin_status(struct jn_call *call)
 	write_limits(&w, api);
 	write_hooks(&w, api, &health);
 	write_drift(&w, engine);
+	write_process(&w);
 	write_degraded(&w, engine, &health);
 	jn_write_close(&w, '}');
 	jn_answer_json(call, 200, &body);

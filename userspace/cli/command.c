@@ -13,10 +13,10 @@
 #include "base/paths.h"
 #include "base/spelling.h"
 #include "cli/cli.h"
+#include "cli/verbs.h"
 #include "proto/object.h"
 
 #define DEFAULT_SECONDS 30
-#define HELP_COLUMN 26
 
 /* --- the tables -------------------------------------------------------------------------------- */
 
@@ -24,7 +24,13 @@ enum flag {
 	FLAG_FILE,
 	FLAG_GENERATION,
 	FLAG_TIMEOUT,
+	FLAG_TO,
+	FLAG_UDP,
+	FLAG_FROM,
+	FLAG_NETNS,
+	FLAG_OFFLINE,
 	FLAG_PIN_DIR,
+	FLAG_STATE_DIR,
 	FLAG_CGROUP,
 	FLAG_NAMESPACE,
 	FLAG_OUTPUT,
@@ -37,16 +43,19 @@ enum flag {
 #define BIT(number) (1u << (number))
 #define EVERYWHERE (BIT(FLAG_SOCKET) | BIT(FLAG_HELP) | BIT(FLAG_VERSION))
 
-static const struct {
-	const char *name;
-	char letter;	   /* 0: none */
-	const char *value; /* NULL: takes none */
-	const char *help;
-} flags[] = {
-	[FLAG_FILE] = { "filename", 'f', "FILE|-", "JSON or YAML: an object, a List, or several" },
+static const struct jn_cli_flag flags[] = {
+	[FLAG_FILE] = { "filename", 'f', "FILE|-",
+			"JSON or YAML: an object, a List, or several; or the archive to write" },
 	[FLAG_GENERATION] = { "generation", 0, "N", "the generation (all that is declared now)" },
 	[FLAG_TIMEOUT] = { "timeout", 0, "S", "seconds to wait (30)" },
+	[FLAG_TO] = { "to", 0, "IP:PORT", "what the connection names" },
+	[FLAG_UDP] = { "udp", 0, NULL, "a UDP socket (TCP)" },
+	[FLAG_FROM] = { "from", 0, "IP", "source address that the socket is bound to (none)" },
+	[FLAG_NETNS] = { "netns", 0, "NAME",
+			 "its network namespace: as ip netns, or a path (this)" },
+	[FLAG_OFFLINE] = { "offline", 0, NULL, "what the kernel holds; junctord is not asked" },
 	[FLAG_PIN_DIR] = { "pin-dir", 0, "DIR", "folder of the kernel tables (junctord's)" },
+	[FLAG_STATE_DIR] = { "state-dir", 0, "DIR", "folder of the declared state (junctord's)" },
 	[FLAG_CGROUP] = { "cgroup", 0, "DIR", "cgroup that junctord served (all of cgroup2)" },
 	[FLAG_NAMESPACE] = { "namespace", 'n', "NS",
 			     "namespace (\"default\"; lists: all of them)" },
@@ -75,18 +84,6 @@ static const char *const outputs[] = {
 };
 _Static_assert(JN_COUNT(outputs) == JN_OUTPUT_MAX, "every format needs its word");
 
-enum need { NEED_NONE, NEED_OPTIONAL, NEED_REQUIRED };
-
-struct jn_cli_verb {
-	const char *name;
-	unsigned nouns;	  /* bits of enum jn_noun; 0: takes none */
-	enum need object; /* the NAME behind the kind */
-	unsigned flags, required;
-	unsigned outputs; /* bits of enum jn_output: what -o takes */
-	int (*run)(const struct jn_command *command);
-	const char *help;
-};
-
 static const struct jn_cli_verb verbs[] = {
 	{ .name = "get",
 	  .nouns = BIT(JN_NOUN_MAX) - 1,
@@ -113,6 +110,7 @@ static const struct jn_cli_verb verbs[] = {
 	  .run = jn_cli_delete,
 	  .help = "take one away; its open connections go on" },
 	{ .name = "status",
+	  .flags = BIT(FLAG_OFFLINE) | BIT(FLAG_PIN_DIR),
 	  .outputs = BIT(JN_OUTPUT_JSON),
 	  .run = jn_cli_status,
 	  .help = "how junctord is: what it holds, how full it is, what is wrong" },
@@ -124,6 +122,17 @@ static const struct jn_cli_verb verbs[] = {
 	  .flags = BIT(FLAG_GENERATION) | BIT(FLAG_TIMEOUT),
 	  .run = jn_cli_wait,
 	  .help = "until the kernel serves a generation" },
+	{ .name = "trace",
+	  .flags = BIT(FLAG_TO) | BIT(FLAG_UDP) | BIT(FLAG_FROM) | BIT(FLAG_NETNS) |
+		   BIT(FLAG_PIN_DIR),
+	  .required = BIT(FLAG_TO),
+	  .outputs = BIT(JN_OUTPUT_JSON),
+	  .run = jn_cli_trace,
+	  .help = "where the kernel would lead a new connection, step by step; none is made" },
+	{ .name = "sysdump",
+	  .flags = BIT(FLAG_FILE) | BIT(FLAG_PIN_DIR) | BIT(FLAG_STATE_DIR) | BIT(FLAG_CGROUP),
+	  .run = jn_cli_sysdump,
+	  .help = "a tar archive for whoever is to help: status, objects, tables; redacted" },
 	{ .name = "cleanup",
 	  .flags = BIT(FLAG_PIN_DIR) | BIT(FLAG_CGROUP),
 	  .run = jn_cli_cleanup,
@@ -145,114 +154,17 @@ int jn_command_run(const struct jn_command *command)
 	return command->verb->run(command);
 }
 
-static unsigned flags_of(const struct jn_cli_verb *verb)
+const struct jn_cli_tables jn_cli_tables = { .verbs = verbs,
+					     .verb_count = JN_COUNT(verbs),
+					     .flags = flags,
+					     .flag_count = FLAG_MAX,
+					     .output_flag = FLAG_OUTPUT,
+					     .everywhere = EVERYWHERE,
+					     .outputs = outputs };
+
+unsigned jn_cli_flags_of(const struct jn_cli_verb *verb)
 {
 	return verb->flags | EVERYWHERE | (verb->outputs ? BIT(FLAG_OUTPUT) : 0);
-}
-
-/* --- help -------------------------------------------------------------------------------------- */
-
-static void add_nouns(const struct jn_cli_verb *verb, struct jn_buffer *out)
-{
-	const char *between = "";
-
-	for (unsigned i = 0; i < JN_NOUN_MAX; i++) {
-		if (!(verb->nouns & BIT(i)))
-			continue;
-		jn_buffer_printf(out, "%s%s", between,
-				 verb->object == NEED_OPTIONAL ? nouns[i].many : nouns[i].one);
-		between = "|";
-	}
-}
-
-static void add_outputs(const struct jn_cli_verb *verb, struct jn_buffer *out)
-{
-	const char *between = "";
-
-	for (unsigned i = 0; i < JN_OUTPUT_MAX; i++) {
-		if (!(verb->outputs & BIT(i)))
-			continue;
-		jn_buffer_printf(out, "%s%s", between, outputs[i]);
-		between = "|";
-	}
-}
-
-/* "-f", or "--socket" where there is no letter. */
-static void add_flag_name(unsigned flag, struct jn_buffer *out)
-{
-	if (flags[flag].letter)
-		jn_buffer_printf(out, "-%c", flags[flag].letter);
-	else
-		jn_buffer_printf(out, "--%s", flags[flag].name);
-}
-
-static void add_synopsis(const struct jn_cli_verb *verb, struct jn_buffer *out)
-{
-	unsigned taken = flags_of(verb) & ~EVERYWHERE;
-
-	jn_buffer_printf(out, "%s", verb->name);
-	if (verb->nouns)
-		jn_buffer_add_text(out, " ");
-	add_nouns(verb, out);
-	if (verb->object)
-		jn_buffer_add_text(out, verb->object == NEED_OPTIONAL ? " [NAME]" : " NAME");
-	for (unsigned i = 0; i < FLAG_MAX; i++) {
-		bool is_required = verb->required & BIT(i);
-
-		if (!(taken & BIT(i)))
-			continue;
-		jn_buffer_add_text(out, is_required ? " " : " [");
-		add_flag_name(i, out);
-		jn_buffer_add_text(out, " ");
-		if (i == FLAG_OUTPUT)
-			add_outputs(verb, out);
-		else
-			jn_buffer_add_text(out, flags[i].value);
-		jn_buffer_add_text(out, is_required ? "" : "]");
-	}
-	jn_buffer_add_text(out, "\n");
-}
-
-static void add_flags(unsigned taken, struct jn_buffer *out)
-{
-	for (unsigned i = 0; i < FLAG_MAX; i++) {
-		size_t start = out->size;
-
-		if (!(taken & BIT(i)))
-			continue;
-		if (flags[i].letter)
-			jn_buffer_printf(out, "  -%c, ", flags[i].letter);
-		else
-			jn_buffer_add_text(out, "  ");
-		jn_buffer_printf(out, "--%s%s%s", flags[i].name, flags[i].value ? " " : "",
-				 flags[i].value ? flags[i].value : "");
-		while (!jn_buffer_failed(out) && out->size - start < HELP_COLUMN)
-			jn_buffer_add_text(out, " ");
-		jn_buffer_printf(out, "%s\n", flags[i].help);
-	}
-}
-
-void jn_command_help(const struct jn_cli_verb *verb, struct jn_buffer *out)
-{
-	if (verb) {
-		jn_buffer_add_text(out, "Usage: junctor ");
-		add_synopsis(verb, out);
-		jn_buffer_printf(out, "  %s\n\nFlags:\n", verb->help);
-		add_flags(flags_of(verb), out);
-		return;
-	}
-	jn_buffer_add_text(out, "junctor declares services to junctord, and looks at them.\n\n"
-				"Usage: junctor VERB [FLAGS]; flags stand before or after the "
-				"verb.\n\n");
-	for (size_t i = 0; i < JN_COUNT(verbs); i++) {
-		jn_buffer_add_text(out, "  ");
-		add_synopsis(&verbs[i], out);
-		jn_buffer_printf(out, "      %s\n", verbs[i].help);
-	}
-	jn_buffer_add_text(out, "\nFlags:\n");
-	add_flags(BIT(FLAG_MAX) - 1, out);
-	jn_buffer_add_text(out, "\nExit codes: 0 ok, 1 failed, 2 usage, 3 no junctord answers, "
-				"4 not found,\n5 rejected, 6 degraded, 7 timed out.\n");
 }
 
 /* --- reading ----------------------------------------------------------------------------------- */
@@ -300,7 +212,11 @@ static int take_value(struct jn_command *command, enum flag flag, const char *te
 	const char **const places[FLAG_MAX] = {
 		[FLAG_FILE] = &command->file,
 		[FLAG_GENERATION] = &command->generation,
+		[FLAG_TO] = &command->to,
+		[FLAG_FROM] = &command->from,
+		[FLAG_NETNS] = &command->netns,
 		[FLAG_PIN_DIR] = &command->pin_dir,
+		[FLAG_STATE_DIR] = &command->state_dir,
 		[FLAG_CGROUP] = &command->cgroup,
 		[FLAG_NAMESPACE] = &command->namespace_,
 		[FLAG_SOCKET] = &command->socket,
@@ -415,7 +331,7 @@ static int read_noun(struct reading *r, const char *word)
 	}
 	jn_buffer_printf(&what, "junctor %s knows no", verb->name);
 	jn_buffer_add_text(&advice, "write junctor ");
-	add_synopsis(verb, &advice);
+	jn_help_add_synopsis(verb, &advice);
 	advice.size -= advice.size ? 1 : 0; /* the line's end */
 	return refuse_unknown(r->err, jn_buffer_text(&what), word,
 			      jn_spelling_nearest(word, names, count), jn_buffer_text(&advice));
@@ -450,7 +366,7 @@ static int check(struct reading *r)
 		return jn_error_set(r->err, -EINVAL, JN_ERROR_INVALID,
 				    "a verb is missing; `junctor --help` lists them");
 	for (unsigned i = 0; i < FLAG_MAX; i++) {
-		if (r->given & ~flags_of(verb) & BIT(i))
+		if (r->given & ~jn_cli_flags_of(verb) & BIT(i))
 			return jn_error_set(r->err, -EINVAL, JN_ERROR_INVALID,
 					    "junctor %s does not take --%s; leave it out",
 					    verb->name, flags[i].name);
@@ -462,7 +378,7 @@ static int check(struct reading *r)
 	if ((!verb->nouns || r->command->noun != JN_NOUN_MAX) &&
 	    (verb->object != NEED_REQUIRED || r->command->name) && !(verb->required & ~r->given))
 		return 0;
-	add_synopsis(verb, &advice);
+	jn_help_add_synopsis(verb, &advice);
 	advice.size -= advice.size ? 1 : 0; /* the line's end */
 	return jn_error_set(r->err, -EINVAL, JN_ERROR_INVALID,
 			    "something is missing; write junctor %s", jn_buffer_text(&advice));
@@ -489,6 +405,8 @@ int jn_command_parse(int argc, char **argv, struct jn_command *out, struct jn_er
 		return rc;
 	command.wants_help = r.given & BIT(FLAG_HELP);
 	command.wants_version = r.given & BIT(FLAG_VERSION);
+	command.is_udp = r.given & BIT(FLAG_UDP);
+	command.is_offline = r.given & BIT(FLAG_OFFLINE);
 	if (!command.wants_help && !command.wants_version)
 		rc = check(&r);
 	if (!rc)

@@ -32,10 +32,12 @@ struct jn_command {
 	const char *socket;		/* has a default */
 	const char *namespace_;		/* NULL: not given */
 	enum jn_output output;
-	const char *file;	/* "-": standard input */
+	const char *file;	/* "-": standard input, or output */
 	const char *generation; /* decimal digits, or NULL */
 	unsigned timeout_seconds;
-	const char *pin_dir, *cgroup; /* NULL: junctord's own defaults */
+	const char *pin_dir, *state_dir, *cgroup; /* NULL: junctord's own defaults */
+	const char *to, *from, *netns;		  /* of a connection; NULL: not given */
+	bool is_udp, is_offline;
 	bool wants_help, wants_version;
 };
 

@@ -115,6 +115,27 @@ static void add_hooks(struct jn_buffer *out, const struct jn_json *hooks)
 	jn_buffer_add_text(out, "\n");
 }
 
+static void add_process(struct jn_buffer *out, const struct jn_json *process)
+{
+	long long own = (long long)jn_json_integer(jn_json_get(process, "privateBytes"));
+	long long all = (long long)jn_json_integer(jn_json_get(process, "residentBytes"));
+	long long cpu_ms = (long long)jn_json_integer(jn_json_get(process, "cpuMilliseconds"));
+
+	if (!process) /* an older junctord */
+		return;
+	jn_buffer_printf(out,
+			 "Process:     %.1f MiB of its own (%.1f MiB with the tables), %lld of "
+			 "%lld files, "
+			 "%lld threads,\n             %lld.%03lld s of CPU and %lld wakeups in "
+			 "%lld s\n",
+			 (double)own / 1048576, (double)all / 1048576,
+			 (long long)jn_json_integer(jn_json_get(process, "openFiles")),
+			 (long long)jn_json_integer(jn_json_get(process, "maxFiles")),
+			 (long long)jn_json_integer(jn_json_get(process, "threads")), cpu_ms / 1000,
+			 cpu_ms % 1000, (long long)jn_json_integer(jn_json_get(process, "wakeups")),
+			 (long long)jn_json_integer(jn_json_get(process, "uptimeSeconds")));
+}
+
 static void add_degraded(struct jn_buffer *out, const struct jn_json *sentences)
 {
 	size_t count = jn_json_count(sentences);
@@ -165,6 +186,7 @@ static void add_status(struct jn_buffer *out, const struct jn_json *status)
 	add_generation(out, status);
 	add_sources(out, jn_json_get(status, "sources"));
 	add_hooks(out, jn_json_get(status, "hooks"));
+	add_process(out, jn_json_get(status, "process"));
 	add_degraded(out, jn_json_get(status, "degraded"));
 	jn_buffer_add_text(out, "\n");
 	add_limits(out, jn_json_get(status, "limits"));
@@ -180,8 +202,15 @@ int jn_cli_status(const struct jn_command *command)
 	JN_AUTO(jn_json_free) struct jn_json *status = NULL;
 	JN_AUTO(jn_buffer_done) struct jn_buffer text = { 0 };
 	const struct jn_json *hooks;
-	int code = jn_ask_open(command, &client);
+	int code;
 
+	if (command->is_offline)
+		return jn_cli_status_offline(command);
+	if (command->pin_dir) {
+		jn_text_say("--pin-dir goes with --offline; give both, or neither");
+		return JN_EXIT_USAGE;
+	}
+	code = jn_ask_open(command, &client);
 	if (!code)
 		code = jn_ask(client, &request, &answer);
 	if (!code)

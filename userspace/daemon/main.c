@@ -365,6 +365,10 @@ static int run_task(const struct jn_options *options, struct jn_error *err)
 		return 0;
 	case JN_TASK_CLEANUP:
 		return jn_offline_cleanup(&options->settings, err);
+	case JN_TASK_TRACE:
+	case JN_TASK_STATUS:
+	case JN_TASK_SYSDUMP:
+		return jn_offline_tell(options, err);
 	default:
 		return serve(&options->settings, err);
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * `junctord --offline cleanup`. It removes what junctor pinned and nothing else, and never the
- * state folder: the next start of junctord serves again what was declared.
+ * `junctord --offline VERB`. Cleanup removes what junctor pinned and nothing else, and never the
+ * state folder: the next start of junctord serves again what was declared. The others only look, and
+ * what they see is the room offline's business.
  */
 #include "daemon/offline.h"
 
@@ -15,6 +16,7 @@
 #include "daemon/prepare.h"
 #include "datapath/datapath.h"
 #include "netlink/routes.h"
+#include "offline/offline.h"
 
 static int remove_routes(struct jn_error *err)
 {
@@ -61,5 +63,39 @@ int jn_offline_cleanup(const struct jn_settings *settings, struct jn_error *err)
 	else
 		printf("nothing to remove below %s\n", pin_dir);
 	printf("the declared state in %s stays\n", settings->state_dir);
+	return 0;
+}
+
+static void dump(const struct jn_settings *settings, struct jn_buffer *out)
+{
+	struct jn_dump_options options = { settings->pin_dir, settings->state_dir,
+					   settings->cgroup };
+	char root[PATH_MAX];
+
+	/* Without a cgroup2 mount there is nothing to look at, and the dump says so. */
+	if (!options.cgroup)
+		options.cgroup = jn_cgroup_find_root(root, sizeof(root), NULL) ? "none" : root;
+	jn_offline_dump(&options, out);
+}
+
+int jn_offline_tell(const struct jn_options *options, struct jn_error *err)
+{
+	JN_AUTO(jn_buffer_done) struct jn_buffer text = { 0 };
+	int rc = jn_prepare_privileges(err);
+
+	if (!rc && options->task == JN_TASK_SYSDUMP)
+		dump(&options->settings, &text);
+	else if (!rc && options->task == JN_TASK_STATUS)
+		rc = jn_offline_status(options->settings.pin_dir, &text, err);
+	else if (!rc)
+		rc = jn_offline_trace(options->settings.pin_dir, &options->question, &text, err);
+	if (rc)
+		return rc;
+	if (jn_buffer_failed(&text))
+		return jn_error_set(err, -ENOMEM, JN_ERROR_INTERNAL, "out of memory; free some");
+	if (fwrite(text.data, 1, text.size, stdout) != text.size || fflush(stdout))
+		return jn_error_set(err, -errno, JN_ERROR_INTERNAL,
+				    "it cannot be written (%s); give standard output some room",
+				    strerror(errno));
 	return 0;
 }

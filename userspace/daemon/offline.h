@@ -7,11 +7,15 @@
 
 #include "base/error.h"
 #include "daemon/config.h"
+#include "daemon/options.h"
 
 /*
  * Take junctor out of the kernel: links, tables and pins below settings->pin_dir. Refused while a
  * daemon holds them. Declared state stays on disk. Says on stdout what was removed.
  */
 int jn_offline_cleanup(const struct jn_settings *settings, struct jn_error *err);
+
+/* What the task asks for (JN_TASK_TRACE, STATUS, SYSDUMP), to stdout. Whether a daemon runs does not matter. */
+int jn_offline_tell(const struct jn_options *options, struct jn_error *err);
 
 #endif

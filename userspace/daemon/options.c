@@ -28,6 +28,10 @@ enum flag {
 	FLAG_LOG_LEVEL,
 	FLAG_CHECK,
 	FLAG_OFFLINE,
+	FLAG_TO,
+	FLAG_FROM,
+	FLAG_NETNS,
+	FLAG_UDP,
 	FLAG_VERSION,
 	FLAG_HELP
 };
@@ -43,6 +47,10 @@ static const struct option flags[] = {
 	{ "log-level", required_argument, NULL, FLAG_LOG_LEVEL },
 	{ "check", no_argument, NULL, FLAG_CHECK },
 	{ "offline", required_argument, NULL, FLAG_OFFLINE },
+	{ "to", required_argument, NULL, FLAG_TO },
+	{ "from", required_argument, NULL, FLAG_FROM },
+	{ "netns", required_argument, NULL, FLAG_NETNS },
+	{ "udp", no_argument, NULL, FLAG_UDP },
 	{ "version", no_argument, NULL, FLAG_VERSION },
 	{ "help", no_argument, NULL, FLAG_HELP },
 	{ 0 },
@@ -52,9 +60,9 @@ const char *jn_options_usage(void)
 {
 	return "Usage: junctord [FLAGS]                  serve in the foreground\n"
 	       "       junctord --check [--config FILE]  validate the configuration\n"
-	       "       junctord --offline cleanup        remove what junctor left in the kernel\n"
+	       "       junctord --offline VERB           what junctor calls it for\n"
 	       "\n"
-	       "Flags (each but the last five is also a key of the configuration file):\n"
+	       "Flags (each but those from --config on is also a key of the configuration file):\n"
 	       "  --socket PATH      control socket (" JN_DEFAULT_SOCKET ")\n"
 	       "  --cgroup DIR       balance sockets of this cgroup and below (all of cgroup2)\n"
 	       "  --pin-dir DIR      folder of the kernel tables (" JN_DEFAULT_PIN_DIR ")\n"
@@ -64,7 +72,10 @@ const char *jn_options_usage(void)
 	       "  --log-level LEVEL  error, warning, info or debug (info)\n"
 	       "  --config FILE      configuration (" JN_DEFAULT_CONFIG ", if it exists)\n"
 	       "  --check            validate the configuration and exit\n"
-	       "  --offline cleanup  remove links, tables and pins; declared state stays\n"
+	       "  --offline VERB     cleanup: remove links, tables and pins, declared state "
+	       "stays;\n"
+	       "                     status, sysdump, trace: what the kernel holds\n"
+	       "  --to, --from, --netns, --udp  of --offline trace; see junctor trace\n"
 	       "  --version          print the version and exit\n"
 	       "  --help             print this text and exit\n";
 }
@@ -105,6 +116,54 @@ static int set_node_name(char **field, const char *text, struct jn_error *err)
 	return set_path(field, "--node-name", text, err);
 }
 
+static int take_offline(struct jn_options *out, const char *verb, struct jn_error *err)
+{
+	static const struct {
+		const char *verb;
+		enum jn_task task;
+	} verbs[] = {
+		{ "cleanup", JN_TASK_CLEANUP },
+		{ "trace", JN_TASK_TRACE },
+		{ "status", JN_TASK_STATUS },
+		{ "sysdump", JN_TASK_SYSDUMP },
+	};
+
+	for (size_t i = 0; i < JN_COUNT(verbs); i++) {
+		if (!strcmp(verbs[i].verb, verb))
+			return set_task(out, verbs[i].task, err);
+	}
+	return refuse(err, "--offline", "takes cleanup, status, sysdump or trace");
+}
+
+static int take_question(struct jn_question *question, int flag, const char *text,
+			 struct jn_error *err)
+{
+	if (flag == FLAG_UDP)
+		question->is_udp = true;
+	else if (!*text)
+		return refuse(err, "--to, --from or --netns", "is empty; give it a value");
+	if (flag == FLAG_TO)
+		question->to = text;
+	if (flag == FLAG_FROM)
+		question->from = text;
+	if (flag == FLAG_NETNS)
+		question->netns = text;
+	return 0;
+}
+
+/* A connection is asked about by trace, and by nobody else. */
+static int check_question(const struct jn_options *options, struct jn_error *err)
+{
+	const struct jn_question *q = &options->question;
+	bool is_asked = q->to || q->from || q->netns || q->is_udp;
+
+	if (options->task == JN_TASK_TRACE && !q->to)
+		return refuse(err, "--offline trace", "needs --to IP:PORT");
+	if (options->task != JN_TASK_TRACE && is_asked)
+		return refuse(err, "--to, --from, --netns and --udp", "belong to --offline trace");
+	return 0;
+}
+
 static int take_flag(struct jn_options *out, int flag, const char *text, struct jn_error *err)
 {
 	struct jn_settings *s = &out->settings;
@@ -133,9 +192,12 @@ static int take_flag(struct jn_options *out, int flag, const char *text, struct 
 	case FLAG_CHECK:
 		return set_task(out, JN_TASK_CHECK, err);
 	case FLAG_OFFLINE:
-		if (strcmp(text, "cleanup") != 0)
-			return refuse(err, "--offline", "can do one thing: cleanup");
-		return set_task(out, JN_TASK_CLEANUP, err);
+		return take_offline(out, text, err);
+	case FLAG_TO:
+	case FLAG_FROM:
+	case FLAG_NETNS:
+	case FLAG_UDP:
+		return take_question(&out->question, flag, text, err);
 	default:
 		return -EINVAL;
 	}
@@ -173,7 +235,7 @@ int jn_options_parse(int argc, char **argv, struct jn_options *out, struct jn_er
 	}
 	if (optind < argc)
 		return refuse(err, argv[optind], "is not a flag; junctord takes flags only");
-	return 0;
+	return check_question(out, err);
 }
 
 static int set_default(char **field, const char *text, struct jn_error *err)

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/paths.h"
 #include "daemon/config.h"
+#include "offline/offline.h"
 
 #define JN_DEFAULT_CONFIG "/etc/junctor/junctord.yaml" /* read when it exists */
 #define JN_DEFAULT_PIN_DIR "/sys/fs/bpf/junctor"
@@ -19,6 +20,9 @@ enum jn_task {
 	JN_TASK_SERVE,
 	JN_TASK_CHECK,	 /* --check: validate the configuration and say so */
 	JN_TASK_CLEANUP, /* --offline cleanup */
+	JN_TASK_TRACE,	 /* --offline trace */
+	JN_TASK_STATUS,	 /* --offline status */
+	JN_TASK_SYSDUMP, /* --offline sysdump */
 	JN_TASK_VERSION,
 	JN_TASK_HELP
 };
@@ -27,6 +31,7 @@ struct jn_options {
 	enum jn_task task;
 	const char *config; /* --config, from argv; NULL: the default file, if there is one */
 	struct jn_settings settings;
+	struct jn_question question; /* of --offline trace; texts of argv */
 };
 
 /*

@@ -58,10 +58,35 @@ int jn_datapath_need(struct jn_datapath *dp, unsigned needs, struct jn_error *er
 /* Close fds and mappings. What is pinned stays and goes on serving. */
 void jn_datapath_close(struct jn_datapath **dp);
 
+/*
+ * Look at what a junctord, alive or dead, has pinned: nothing is loaded, locked or changed. Only what
+ * reads may be called with it, and jn_datapath_trace. err: there is nothing, or it is of another
+ * version.
+ */
+int jn_datapath_look(const char *pin_dir, struct jn_datapath **out, struct jn_error *err);
+
+/* A program that sockets of a cgroup run at a hook of ours, whosever it is, in the kernel's order. */
+struct jn_attached {
+	const char *hook;
+	uint32_t id;
+	char name[16], tag[17]; /* the kernel's, and hexadecimal */
+	bool is_own;		/* attached at this cgroup, not above it */
+	bool is_ours;		/* named like ours */
+};
+typedef void (*jn_attached_fn)(void *arg, const struct jn_attached *program);
+int jn_datapath_each_attached(const char *cgroup, jn_attached_fn fn, void *arg,
+			      struct jn_error *err);
+
+/* Run jn_trace: io has the question, and then the answer. See <junctor/trace.h>. */
+struct jn_trace;
+int jn_datapath_trace(const struct jn_datapath *dp, struct jn_trace *io, struct jn_error *err);
+
 struct jn_hook_status {
 	const char *name; /* "connect4", … */
 	bool is_needed;	  /* always, or by an object */
 	bool is_attached;
+	uint32_t program; /* its id; 0: not attached */
+	uint64_t cgroup;  /* by the kernel's id, which is the inode of its folder */
 };
 #define JN_HOOK_COUNT 10
 /* Static names; asks the kernel for each link. */
@@ -209,6 +234,9 @@ int jn_folder_make(const char *dir);
  * named in err. Blocks.
  */
 int jn_folder_lock(const char *dir, int *fd, struct jn_error *err);
+
+/* Does a process hold it now? A junctord holds its pin folder. Does not block. */
+bool jn_folder_is_held(const char *dir);
 
 /*
  * Remove our links and pins below pin_dir, its v<ABI> folder, and the bpffs we mounted there; then

@@ -42,6 +42,7 @@ struct copy {
 
 struct jn_growth {
 	struct junctor_bpf *skeleton; /* the new one; after the swap the old one */
+	struct trace_bpf *trace;      /* on the larger tables; until the swap */
 	struct jn_sizes sizes;
 	struct jn_tables tables;
 	struct copy cursors, stats;
@@ -60,6 +61,7 @@ static void growth_free(struct jn_growth **growth)
 		return;
 	jn_tables_unmap(&g->tables);
 	junctor_bpf__destroy(g->skeleton);
+	jn_trace_unload(&g->trace);
 	free(g->cursors.values);
 	free(g->stats.values);
 	free(g->live);
@@ -111,6 +113,7 @@ int jn_datapath_grow_load(const struct jn_datapath *dp, const struct jn_sizes *s
 		rc = jn_tables_map(g->skeleton->obj, &g->tables);
 	if (rc)
 		return jn_datapath_refuse_load(rc, err);
+	g->trace = jn_trace_load(g->skeleton->obj);
 	jn_tables_copy(&g->tables, &dp->tables, true); /* it may be half a gigabyte */
 	*out = JN_MOVE(g);
 	return 0;
@@ -382,6 +385,7 @@ int jn_datapath_grow_swap(struct jn_datapath *dp, struct jn_growth *growth, stru
 	/* One that keeps its old name is found there at the next start, with the same contents. */
 	(void)each_new(dp, growth, rename_new);
 	exchange(dp, growth);
+	jn_trace_install(dp, &growth->trace);
 	return 0;
 }
 

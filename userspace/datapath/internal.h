@@ -12,7 +12,9 @@
  *	mounts.c   mountinfo             cleanup.c  taking everything out again
  *	place.c    what runs at the cgroup now
  *	stale.c    finding sockets       end.c      ending them
- *	spaces.c   network namespaces
+ *	spaces.c   network namespaces        look.c     tables of a junctord that may be dead
+ *	trace.c    the program that tells how it would be decided
+ *	attached.c whose programs a cgroup runs
  */
 #ifndef JUNCTOR_DATAPATH_INTERNAL_H
 #define JUNCTOR_DATAPATH_INTERNAL_H
@@ -56,6 +58,7 @@ struct jn_datapath {
 	int frontends, names, stats, reasons, events; /* fds of the object */
 	unsigned cpu_count;			      /* values of a per-CPU entry */
 	int links[JN_HOOK_COUNT];		      /* -1: not attached */
+	bool is_view; /* look.c's: no skeleton, the fds are its own */
 };
 
 /* --- open.c ------------------------------------------------------------------------------------ */
@@ -69,6 +72,9 @@ enum jn_pin_kind { JN_PIN_OTHER, JN_PIN_MAP, JN_PIN_LINK };
 
 /* An fd of what is pinned there, and its kind; -errno. */
 int jn_pin_open(const char *path, enum jn_pin_kind *kind);
+
+/* An fd of a pinned table with entries of this size, and how many it has; -EINVAL: it is another one. */
+int jn_pin_open_table(const char *folder, const char *name, size_t entry, uint32_t *entries);
 
 /* "<pin_dir>/v<ABI>" into *out; -ENOMEM. */
 int jn_pins_name_folder(const char *pin_dir, char **out);
@@ -106,11 +112,25 @@ int jn_pins_complete(struct bpf_object *object, const char *folder, uint64_t fre
 
 /* --- tables.c ---------------------------------------------------------------------------------- */
 int jn_tables_map(const struct bpf_object *object, struct jn_tables *tables);
+/* Those that are pinned there, to be read only; what sizes they have. */
+int jn_tables_view(const char *folder, struct jn_tables *tables, struct jn_sizes *sizes);
 void jn_tables_unmap(struct jn_tables *tables);
 /* The slots, or the others; those that differ in size: what stands in the smaller one. */
 void jn_tables_copy(struct jn_tables *to, const struct jn_tables *from, bool is_slots);
 /* Where nobody heard of the ends of connections: those of before count no more. */
 void jn_live_count_anew(struct jn_datapath *dp);
+
+/* --- trace.c ----------------------------------------------------------------------------------- */
+struct trace_bpf;
+/* On the tables of that object. NULL: the kernel refuses it; it is said in the log. */
+struct trace_bpf *jn_trace_load(const struct bpf_object *tables);
+/* Pinned in place of the one that is there, and closed; NULL: that one goes. */
+void jn_trace_install(const struct jn_datapath *dp, struct trace_bpf **trace);
+void jn_trace_unload(struct trace_bpf **trace);
+
+/* --- look.c ------------------------------------------------------------------------------------ */
+/* What is a view's own. */
+void jn_datapath_look_done(struct jn_datapath *dp);
 
 /* --- grow.c ------------------------------------------------------------------------------------ */
 /* Once all hooks use the tables that were adopted: the last life may have ended in the middle. */

@@ -434,11 +434,13 @@ int jn_datapath_need(struct jn_datapath *dp, unsigned needs, struct jn_error *er
 void jn_datapath_hooks(struct jn_datapath *dp, struct jn_hook_status out[JN_HOOK_COUNT])
 {
 	for (size_t i = 0; i < JN_HOOK_COUNT; i++) {
-		struct bpf_link_info info;
+		struct bpf_link_info info = { 0 };
 
 		out[i].name = hook_name(i);
 		out[i].is_needed = is_needed(dp, i);
 		out[i].is_attached = dp->links[i] >= 0 && !jn_link_ask(dp->links[i], &info) &&
 				     info.cgroup.cgroup_id;
+		out[i].program = out[i].is_attached ? info.prog_id : 0;
+		out[i].cgroup = info.cgroup.cgroup_id;
 	}
 }

@@ -233,3 +233,10 @@ int jn_folder_lock(const char *dir, int *fd, struct jn_error *err)
 			    "may open, or choose another",
 			    dir, strerror(errno));
 }
+
+bool jn_folder_is_held(const char *dir)
+{
+	JN_AUTO(jn_close_fd) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}

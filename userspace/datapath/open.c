@@ -22,7 +22,7 @@
 
 #define AREA "datapath"
 #define BTF "/sys/kernel/btf/vmlinux"
-#define DESCRIPTORS 40 /* 13 tables, 8 programs, 8 links, and what libbpf opens while it loads */
+#define DESCRIPTORS 60 /* 16 tables twice, 11 programs, 10 links, and what libbpf opens meanwhile */
 
 /* --- libbpf's own words ------------------------------------------------------------------------ */
 
@@ -162,6 +162,11 @@ static int fill_folder(struct jn_datapath *dp, struct jn_error *err)
 		rc = load(dp, err);
 	if (!rc)
 		rc = jn_pins_complete(dp->object, dp->folder, adoption.fresh, err);
+	if (!rc) {
+		struct trace_bpf *trace = jn_trace_load(dp->object);
+
+		jn_trace_install(dp, &trace);
+	}
 	return rc;
 }
 
@@ -229,6 +234,8 @@ void jn_datapath_close(struct jn_datapath **dp)
 	for (size_t i = 0; i < JN_HOOK_COUNT; i++)
 		jn_close_fd(&d->links[i]);
 	jn_tables_unmap(&d->tables);
+	if (d->is_view)
+		jn_datapath_look_done(d);
 	junctor_bpf__destroy(d->skeleton);
 	free(d->cgroup);
 	free(d->folder);

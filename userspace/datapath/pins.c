@@ -35,6 +35,26 @@ int jn_pin_open(const char *path, enum jn_pin_kind *kind)
 	return fd;
 }
 
+int jn_pin_open_table(const char *folder, const char *name, size_t entry, uint32_t *entries)
+{
+	JN_AUTO(jn_free_mem) char *path = NULL;
+	JN_AUTO(jn_close_fd) int fd = -1;
+	enum jn_pin_kind kind = JN_PIN_OTHER;
+	struct bpf_map_info info = { 0 };
+	uint32_t size = sizeof(info);
+
+	if (asprintf(&path, "%s/%s", folder, name) < 0)
+		return -ENOMEM;
+	fd = jn_pin_open(path, &kind);
+	if (fd < 0)
+		return jn_move_fd(&fd);
+	if (kind != JN_PIN_MAP || bpf_obj_get_info_by_fd(fd, &info, &size) ||
+	    info.value_size != entry)
+		return -EINVAL;
+	*entries = info.max_entries;
+	return jn_move_fd(&fd);
+}
+
 /* --- the folder -------------------------------------------------------------------------------- */
 
 int jn_pins_name_folder(const char *pin_dir, char **out)

@@ -49,20 +49,45 @@ static uint32_t tick_us(void)
 	return (uint32_t)(tick.tv_nsec / 1000);
 }
 
+static int map_table(struct jn_tables *tables, size_t i, int fd, size_t entries, int rights)
+{
+	size_t bytes = entries * list[i].entry;
+	void *at = mmap(NULL, bytes, rights, MAP_SHARED, fd, 0);
+
+	if (at == MAP_FAILED)
+		return -errno;
+	*place_of(tables, i) = at;
+	tables->bytes[i] = bytes;
+	return 0;
+}
+
+int jn_tables_view(const char *folder, struct jn_tables *tables, struct jn_sizes *sizes)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < JN_COUNT(list) && !rc; i++) {
+		JN_AUTO(jn_close_fd) int fd = -1;
+		uint32_t entries, *size = jn_size_of(sizes, list[i].name);
+
+		fd = jn_pin_open_table(folder, list[i].name, list[i].entry, &entries);
+		rc = fd < 0 ? fd : map_table(tables, i, fd, entries, PROT_READ);
+		if (!rc && size)
+			*size = entries;
+	}
+	return rc;
+}
+
 int jn_tables_map(const struct bpf_object *object, struct jn_tables *tables)
 {
 	for (size_t i = 0; i < JN_COUNT(list); i++) {
 		const struct bpf_map *map = bpf_object__find_map_by_name(object, list[i].name);
-		size_t bytes;
-		void *at;
+		int rc;
 
 		assert(map && bpf_map__value_size(map) == list[i].entry);
-		bytes = bpf_map__max_entries(map) * list[i].entry;
-		at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-		if (at == MAP_FAILED)
-			return -errno;
-		*place_of(tables, i) = at;
-		tables->bytes[i] = bytes;
+		rc = map_table(tables, i, bpf_map__fd(map), bpf_map__max_entries(map),
+			       PROT_READ | PROT_WRITE);
+		if (rc)
+			return rc;
 	}
 	tables->meta->tick_us = tick_us();
 	return 0;

@@ -52,6 +52,12 @@ int jn_store_open(const char *dir, const struct jn_store_reader *reader, struct 
 void jn_store_close(struct jn_store **store);
 
 /*
+ * Look at the state below `dir`, whoever holds it: nothing is locked, repaired or made. Each row that
+ * is right goes to row(); what is being written meanwhile may be missing. -ENOENT: there is none.
+ */
+int jn_store_look(const char *dir, int (*row)(void *arg, const struct jn_row *row), void *arg);
+
+/*
  * Make these rows durable as one generation: all or nothing, on the disk when it returns 0.
  * -ENOSPC (err JN_ERROR_DISK_FULL) or another negative errno (JN_ERROR_UNAVAILABLE): nothing
  * changed and the store stays usable.

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What junctor tells and does while no junctord runs.
+
+  one node (lib/node.py)
+  VIP 127.96.8.1, 80/TCP   ->   nginx a 127.0.0.1:8081, b 127.0.0.2:8081
+"""
+
+import json
+import os
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+from lib.clients import connect_errno, name_at
+from lib.node import Node, built
+from lib.objects import policy, service
+from lib.servers import SERVERS
+
+VIP = "127.96.8.1"
+
+
+@pytest.fixture
+def dead_node(own_node):
+    """One that served and was killed."""
+    own_node.servers.http(**{name: SERVERS[name] for name in "ab"})
+    own_node.control.declare(service("web", VIP, 80, [SERVERS["a"], SERVERS["b"]]))
+    for _ in range(5):
+        name_at(own_node, VIP)
+    own_node.junctord.kill()
+    return own_node
+
+
+def status(node, *flags, check=True):
+    done = node.run(built("junctor"), "status", "--offline", "--pin-dir", node.pins, *flags,
+                    check=check)
+    return done.stdout
+
+
+def test_offline_status_tells_what_the_kernel_serves(dead_node):
+    told = json.loads(status(dead_node, "-o", "json"))
+    assert told["offline"] and not told["running"]
+    assert told["installedGeneration"] == 1
+    assert [hook["name"] for hook in told["hooks"] if hook["attached"]] == [
+        "connect4", "connect6", "sendmsg4", "sendmsg6", "recvmsg4", "recvmsg6", "getpeername4",
+        "getpeername6"]
+    assert {hook["cgroup"] for hook in told["hooks"]} == {os.stat(dead_node.cgroup).st_ino}
+    assert told["tables"]["services"]["used"] == 1
+    assert told["tables"]["frontends"] == {"used": 1, "entries": 16384}
+    assert told["tables"]["endpoints"]["used"] == 2
+    assert told["decisions"]["Ok"] == 5
+    assert told["degraded"] == []
+    text = status(dead_node)
+    assert "junctord:    does not run" in text
+    assert "Generation:  1 in the kernel" in text
+    assert "Hooks:       8 of 8 attached" in text
+
+
+def test_offline_status_beside_a_junctord(own_node):
+    told = json.loads(status(own_node, "-o", "json"))
+    assert told["running"]
+    assert "junctord:    runs" in status(own_node)
+    own_node.junctord.terminate()
+    assert not json.loads(status(own_node, "-o", "json"))["running"]
+    own_node.junctord.start()  # looking holds nothing
+
+
+def test_offline_status_of_a_hook_that_is_gone(dead_node):
+    folder, = Path(dead_node.pins).glob("v*")
+    (folder / "jn_connect4").unlink()
+    done = dead_node.run(built("junctor"), "status", "--offline", "--pin-dir", dead_node.pins,
+                         check=False)
+    assert done.returncode == 6
+    assert "connect4 (NOT attached)" in done.stdout
+    assert "HookMissing: connect4 is not attached" in done.stdout
+
+
+def test_offline_status_of_nothing(bare_node):
+    done = bare_node.run(built("junctor"), "status", "--offline", "--pin-dir", bare_node.pins,
+                         check=False)
+    assert done.returncode == 1
+    assert "has nothing below" in done.stderr
+
+
+def test_pin_dir_goes_with_offline_only(own_node):
+    done = own_node.run(built("junctor"), "status", "--pin-dir", own_node.pins, check=False)
+    assert done.returncode == 2 and "--offline" in done.stderr
+
+
+def test_looking_needs_root_and_says_so(dead_node):
+    done = dead_node.run("setpriv", "--reuid=65534", "--clear-groups", built("junctor"), "status",
+                         "--offline", "--pin-dir", dead_node.pins, check=False)
+    assert done.returncode == 1 and "run it as root" in done.stderr, done
+
+
+def test_cleanup_after_looking(dead_node):
+    status(dead_node)
+    dead_node.run(built("junctor"), "cleanup", "--pin-dir", dead_node.pins, "--cgroup",
+                  dead_node.cgroup)
+    assert not list(Path(dead_node.pins).glob("v*"))
+    assert connect_errno(dead_node, VIP)
+
+
+# --- sysdump --------------------------------------------------------------------------------------
+def sysdump(node, path, *flags):
+    """{name: text} of the archive that junctor writes."""
+    node.run(built("junctor"), "sysdump", "-f", path, "--pin-dir", node.pins, "--state-dir",
+             node.state, "--cgroup", node.cgroup, "--socket", node.socket_path, *flags)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_size <= 10 << 20
+    with tarfile.open(path) as archive:
+        return {one.name: archive.extractfile(one).read().decode() for one in archive}
+
+
+def lines_of(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+SECRET = "hunter2"
+
+
+def annotated():
+    return service("web", VIP, 80, [SERVERS["a"], SERVERS["b"]],
+                   annotations={"deployed-with": SECRET})
+
+
+def probing():
+    return policy("web", "web", probe={"type": "HTTP", "path": f"/healthz?token={SECRET}"})
+
+
+def test_sysdump_of_a_running_junctord(own_node, tmp_path):
+    own_node.control.declare(annotated(), probing())
+    files = sysdump(own_node, tmp_path / "dump.tar")
+    assert json.loads(files["status.json"])["generation"] == 1
+    assert "junctor_build_info" in files["metrics.txt"]
+    assert "control.txt" not in files
+    assert json.loads(files["machine.json"])["kernel"] == os.uname().release
+    assert json.loads(files["offline-status.json"])["running"]
+    hooks = lines_of(files["hooks.jsonl"])
+    assert {"connect4", "recvmsg6"} <= {hook["hook"] for hook in hooks if hook["attachedHere"]}
+    assert [one["vip"] for one in lines_of(files["tables/frontends.jsonl"])] == [f"{VIP}:80"]
+    assert {one["address"] for one in lines_of(files["tables/endpoints.jsonl"])} == {
+        SERVERS["a"], SERVERS["b"]}
+    assert lines_of(files["tables/sets.jsonl"])[0]["slots"]
+    assert not any(SECRET in text for text in files.values())
+
+
+def test_sysdump_can_be_declared_again(bare_node, machine, tmp_path):
+    bare_node.junctord.start()
+    bare_node.control.declare(annotated(), probing())
+    bare_node.junctord.kill()
+    before = bare_node.tables()
+    files = sysdump(bare_node, tmp_path / "dump.tar")
+    assert "status.json" not in files and "no junctord answers" in files["control.txt"]
+    assert not any(SECRET in text for text in files.values())
+    other = Node(machine, "other")
+    other.junctord.start()
+    (tmp_path / "objects.jsonl").write_text(files["objects.jsonl"], encoding="utf-8")
+    other.run(built("junctor"), "apply", "-f", tmp_path / "objects.jsonl", "--socket",
+              other.socket_path)
+    assert other.tables() == before
+
+
+def test_sysdump_of_nothing(bare_node, tmp_path):
+    files = sysdump(bare_node, tmp_path / "dump.tar")
+    assert "has nothing below" in files["offline-status.json"]
+    assert not any(name.startswith("tables/") for name in files)
+
+
+def test_sysdump_overwrites_nothing(own_node, tmp_path):
+    sysdump(own_node, tmp_path / "dump.tar")
+    done = own_node.run(built("junctor"), "sysdump", "-f", tmp_path / "dump.tar", check=False)
+    assert done.returncode == 1 and "cannot be written" in done.stderr
+
+
+def test_sysdump_is_bounded(own_node, tmp_path):
+    own_node.control.apply(*[
+        service(f"many-{i}", f"127.97.{i // 250}.{i % 250 + 1}", 80,
+                [f"127.0.{i % 200}.{j}:8081" for j in range(1, 11)],
+                annotations={"fill": "x" * 200}) for i in range(10000)])
+    own_node.junctord.kill()
+    begin = time.monotonic()
+    files = sysdump(own_node, tmp_path / "dump.tar")
+    assert time.monotonic() - begin < 10
+    assert json.loads(files["offline-status.json"])["tables"]["services"]["used"] == 10000
+    cut = [name for name, text in files.items() if '{"cut":' in text]
+    assert "tables/endpoints.jsonl" in cut and "objects.jsonl" in cut
+    for name in cut:
+        lines_of(files[name])  # still whole lines

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A child that becomes junctord, and what is heard of it. It does NOT know what it is asked.
+ */
+#include "cli/offline.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "cli/cli.h"
+#include "cli/text.h"
+
+#define DAEMON "junctord"
+#define NOT_FOUND 127 /* what the child says when it could not become junctord */
+#define MAX_COMPLAINT 65536
+#define CHUNK 65536
+
+struct jn_offline jn_offline_of(const char *verb)
+{
+	return (struct jn_offline){ .words = { DAEMON, "--offline", verb }, .count = 3 };
+}
+
+void jn_offline_add_word(struct jn_offline *call, const char *word)
+{
+	assert(call->count < JN_MAX_OFFLINE_WORDS);
+	call->words[call->count++] = word;
+}
+
+void jn_offline_add(struct jn_offline *call, const char *flag, const char *value)
+{
+	if (!value)
+		return;
+	jn_offline_add_word(call, flag);
+	jn_offline_add_word(call, value);
+}
+
+/* In the child. Does not return. */
+static void become_daemon(const struct jn_offline *call, int printed, int said)
+{
+	char path[PATH_MAX];
+	ssize_t size = readlink("/proc/self/exe", path, sizeof(path) - sizeof(DAEMON));
+	char *slash;
+
+	if (dup2(said, STDERR_FILENO) < 0 || (printed >= 0 && dup2(printed, STDOUT_FILENO) < 0))
+		_exit(NOT_FOUND);
+	if (size > 0) {
+		path[size] = '\0';
+		slash = strrchr(path, '/');
+		memcpy(slash ? slash + 1 : path, DAEMON, sizeof(DAEMON));
+		(void)execv(path, (char *const *)call->words); /* not there: the next one */
+	}
+	(void)execvp(DAEMON, (char *const *)call->words);
+	_exit(NOT_FOUND);
+}
+
+/* --- listening ----------------------------------------------------------------------------------- */
+
+/* One end of a pipe that a buffer is filled from. */
+struct ear {
+	int fd;
+	struct jn_buffer *out;
+	size_t max;
+};
+
+/* 0: there may be more; 1: that was all. */
+static int hear(struct ear *ear)
+{
+	char piece[CHUNK];
+	ssize_t size = read(ear->fd, piece, sizeof(piece));
+
+	if (size < 0 && errno == EINTR)
+		return 0;
+	if (size <= 0)
+		return 1;
+	if (ear->out->size + (size_t)size > ear->max)
+		return -EFBIG;
+	jn_buffer_add(ear->out, piece, (size_t)size);
+	return 0;
+}
+
+/* Both until they end: a child that waits for a reader would wait for ever. */
+static int listen_to(struct ear ears[2])
+{
+	struct pollfd polls[2];
+	unsigned open = (ears[0].fd >= 0) + (ears[1].fd >= 0);
+	int rc = 0;
+
+	for (unsigned i = 0; i < 2; i++)
+		polls[i] = (struct pollfd){ .fd = ears[i].fd, .events = POLLIN };
+	while (open && rc >= 0) {
+		if (poll(polls, 2, -1) < 0 && errno != EINTR)
+			return -errno;
+		for (unsigned i = 0; i < 2 && rc >= 0; i++) {
+			rc = polls[i].fd >= 0 && polls[i].revents ? hear(&ears[i]) : 0;
+			if (rc == 1) {
+				polls[i].fd = -1;
+				open--;
+			}
+		}
+	}
+	return rc < 0 ? rc : 0;
+}
+
+/* What junctord says, in this program's name. */
+static void repeat(struct jn_buffer *said)
+{
+	char *text = (char *)(uintptr_t)jn_buffer_text(said), *save = NULL;
+
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		bool has_name = !strncmp(line, DAEMON ": ", strlen(DAEMON ": "));
+
+		jn_text_say("%s", has_name ? line + strlen(DAEMON ": ") : line);
+	}
+}
+
+/* --- running ------------------------------------------------------------------------------------- */
+
+static int fail(const char *what, int error)
+{
+	jn_text_say("%s (%s); nothing was done, try again", what, strerror(error));
+	return JN_EXIT_FAILED;
+}
+
+static int await(pid_t child)
+{
+	int status;
+
+	while (waitpid(child, &status, 0) < 0) {
+		if (errno != EINTR)
+			return fail("the end of " DAEMON " cannot be awaited", errno);
+	}
+	if (WIFEXITED(status) && !WEXITSTATUS(status))
+		return JN_EXIT_OK;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_FOUND)
+		jn_text_say("there is no " DAEMON " beside junctor, nor in PATH; install it");
+	else if (WIFSIGNALED(status))
+		jn_text_say(DAEMON " ended by signal %d; look at the kernel's log",
+			    WTERMSIG(status));
+	return WIFEXITED(status) && WEXITSTATUS(status) == JN_EXIT_USAGE ? JN_EXIT_USAGE
+									 : JN_EXIT_FAILED;
+}
+
+static int open_pipe(int *reader, int *writer)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	*reader = ends[0];
+	*writer = ends[1];
+	return 0;
+}
+
+int jn_offline_run(const struct jn_offline *call, struct jn_buffer *out, size_t max)
+{
+	JN_AUTO(jn_close_fd) int say_reader = -1;
+	JN_AUTO(jn_close_fd) int say_writer = -1;
+	JN_AUTO(jn_close_fd) int print_reader = -1;
+	JN_AUTO(jn_close_fd) int print_writer = -1;
+	JN_AUTO(jn_buffer_done) struct jn_buffer said = { 0 };
+	int rc = open_pipe(&say_reader, &say_writer), code;
+	struct ear ears[2];
+	pid_t child;
+
+	if (!rc && out)
+		rc = open_pipe(&print_reader, &print_writer);
+	if (rc)
+		return fail("no pipe", -rc);
+	child = fork();
+	if (child < 0)
+		return fail("no further process", errno);
+	if (!child)
+		become_daemon(call, print_writer, say_writer);
+	jn_close_fd(&say_writer);
+	jn_close_fd(&print_writer);
+	ears[0] = (struct ear){ say_reader, &said, MAX_COMPLAINT };
+	ears[1] = (struct ear){ print_reader, out, max };
+	rc = listen_to(ears);
+	if (rc && out)
+		(void)kill(child, SIGKILL); /* it only looks; whom nobody hears need not go on */
+	jn_close_fd(&say_reader);
+	jn_close_fd(&print_reader);
+	repeat(&said);
+	code = await(child);
+	return rc && !code ? fail("what " DAEMON " says cannot be read", -rc) : code;
+}
