@@ -11,17 +11,17 @@
 /* One decision about the service ended with this reason. */
 static inline void jn_count(__u32 service, enum jn_reason reason)
 {
+	struct jn_stats *stats = bpf_map_lookup_elem(&jn_stats, &service);
 	__u32 index = reason;
-	__u64 *ended = bpf_map_lookup_elem(&jn_reasons, &index);
-	struct jn_stats *stats;
+	__u64 *ended;
 
+	if (!stats)
+		return; /* JN_CANARY_SERVICE: nobody asked for it */
+	ended = bpf_map_lookup_elem(&jn_reasons, &index);
 	if (ended)
 		__sync_fetch_and_add(ended, 1);
 	if (reason == JN_REASON_OTHER_NETNS)
 		return; /* nothing was decided for it */
-	stats = bpf_map_lookup_elem(&jn_stats, &service);
-	if (!stats)
-		return;
 	if (reason == JN_REASON_OK)
 		__sync_fetch_and_add(&stats->forwarded, 1);
 	else

@@ -15,16 +15,17 @@ declare -A rooms=(
 	[netlink]="base"
 	[loop]="base"
 	[probe]="loop model proto base"
+	[canary]="base"
 	[store]="base proto"
 	[engine]="model datapath netlink store proto base"
 	[source]="engine loop proto base"
 	[api]="engine datapath loop proto base"
 	[offline]="datapath store proto base"
-	[daemon]="api offline source probe engine model datapath netlink store loop proto base"
+	[daemon]="api offline source probe canary engine model datapath netlink store loop proto base"
 	[cli]="client proto base"
 )
 # Rooms that may include <junctor/...>.
-abi=" proto model datapath netlink probe engine source api offline daemon "
+abi=" proto model datapath netlink probe canary engine source api offline daemon "
 declare -A libraries=(
 	[bpf]="datapath" [netlink]="netlink" [uv.h]="loop" [sqlite3.h]="store" [jansson.h]="proto" [llhttp.h]="loop client probe"
 	[nghttp2]="probe"

@@ -115,6 +115,12 @@ struct jn_slot {
 JN_ABI_SIZE(struct jn_slot, 8);
 
 /*
+ * The service of canaries, connections that junctord makes to see that its hooks work: beyond every
+ * table, so that it has no name and no counters.
+ */
+#define JN_CANARY_SERVICE 0xffffffffu
+
+/*
  * jn_endpoints: one per (service, address, port). service 0: gone. weight 0: takes no new
  * connection. The two decide whether a client or an unconnected UDP socket may keep its choice.
  */

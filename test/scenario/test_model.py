@@ -62,6 +62,9 @@ class Check:
         said = reference.differences(reference.served(self.history.state), self.node.tables())
         if said:
             self.fail(said)
+        verified = self.node.control.get("/v1/verify").json
+        if verified["found"]:
+            self.fail(f"junctord sees a drift where there is none: {verified['drifts']}")
 
     def check_lists(self):
         found, versions = {}, {}

@@ -12,10 +12,10 @@
 
 #include "api/role.h"
 #include "base/error.h"
+#include "datapath/datapath.h"
 
 struct jn_api;
 struct jn_engine;
-struct jn_datapath;
 struct jn_loop;
 
 /* A source beside the control socket, as /v1/status shows it and /readyz waits for it. */
@@ -26,6 +26,22 @@ struct jn_api_source {
 	const char *error; /* NULL: none; valid until the next turn of the loop */
 };
 
+/* Does a hook do what it promises? */
+enum jn_api_proof { JN_API_PROOF_NONE, JN_API_PROOF_YES, JN_API_PROOF_NO };
+#define JN_MAX_HOOK_REASON 512
+#define JN_MAX_HEALTH_SENTENCE 768
+
+struct jn_api_hook_health {
+	enum jn_api_proof proof;
+	const char *reason; /* "": none; valid, like the sentences, until the next turn of the loop */
+};
+
+struct jn_api_health {
+	struct jn_api_hook_health hooks[JN_HOOK_COUNT];	 /* in the order of jn_datapath_hooks */
+	const char (*sentences)[JN_MAX_HEALTH_SENTENCE]; /* what is wrong, with its remedy */
+	size_t count;
+};
+
 struct jn_api_options {
 	struct jn_loop *loop;
 	struct jn_engine *engine;
@@ -34,6 +50,8 @@ struct jn_api_options {
 	const char *version;
 	void (*source)(void *arg, struct jn_api_source *out); /* NULL: there is none */
 	void *source_arg;
+	void (*health)(void *arg, struct jn_api_health *out); /* NULL: nobody looks */
+	void *health_arg;
 	struct jn_access access; /* copied shallowly: rules outlive the api */
 };
 

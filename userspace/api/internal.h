@@ -108,6 +108,7 @@ extern const struct jn_verb jn_verb_get, jn_verb_list, jn_verb_create, jn_verb_r
 extern const struct jn_verb jn_verb_apply; /* apply.c */
 extern const struct jn_verb jn_verb_status, jn_verb_live, jn_verb_ready; /* status.c */
 extern const struct jn_verb jn_verb_wait;				 /* wait.c */
+extern const struct jn_verb jn_verb_verify;				 /* verify.c */
 extern const struct jn_verb jn_verb_metrics;				 /* metrics.c */
 
 #endif

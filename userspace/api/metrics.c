@@ -109,6 +109,40 @@ static void write_reasons(struct jn_buffer *out, struct jn_datapath *datapath)
 	}
 }
 
+static void write_drift(struct jn_buffer *out, const struct jn_engine *engine)
+{
+	struct jn_drift_stats drift;
+
+	jn_engine_drift_stats(engine, &drift);
+	start_family(out, "junctor_drift_checks_total", "counter",
+		     "Comparisons of the kernel tables with what was declared, once a minute.");
+	write_number(out, "junctor_drift_checks_total", drift.checks);
+	start_family(out, "junctor_drift_found_total", "counter",
+		     "Entries that were not as declared.");
+	write_number(out, "junctor_drift_found_total", drift.found);
+	start_family(out, "junctor_drift_repaired_total", "counter",
+		     "Entries that were written anew.");
+	write_number(out, "junctor_drift_repaired_total", drift.repaired);
+}
+
+static void write_effective(struct jn_buffer *out, const struct jn_api *api)
+{
+	struct jn_api_health health = { 0 };
+	struct jn_hook_status hooks[JN_HOOK_COUNT];
+
+	jn_datapath_hooks(api->options.datapath, hooks);
+	if (api->options.health)
+		api->options.health(api->options.health_arg, &health);
+	start_family(out, "junctor_hook_effective", "gauge",
+		     "1 where a canary showed that a hook works, 0 where it showed that it does "
+		     "not; missing where that could not be tried out.");
+	for (size_t i = 0; i < JN_HOOK_COUNT; i++) {
+		if (health.hooks[i].proof != JN_API_PROOF_NONE)
+			write_labelled(out, "junctor_hook_effective", "hook", hooks[i].name,
+				       health.hooks[i].proof == JN_API_PROOF_YES);
+	}
+}
+
 static void write_probes(struct jn_buffer *out, const struct jn_probe_stats *probes)
 {
 	start_family(out, "junctor_probes_total", "counter", "Probes of backends by result.");
@@ -205,6 +239,8 @@ static void write_whole(const struct jn_api *api, struct jn_buffer *out)
 		    "Connections to the control socket at once, at most.");
 	write_usage(out, engine);
 	write_hooks(out, api->options.datapath);
+	write_effective(out, api);
+	write_drift(out, engine);
 	write_events(out, api->options.datapath, &probes);
 	write_probes(out, &probes);
 	write_reasons(out, api->options.datapath);

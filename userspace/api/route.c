@@ -32,6 +32,7 @@ struct path {
 static const struct path paths[] = {
 	{ "/v1/apply", { { "POST", &jn_verb_apply } }, "POST" },
 	{ "/v1/status", { { "GET", &jn_verb_status } }, "GET, HEAD" },
+	{ "/v1/verify", { { "GET", &jn_verb_verify } }, "GET, HEAD" },
 	{ "/v1/wait", { { "GET", &jn_verb_wait } }, "GET, HEAD" },
 	{ "/metrics", { { "GET", &jn_verb_metrics } }, "GET, HEAD" },
 	{ "/healthz", { { "GET", &jn_verb_live } }, "GET, HEAD" },
@@ -90,8 +91,8 @@ static int no_such_path(const struct jn_call *call, struct jn_error *err)
 				    "there is no path %.200s; did you mean %s?", call->path,
 				    nearest);
 	return jn_error_set(err, -ENOENT, JN_ERROR_NOT_FOUND,
-			    "there is no path %.200s; there are /v1/apply, /v1/status, /v1/wait, "
-			    "/metrics, /healthz, /livez, /readyz and " OBJECT_PATHS,
+			    "there is no path %.200s; there are /v1/apply, /v1/status, /v1/verify, "
+			    "/v1/wait, /metrics, /healthz, /livez, /readyz and " OBJECT_PATHS,
 			    call->path);
 }
 

@@ -67,11 +67,28 @@ static void write_limits(struct jn_writer *w, const struct jn_api *api)
 	jn_write_close(w, '}');
 }
 
-static void write_hooks(struct jn_writer *w, struct jn_datapath *datapath)
+static void read_health(const struct jn_api *api, struct jn_api_health *out)
+{
+	*out = (struct jn_api_health){ 0 };
+	if (api->options.health)
+		api->options.health(api->options.health_arg, out);
+}
+
+/* attached: what the kernel says now. effective: what was seen at the last look. */
+static void write_proof(struct jn_writer *w, const struct jn_api_hook_health *health)
+{
+	if (health->proof != JN_API_PROOF_NONE)
+		jn_write_key_bool(w, "effective", health->proof == JN_API_PROOF_YES);
+	if (health->reason && *health->reason)
+		jn_write_key_text(w, "reason", health->reason);
+}
+
+static void write_hooks(struct jn_writer *w, const struct jn_api *api,
+			const struct jn_api_health *health)
 {
 	struct jn_hook_status hooks[JN_HOOK_COUNT];
 
-	jn_datapath_hooks(datapath, hooks);
+	jn_datapath_hooks(api->options.datapath, hooks);
 	jn_write_key(w, "hooks");
 	jn_write_open(w, '[');
 	for (size_t i = 0; i < JN_HOOK_COUNT; i++) {
@@ -80,12 +97,14 @@ static void write_hooks(struct jn_writer *w, struct jn_datapath *datapath)
 		jn_write_open(w, '{');
 		jn_write_key_text(w, "name", hooks[i].name);
 		jn_write_key_bool(w, "attached", hooks[i].is_attached);
+		write_proof(w, &health->hooks[i]);
 		jn_write_close(w, '}');
 	}
 	jn_write_close(w, ']');
 }
 
-static void write_degraded(struct jn_writer *w, struct jn_engine *engine)
+static void write_degraded(struct jn_writer *w, struct jn_engine *engine,
+			   const struct jn_api_health *health)
 {
 	size_t count;
 	const char *const *sentences = jn_engine_degraded(engine, &count);
@@ -94,7 +113,22 @@ static void write_degraded(struct jn_writer *w, struct jn_engine *engine)
 	jn_write_open(w, '[');
 	for (size_t i = 0; i < count; i++)
 		jn_write_text(w, sentences[i]);
+	for (size_t i = 0; i < health->count; i++)
+		jn_write_text(w, health->sentences[i]);
 	jn_write_close(w, ']');
+}
+
+static void write_drift(struct jn_writer *w, const struct jn_engine *engine)
+{
+	struct jn_drift_stats drift;
+
+	jn_engine_drift_stats(engine, &drift);
+	jn_write_key(w, "drift");
+	jn_write_open(w, '{');
+	jn_write_key_unsigned(w, "checks", drift.checks);
+	jn_write_key_unsigned(w, "found", drift.found);
+	jn_write_key_unsigned(w, "repaired", drift.repaired);
+	jn_write_close(w, '}');
 }
 
 static void write_process(struct jn_writer *w)
@@ -121,7 +155,9 @@ static void begin_status(struct jn_call *call)
 	struct jn_engine *engine = api->options.engine;
 	JN_AUTO(jn_buffer_done) struct jn_buffer body = { 0 };
 	struct jn_writer w = jn_writer_to(&body);
+	struct jn_api_health health;
 
+	read_health(api, &health);
 	jn_write_open(&w, '{');
 	jn_write_key_text(&w, "version", api->options.version);
 	jn_write_key_unsigned(&w, "generation", jn_engine_generation(engine));
@@ -129,9 +165,10 @@ static void begin_status(struct jn_call *call)
 	jn_write_key_bool(&w, "synced", is_synced(engine));
 	write_sources(&w, api);
 	write_limits(&w, api);
-	write_hooks(&w, api->options.datapath);
+	write_hooks(&w, api, &health);
+	write_drift(&w, engine);
 	write_process(&w);
-	write_degraded(&w, engine);
+	write_degraded(&w, engine, &health);
 	jn_write_close(&w, '}');
 	jn_answer_json(call, 200, &body);
 }

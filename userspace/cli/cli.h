@@ -24,6 +24,7 @@ int jn_cli_describe(const struct jn_command *command);
 int jn_cli_apply(const struct jn_command *command);
 int jn_cli_delete(const struct jn_command *command);
 int jn_cli_status(const struct jn_command *command);
+int jn_cli_verify(const struct jn_command *command);
 int jn_cli_status_offline(const struct jn_command *command); /* with --offline */
 int jn_cli_wait(const struct jn_command *command);
 int jn_cli_sysdump(const struct jn_command *command);

@@ -85,16 +85,32 @@ static size_t count_attached(const struct jn_json *hooks)
 	return count;
 }
 
+/* What nobody could try out counts as effective: that it is attached is all that is known. */
+static bool is_effective(const struct jn_json *hook)
+{
+	const struct jn_json *effective = jn_json_get(hook, "effective");
+
+	return !effective || jn_json_bool(effective);
+}
+
+static void add_hook(struct jn_buffer *out, const struct jn_json *hook)
+{
+	jn_text_add_visible(out, text_of(jn_json_get(hook, "name")));
+	if (!is_attached(hook))
+		jn_buffer_add_text(out, " (NOT attached)");
+	else if (!is_effective(hook))
+		jn_buffer_add_text(out, " (NOT effective)");
+	else if (!jn_json_get(hook, "effective"))
+		jn_buffer_add_text(out, " (not tried out)");
+}
+
 static void add_hooks(struct jn_buffer *out, const struct jn_json *hooks)
 {
 	jn_buffer_printf(out, "Hooks:       %zu of %zu attached", count_attached(hooks),
 			 jn_json_count(hooks));
 	for (size_t i = 0; i < jn_json_count(hooks); i++) {
-		const struct jn_json *hook = jn_json_at(hooks, i);
-
 		jn_buffer_add_text(out, i ? ", " : ": ");
-		jn_text_add_visible(out, text_of(jn_json_get(hook, "name")));
-		jn_buffer_add_text(out, is_attached(hook) ? "" : " (NOT attached)");
+		add_hook(out, jn_json_at(hooks, i));
 	}
 	jn_buffer_add_text(out, "\n");
 }

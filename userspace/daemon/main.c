@@ -2,9 +2,10 @@
 /*
  * junctord: the wiring. Builds the rooms in order, runs the loop, takes them down in reverse.
  *
- *   options -> privileges -> locks -> datapath -> prober -> engine -> files -> api -> hooks -> loop
+ *   options -> privileges -> locks -> datapath -> prober -> engine -> files -> api -> hooks
+ *           -> health -> loop
  *
- * The hooks come last: they are the only step that touches traffic, so whatever else can fail has
+ * The hooks come so late: they are the only step that touches traffic, so whatever else can fail has
  * succeeded by then, the tables hold what was declared, and a failed start leaves nothing attached.
  * SIGTERM and SIGINT take down everything but the hooks and the tables: they go on serving.
  */
@@ -25,6 +26,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/version.h"
+#include "daemon/health.h"
 #include "daemon/offline.h"
 #include "daemon/options.h"
 #include "daemon/prepare.h"
@@ -49,6 +51,7 @@ struct daemon {
 	struct jn_engine *engine;
 	struct jn_file_source *files;
 	struct jn_api *api;
+	struct jn_health *health;
 	bool is_stopping;
 };
 
@@ -81,14 +84,24 @@ static void on_files_closed(void *arg)
 		on_drained(d);
 }
 
-/* Let the write under way end and be answered, then close the socket and the loop's handles. */
-static void stop(struct daemon *d)
+static void on_health_closed(void *arg)
 {
-	d->is_stopping = true;
+	struct daemon *d = arg;
+
 	if (d->files)
 		jn_file_source_close(&d->files, on_files_closed, d);
 	else
 		on_files_closed(d);
+}
+
+/* Let the write under way end and be answered, then close the socket and the loop's handles. */
+static void stop(struct daemon *d)
+{
+	d->is_stopping = true;
+	if (d->health)
+		jn_health_close(&d->health, on_health_closed, d);
+	else
+		on_health_closed(d);
 }
 
 static void on_signal(void *arg, int signal)
@@ -203,6 +216,28 @@ static void show_files(void *arg, struct jn_api_source *out)
 				       .error = status.error };
 }
 
+/* The api shows whether the hooks work and does not know how that is seen. */
+static void show_health(void *arg, struct jn_api_health *out)
+{
+	const struct daemon *d = arg;
+
+	if (d->health) /* else it is starting or stopping */
+		jn_health_show(d->health, out);
+}
+
+static int open_health(struct daemon *d, struct jn_error *err)
+{
+	struct jn_health_options options = { .loop = d->loop,
+					     .engine = d->engine,
+					     .datapath = d->datapath,
+					     .is_whole_wanted = !d->settings->cgroup };
+
+	if (!jn_health_open(&options, &d->health))
+		return 0;
+	return jn_error_set(err, -ENOMEM, JN_ERROR_INTERNAL,
+			    "out of memory; give junctord more memory");
+}
+
 static int open_api(struct daemon *d, struct jn_error *err)
 {
 	const struct jn_settings *s = d->settings;
@@ -215,6 +250,8 @@ static int open_api(struct daemon *d, struct jn_error *err)
 		.version = JN_VERSION,
 		.source = show_files,
 		.source_arg = d,
+		.health = show_health,
+		.health_arg = d,
 		.access = { .rules = s->rules.items, .rule_count = (unsigned)s->rules.count },
 	};
 
@@ -260,7 +297,7 @@ static int start(struct daemon *d, struct jn_error *err)
 		rc = jn_datapath_attach(d->datapath, err);
 	if (!rc)
 		jn_engine_start(d->engine);
-	return rc;
+	return rc ? rc : open_health(d, err);
 }
 
 /* Everything but the kernel's side, in reverse; the loop has ended. */

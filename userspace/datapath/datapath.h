@@ -92,6 +92,24 @@ struct jn_hook_status {
 /* Static names; asks the kernel for each link. */
 void jn_datapath_hooks(struct jn_datapath *dp, struct jn_hook_status out[JN_HOOK_COUNT]);
 
+/* --- what stands at the cgroup that the hooks were attached at; the first on any thread --------- */
+struct jn_cgroup_place {
+	int fd;		  /* the caller's; -1: it is gone, or another one has its path now */
+	bool holds_us;	  /* this process is in it, or below */
+	bool is_the_root; /* of the host's hierarchy, not of a part that is mounted here */
+};
+void jn_datapath_cgroup_place(const struct jn_datapath *dp, struct jn_cgroup_place *out);
+
+struct jn_hook_place {
+	bool runs_ours;
+	unsigned other_count;
+	uint32_t other; /* one of them: its id */
+	char other_name[16];
+};
+/* What a socket of this cgroup runs at a hook. */
+void jn_datapath_hook_place(const struct jn_datapath *dp, int cgroup, size_t hook,
+			    struct jn_hook_place *out);
+
 /* The present sizes. */
 const struct jn_sizes *jn_datapath_sizes(const struct jn_datapath *dp);
 
@@ -172,6 +190,12 @@ int jn_datapath_get_name(struct jn_datapath *dp, uint32_t service, struct jn_nam
 typedef int (*jn_frontend_fn)(void *arg, const struct jn_frontend_key *key,
 			      const struct jn_frontend *value);
 int jn_datapath_each_frontend(struct jn_datapath *dp, jn_frontend_fn fn, void *arg);
+/*
+ * The same on any thread, of the table as it is now, whatever takes its place meanwhile: *out is the
+ * caller's to close. 0 or -errno.
+ */
+int jn_datapath_open_frontends(const struct jn_datapath *dp, int *out);
+int jn_frontends_each(int frontends, jn_frontend_fn fn, void *arg);
 typedef int (*jn_name_fn)(void *arg, uint32_t service, const struct jn_name *name);
 int jn_datapath_each_name(struct jn_datapath *dp, jn_name_fn fn, void *arg);
 

@@ -3,6 +3,7 @@
  * The hash tables, many entries a system call. It does NOT retry what the kernel refuses.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 
 #include <bpf/bpf.h>
@@ -197,6 +198,26 @@ static int on_frontend(void *arg, const void *key, const void *value)
 	const struct frontend_walk *walk = arg;
 
 	return walk->fn(walk->arg, key, value);
+}
+
+int jn_datapath_open_frontends(const struct jn_datapath *dp, int *out)
+{
+	int fd = fcntl(dp->frontends, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	*out = fd;
+	return 0;
+}
+
+int jn_frontends_each(int frontends, jn_frontend_fn fn, void *arg)
+{
+	const struct jn_hash hash = { .fd = frontends,
+				      .key_size = sizeof(struct jn_frontend_key),
+				      .value_size = sizeof(struct jn_frontend) };
+	struct frontend_walk walk = { fn, arg };
+
+	return jn_hash_each(&hash, CHUNK, on_frontend, &walk);
 }
 
 int jn_datapath_each_frontend(struct jn_datapath *dp, jn_frontend_fn fn, void *arg)

@@ -10,6 +10,7 @@
  *	sizes.c    which table is how large   grow.c    larger tables
  *	bpffs.c    where pins live       machine.c  cgroup, lock, namespace, grace period
  *	mounts.c   mountinfo             cleanup.c  taking everything out again
+ *	place.c    what runs at the cgroup now
  *	stale.c    finding sockets       end.c      ending them
  *	spaces.c   network namespaces        look.c     tables of a junctord that may be dead
  *	trace.c    the program that tells how it would be decided
@@ -47,6 +48,7 @@ struct jn_datapath {
 	struct bpf_object *object; /* of the skeleton */
 	char *folder;		   /* <pin_dir>/v<ABI> */
 	char *cgroup;
+	uint64_t cgroup_id; /* of what the hooks were attached at; 0: not yet */
 	bool is_adopted;
 	bool is_attached; /* jn_datapath_attach did its work */
 	bool is_torn;	  /* a hook runs on tables that were given up (grow.c) */
@@ -171,6 +173,9 @@ int jn_links_adopt(struct jn_datapath *dp);
 
 /* The hook's place in the kernel's list. */
 enum bpf_attach_type jn_hook_type(size_t hook);
+
+/* The same instructions on the same tables? Where the kernel does not let us look: no. */
+bool jn_program_is_same(uint32_t id, int ours);
 
 /* --- swap.c ------------------------------------------------------------------------------------ */
 #define JN_MAX_HOOK_PROGRAMS 512 /* that a cgroup runs at one hook, those from above it too */

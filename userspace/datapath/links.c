@@ -135,7 +135,7 @@ int jn_link_ask(int fd, struct bpf_link_info *out)
  * Ours itself, or the same instructions on the same tables. Where the kernel does not let us look (by
  * id: it takes CAP_SYS_ADMIN), it counts as another one, and is swapped.
  */
-static bool is_same_program(uint32_t id, int ours)
+bool jn_program_is_same(uint32_t id, int ours)
 {
 	JN_AUTO(jn_close_fd) int fd = -1;
 	struct jn_program theirs, wanted;
@@ -197,7 +197,8 @@ static int look(struct attachment *a, size_t i, struct jn_error *err)
 		a->steps[i] = STEP_REPLACE;
 		return 0;
 	}
-	a->steps[i] = is_same_program(info.prog_id, program_of(a->dp, i)) ? STEP_NONE : STEP_SWAP;
+	a->steps[i] = jn_program_is_same(info.prog_id, program_of(a->dp, i)) ? STEP_NONE
+									     : STEP_SWAP;
 	jn_close_fd(&a->dp->links[i]);
 	a->dp->links[i] = jn_move_fd(&a->old[i]);
 	return 0;
@@ -395,6 +396,7 @@ int jn_datapath_attach(struct jn_datapath *dp, struct jn_error *err)
 				    "the hooks cannot be attached at %s (%s); free some memory",
 				    dp->cgroup, strerror(-rc));
 	a.is_done = true;
+	dp->cgroup_id = a.cgroup_id;
 	jn_versions_remove_others(dp);
 	if (!dp->is_attached || dp->is_torn)
 		jn_grow_recover(dp);

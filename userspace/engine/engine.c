@@ -92,6 +92,7 @@ void jn_engine_close(struct jn_engine **engine)
 	jn_notes_done(&e->notes);
 	jn_endings_done(&e->endings);
 	jn_guards_done(&e->guards);
+	jn_verify_done(&e->verify);
 	jn_owed_done(&e->owed);
 	free(e->queue.items);
 	free(e->waiters.items);
@@ -104,7 +105,7 @@ bool jn_engine_is_idle(const struct jn_engine *engine)
 	return !engine->current && !engine->queue.count && !engine->is_store_busy &&
 	       !engine->is_grace_running && !jn_owed_is_due(&engine->owed) &&
 	       !engine->growth.is_running && !engine->guards.is_busy &&
-	       !jn_endings_is_busy(&engine->endings);
+	       !engine->verify.is_running && !jn_endings_is_busy(&engine->endings);
 }
 
 void jn_engine_start(struct jn_engine *engine)
@@ -119,6 +120,7 @@ void jn_engine_drain(struct jn_engine *engine, void (*fn)(void *arg), void *arg)
 	engine->drained = fn;
 	engine->drained_arg = arg;
 	jn_endings_stop(engine);
+	jn_verify_stop(engine);
 	jn_engine_keep(engine); /* once more, what could not be stored */
 }
 
@@ -213,9 +215,11 @@ void jn_engine_usage(struct jn_engine *engine, struct jn_usage out[JN_USAGE_COUN
 
 	for (size_t i = 0; i < JN_COUNT(ids); i++)
 		out[i] = (struct jn_usage){ ids[i]->name, ids[i]->used, ids[i]->ceiling - 1 };
+	for (size_t i = 1; i < JN_COUNT(ids); i++)
+		out[i].used -= engine->canary.taken; /* nobody declared them */
 	out[4] = (struct jn_usage){ "frontends", jn_model_frontend_count(engine->model),
 				    JN_MAX_FRONTENDS };
-	out[5] = (struct jn_usage){ "slots", in->slots.used, JN_MAX_SLOTS };
+	out[5] = (struct jn_usage){ "slots", in->slots.used - engine->canary.taken, JN_MAX_SLOTS };
 	out[6] = (struct jn_usage){ in->lives.ids.name, in->lives.ids.used,
 				    in->lives.ids.ceiling - 1 };
 }

@@ -148,6 +148,49 @@ bool jn_engine_wait(struct jn_engine *engine, uint64_t generation, void (*fn)(vo
 		    void *arg);
 void jn_engine_cancel_wait(struct jn_engine *engine, void *arg);
 
+/*
+ * For a moment, lead calls to each vip (address and port; its protocol is not looked at: both TCP and
+ * UDP) to the backend beside it, at most one of each family: a service that nobody declared and that
+ * is nowhere shown or counted. Until jn_engine_canary_off. -EAGAIN: not now, ask again soon;
+ * -EADDRINUSE: a declared service has such an address; -ENOSPC: the tables are full; -errno: the
+ * kernel refused.
+ */
+int jn_engine_canary_on(struct jn_engine *engine, const struct jn_frontend_key *vips,
+			const struct jn_frontend_key *backends, size_t count);
+void jn_engine_canary_off(struct jn_engine *engine);
+
+/* --- what the tables hold against what was declared -------------------------------------------- */
+/* One entry that is not as it shall be. */
+struct jn_drift {
+	const char *object; /* "LocalService default/web"; "-": nobody's */
+	const char *entry;  /* "frontend 127.96.0.10:80/TCP", … */
+	const char *found, *expected;
+	bool is_repaired;
+};
+
+struct jn_verification {
+	const struct jn_drift *drifts; /* the first ones */
+	size_t shown;
+	uint64_t found, repaired;  /* all of them */
+	uint64_t services, micros; /* compared; from the first step to the last */
+	int rc;			   /* negative: it ended before it was complete */
+};
+typedef void (*jn_verified_fn)(void *arg, const struct jn_verification *verification);
+
+/*
+ * Compare all of it, in slices, with writes in between; fn tells what was found. repairs: write anew
+ * what differs, and nothing else. -ENOMEM: fn is not called.
+ */
+int jn_engine_verify(struct jn_engine *engine, bool repairs, jn_verified_fn fn, void *arg);
+/* fn is not called any more. */
+void jn_engine_cancel_verify(struct jn_engine *engine, const void *arg);
+
+/* Since the start, by verifications that repair. */
+struct jn_drift_stats {
+	uint64_t checks, found, repaired;
+};
+void jn_engine_drift_stats(const struct jn_engine *engine, struct jn_drift_stats *out);
+
 struct jn_usage {
 	const char *name; /* "services", "frontends", … */
 	uint64_t used, max;

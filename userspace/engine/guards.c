@@ -222,6 +222,7 @@ static void begin_job(struct jn_engine *e)
 	if (!guards->job.count && !guards->is_first)
 		return;
 	guards->is_busy = !e->executor.submit(e->executor.context, job_work, job_done, e);
+	guards->jobs++;
 	if (guards->is_busy)
 		return;
 	for (size_t i = 0; i < guards->job.count; i++)
@@ -265,4 +266,60 @@ void jn_guards_note(struct jn_engine *e, const struct jn_transaction *t)
 		}
 	}
 	begin_job(e);
+}
+
+/* --- against what there is ----------------------------------------------------------------------- */
+
+int64_t jn_guards_jobs(const struct jn_guards *guards)
+{
+	return guards->is_busy ? -1 : guards->jobs;
+}
+
+/* It is not there any more: a job sets it again. */
+static void miss(struct jn_guards *guards, struct vip *vip)
+{
+	vip->is_guarded = false;
+	guards->present--;
+	enqueue(guards, vip);
+}
+
+/* It is there, and nobody's: a job removes it. Without memory the next verification tries again. */
+static void condemn(struct jn_guards *guards, const struct jn_addr *addr)
+{
+	bool is_new;
+	struct vip *vip = jn_table_put(&guards->vips, addr, &is_new);
+
+	if (!vip)
+		return;
+	vip->addr = *addr;
+	vip->is_guarded = true;
+	guards->present++;
+	enqueue(guards, vip);
+}
+
+void jn_guards_compare(struct jn_engine *e, const struct jn_addr *routes, size_t count,
+		       jn_guard_drift_fn fn, void *arg)
+{
+	struct jn_guards *guards = &e->guards;
+	bool repairs = e->verify.repairs;
+	struct vip *vip;
+	size_t at = 0;
+
+	while ((vip = jn_table_next(&guards->vips, &at))) {
+		if (!vip->is_guarded ||
+		    (count && bsearch(&vip->addr, routes, count, sizeof(*routes), by_addr)))
+			continue;
+		fn(arg, &vip->addr, false);
+		if (repairs)
+			miss(guards, vip);
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (jn_table_find(&guards->vips, &routes[i]))
+			continue;
+		fn(arg, &routes[i], true);
+		if (repairs)
+			condemn(guards, &routes[i]);
+	}
+	if (repairs)
+		begin_job(e);
 }

@@ -33,6 +33,7 @@ struct jn_guards {
 		size_t count, capacity;
 	} job;
 	int rc;
+	int64_t jobs;	/* that have begun */
 	size_t present; /* routes that were set */
 };
 
@@ -42,5 +43,15 @@ void jn_guards_done(struct jn_guards *guards);
 void jn_guards_start(struct jn_engine *e);
 /* Before a published transaction is adopted. */
 void jn_guards_note(struct jn_engine *e, const struct jn_transaction *t);
+
+/* How many jobs have begun so far, or -1 while one is under way. */
+int64_t jn_guards_jobs(const struct jn_guards *guards);
+/*
+ * Compare the routes there are, sorted, with those that were set: fn for each that is missing, or
+ * (is_extra) that nobody wants. Where the verification repairs, a job mends it. Only where no job ran since they were read.
+ */
+typedef void (*jn_guard_drift_fn)(void *arg, const struct jn_addr *addr, bool is_extra);
+void jn_guards_compare(struct jn_engine *e, const struct jn_addr *routes, size_t count,
+		       jn_guard_drift_fn fn, void *arg);
 
 #endif

@@ -13,12 +13,14 @@
 
 #include "base/table.h"
 #include "datapath/datapath.h"
+#include "engine/canary.h"
 #include "engine/endings.h"
 #include "engine/engine.h"
 #include "engine/guards.h"
 #include "engine/owed.h"
 #include "engine/rows.h"
 #include "engine/transaction.h"
+#include "engine/verify.h"
 #include "store/store.h"
 
 /* Something about one object that is not as it was declared. */
@@ -87,6 +89,8 @@ struct jn_engine {
 
 	struct jn_endings endings;
 	struct jn_guards guards;
+	struct jn_canary_entries canary;
+	struct jn_verify verify;
 
 	struct jn_garbage young, old;
 	bool is_grace_running;

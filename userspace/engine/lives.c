@@ -50,6 +50,13 @@ void jn_lives_done(struct jn_lives *lives)
 	lives->references = NULL;
 }
 
+uint32_t jn_lives_find(const struct jn_lives *lives, const struct jn_frontend_key *backend)
+{
+	const struct entry *entry = jn_table_find(&lives->backends, backend);
+
+	return entry ? entry->id : 0;
+}
+
 uint32_t jn_lives_take(struct jn_lives *lives, const struct jn_frontend_key *backend, bool *is_new)
 {
 	struct entry *entry = NULL;

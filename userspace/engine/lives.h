@@ -38,6 +38,9 @@ uint32_t jn_lives_take(struct jn_lives *lives, const struct jn_frontend_key *bac
 void jn_lives_drop(struct jn_lives *lives, uint32_t id, const struct jn_frontend_key *backend,
 		   bool was_seen);
 
+/* The entry of a backend; 0: it has none. */
+uint32_t jn_lives_find(const struct jn_lives *lives, const struct jn_frontend_key *backend);
+
 /* At start: what the tables name; then jn_lives_adopt. -ENOMEM. */
 int jn_lives_note(struct jn_lives *lives, uint32_t id, const struct jn_frontend_key *backend);
 int jn_lives_adopt(struct jn_lives *lives);

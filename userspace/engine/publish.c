@@ -70,21 +70,6 @@ static void hide_endpoint(struct jn_transaction *t, struct jn_port_plan *plan, s
 		jn_datapath_set_endpoint_since(datapath, id, now_s);
 }
 
-/* Where every slot is picked from, each names another endpoint: the slots are the members. */
-static uint32_t member_base(const struct jn_set_plan *set)
-{
-	bool has_own = set->slots.count > set->slots.picked;
-
-	return set->slot_base + (has_own ? (uint32_t)set->slots.picked : 0);
-}
-
-static uint32_t member_count(const struct jn_set_plan *set)
-{
-	return (uint32_t)(set->slots.count > set->slots.picked
-				  ? set->slots.count - set->slots.picked
-				  : set->slots.picked);
-}
-
 static int hide_port(struct jn_transaction *t, struct jn_port_plan *plan)
 {
 	struct jn_datapath *datapath = t->in->datapath;
@@ -97,22 +82,14 @@ static int hide_port(struct jn_transaction *t, struct jn_port_plan *plan)
 	for (unsigned family = 0; family < JN_FAMILY_MAX; family++) {
 		const struct jn_set_plan *set = &plan->sets[family];
 
-		if (set->is_published_anew)
-			jn_datapath_put_revision(
-				datapath, set->revision,
-				&(struct jn_revision){
-					.number = set->number,
-					.slot_base = set->slot_base,
-					.slot_count = (uint32_t)set->slots.picked,
-					.no_endpoint_errno = plan->desired->no_endpoint_errno,
-					.algorithm = plan->desired->algorithm,
-					.flags = jn_plan_set_flags(plan->desired, family),
-					.rules = plan->desired->rules,
-					.member_base = member_base(set),
-					.member_count = member_count(set),
-					.live = plan->live.id,
-				},
-				set->slots.items);
+		struct jn_revision revision;
+
+		if (!set->is_published_anew)
+			continue;
+		revision = jn_plan_revision(plan->desired, family, &set->slots, set->number,
+					    set->slot_base);
+		revision.live = plan->live.id;
+		jn_datapath_put_revision(datapath, set->revision, &revision, set->slots.items);
 	}
 	return 0;
 }

@@ -197,6 +197,26 @@ int jn_plan_slots(const struct jn_desired_port *desired, const uint32_t *ids,
 	return append_members(usable, count, out);
 }
 
+/* Where every slot is picked from, each names another endpoint: the slots are the members. */
+struct jn_revision jn_plan_revision(const struct jn_desired_port *desired,
+				    enum jn_family vip_family, const struct jn_slot_list *slots,
+				    uint32_t number, uint32_t slot_base)
+{
+	size_t own = slots->count - slots->picked;
+
+	return (struct jn_revision){
+		.number = number,
+		.slot_base = slot_base,
+		.slot_count = (uint32_t)slots->picked,
+		.no_endpoint_errno = desired->no_endpoint_errno,
+		.algorithm = desired->algorithm,
+		.flags = jn_plan_set_flags(desired, vip_family),
+		.rules = desired->rules,
+		.member_base = slot_base + (own ? (uint32_t)slots->picked : 0),
+		.member_count = (uint32_t)(own ? own : slots->picked),
+	};
+}
+
 bool jn_plan_is_published(const struct jn_desired_port *desired, enum jn_family vip_family,
 			  const struct jn_slot_list *slots, const struct jn_revision *revision,
 			  const struct jn_slot *table)

@@ -49,6 +49,11 @@ int jn_plan_slots(const struct jn_desired_port *desired, const uint32_t *ids,
 		  enum jn_family vip_family, const struct jn_revision *published,
 		  struct jn_slot_list *out);
 
+/* The record of a revision with these slots; its `live` is the engine's. */
+struct jn_revision jn_plan_revision(const struct jn_desired_port *desired,
+				    enum jn_family vip_family, const struct jn_slot_list *slots,
+				    uint32_t number, uint32_t slot_base);
+
 /* Does the published revision hold exactly this? */
 bool jn_plan_is_published(const struct jn_desired_port *desired, enum jn_family vip_family,
 			  const struct jn_slot_list *slots, const struct jn_revision *revision,

@@ -17,6 +17,7 @@ from machine import run
 
 BPF_OBJ_GET = 7
 BPF_PROG_ATTACH = 8
+BPF_LINK_UPDATE = 29
 ALLOW_MULTI, PREORDER = 2, 64
 ATTACH_TYPES = {"cgroup_inet_egress": 1, "cgroup_inet4_connect": 10, "cgroup_inet4_getpeername": 29}
 KINDS = {"anon_inode:bpf-map": ("map", "map_id"), "anon_inode:bpf-prog": ("prog", "prog_id"),
@@ -46,6 +47,19 @@ def attach_first(cgroup, path, hook):
     finally:
         os.close(program)
         os.close(folder)
+
+
+def link_update(link, program):
+    """Puts a pinned program in the place of the one in a pinned link."""
+    link, program = obj_get(link), obj_get(program)
+    try:
+        attributes = (ctypes.c_uint32 * 32)(link, program)
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.syscall(SYS_BPF[os.uname().machine], BPF_LINK_UPDATE, attributes, 128):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    finally:
+        os.close(link)
+        os.close(program)
 
 
 def identity(path):

@@ -156,8 +156,9 @@ int main(int argc, char **argv)
 	names = open_table(argv[1], "jn_names");
 	while (!bpf_map_get_next_key(frontends, last, &key)) {
 		if (bpf_map_lookup_elem(frontends, &key, &frontend))
-			give_up("a frontend went while it was read");
-		print_frontend(&key, &frontend);
+			continue;			   /* a canary's, which is gone by now */
+		if (frontend.service != JN_CANARY_SERVICE) /* one may be flying just now */
+			print_frontend(&key, &frontend);
 		last = &key;
 	}
 	return 0;

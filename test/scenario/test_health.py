@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""A hook that does not do what it promises turns the status red, with the reason, in fifteen seconds.
+
+  one node (lib/node.py) for each test; its junctord runs in the cgroup that it serves, or outside
+  the canary's way: 127.127.74.78 and [::1], at ports of junctord's own
+"""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lib import kernel
+from lib.junctord import wait_for
+from lib.node import built
+from machine import run
+
+SOURCE = Path(__file__).parent / "bpf" / "hostile.bpf.c"
+PROVABLE = {f"{call}{family}" for call in ("connect", "sendmsg", "recvmsg", "getpeername")
+            for family in "46"}
+RED_SECONDS = 15
+ONLY_PART = 'umount -l "$1" && mount -t cgroup2 none "$2" && shift 2 && exec "$@"'
+
+
+def status(node):
+    return node.control.get("/v1/status").json
+
+
+def hooks(node):
+    return {hook["name"]: hook for hook in status(node)["hooks"]}
+
+
+def await_proof(node, seconds=RED_SECONDS):
+    """All hooks that a connection can show were shown to work."""
+    wait_for(lambda: PROVABLE <= {name for name, hook in hooks(node).items()
+                                  if hook.get("effective")},
+             "every hook is shown to be effective", seconds)
+    assert status(node)["degraded"] == []
+
+
+def await_red(node, words, seconds=RED_SECONDS):
+    """The sentence of the status that has these words."""
+    found = wait_for(lambda: [line for line in status(node)["degraded"] if re.search(words, line)],
+                     f"status says {words}", seconds)
+    assert junctor_status(node).returncode == 6
+    return found[0]
+
+
+def junctor_status(node):
+    return node.run(built("junctor"), "status", "--socket", node.socket_path, check=False)
+
+
+def link_id(node, hook):
+    folder, = Path(node.pins).glob("v*")
+    return kernel.identity(folder / f"jn_{hook}")[1]
+
+
+def detach(node, hook):
+    run("bpftool", "link", "detach", "id", str(link_id(node, hook)))
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    compiler = next(found for name in ("clang-19", "clang-14", "clang")
+                    if (found := shutil.which(name)))
+    path = tmp_path_factory.mktemp("bpf") / "hostile.o"
+    include = subprocess.run(["gcc", "-print-multiarch"], capture_output=True, text=True,
+                             check=True).stdout.strip()
+    subprocess.run([compiler, "-O2", "-g", "-target", "bpf", "-I", f"/usr/include/{include}", "-c",
+                    SOURCE, "-o", path], check=True)
+    return path
+
+
+class Attached:
+    """A program of somebody else at a hook of a cgroup, while the block runs."""
+
+    def __init__(self, node, compiled, program, hook):
+        self.cgroup, self.hook = node.cgroup, hook
+        self.folder = node.machine.bpffs("hostile")
+        node.machine.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        run("bpftool", "prog", "loadall", str(compiled), f"{self.folder}/progs")
+        self.path = f"{self.folder}/progs/{program}"
+
+    def __enter__(self):
+        run("bpftool", "cgroup", "attach", self.cgroup, self.hook, "pinned", self.path, "multi")
+
+    def __exit__(self, *_):
+        run("bpftool", "cgroup", "detach", self.cgroup, self.hook, "pinned", self.path)
+
+
+def test_every_hook_is_tried_out(own_node):
+    await_proof(own_node)
+    said = junctor_status(own_node)
+    assert said.returncode == 0
+    assert "8 of 8 attached" in said.stdout and "NOT" not in said.stdout
+
+
+def test_a_detached_hook(own_node):
+    node = own_node
+    await_proof(node)
+    detach(node, "connect4")
+    await_red(node, "connect4: somebody detached its link; restart junctord")
+    assert hooks(node)["connect4"]["effective"] is False
+    assert hooks(node)["connect6"]["effective"] is True
+    node.junctord.restart()
+    await_proof(node)
+
+
+@pytest.mark.parametrize("program, hook, words", [
+    ("hostile_deny", "cgroup_inet4_connect", r"connect4: connect\(\) fails .*hostile_deny"),
+    ("hostile_move", "cgroup_inet4_connect", r"connect4: .*hostile_move"),
+    ("hostile_rename", "cgroup_inet4_getpeername",
+     r"getpeername4: getpeername\(\) says 10.1.0.4:\d+.*hostile_rename"),
+])
+def test_a_foreign_program_that_gets_in_the_way(own_node, hostile, program, hook, words):
+    await_proof(own_node)
+    with Attached(own_node, hostile, program, hook):
+        assert "take it away" in await_red(own_node, words)
+    await_proof(own_node)
+
+
+def test_another_program_in_the_place_of_ours(own_node, hostile):
+    """Somebody replaces the program of our link: it is attached, and of no use."""
+    node = own_node
+    await_proof(node)
+    folder, = Path(node.pins).glob("v*")
+    other = Attached(node, hostile, "hostile_rename", "cgroup_inet4_getpeername")
+    kernel.link_update(folder / "jn_getpeername4", other.path)
+    await_red(node, "getpeername4: .*restart junctord")
+    assert hooks(node)["getpeername4"]["attached"] is True
+    node.junctord.restart()
+    await_proof(node)
+
+
+def test_junctord_outside_of_the_cgroup_that_it_serves(bare_node):
+    """Its own sockets pass no hook: a child in the cgroup makes those that do."""
+    node = bare_node
+    node.junctord.start(cgroup=node.machine.cgroup("served"))
+    await_proof(node)
+    detach(node, "sendmsg6")
+    await_red(node, "sendmsg6: somebody detached")
+
+
+def test_a_cgroup_that_takes_no_process(bare_node):
+    """What cannot be tried out is said, and is no fault."""
+    node = bare_node
+    served, threads = Path(node.cgroup) / "served", Path(node.cgroup) / "threads"
+    for folder in (threads, served):
+        folder.mkdir()
+        node.machine.callback(folder.rmdir)
+    (threads / "cgroup.type").write_text("threaded", encoding="ascii")  # beside it: no process
+    node.junctord.start(cgroup=served)
+    wait_for(lambda: "takes no process" in hooks(node)["connect4"].get("reason", ""), "it is said")
+    assert "effective" not in hooks(node)["connect4"]
+    said = junctor_status(node)
+    assert said.returncode == 0 and "connect4 (not tried out)" in said.stdout
+
+
+def test_a_cgroup_that_goes_away(bare_node):
+    node = bare_node
+    transient = node.machine.cgroup("transient")
+    node.junctord.start(cgroup=transient)
+    await_proof(node)
+    Path(transient).rmdir()
+    sentence = await_red(node, "connect4.*cgroup that it was attached at is gone")
+    assert len(status(node)["degraded"]) == 1 and "--cgroup" in sentence
+    Path(transient).mkdir()  # another one of its name helps nobody
+    await_red(node, "cgroup that it was attached at is gone")
+
+
+def test_a_hierarchy_that_is_a_part_of_the_hosts(bare_node):
+    """As in a container that has a cgroup namespace of its own: only its part would be served."""
+    node = bare_node
+    mount = f"{node.folder}/cgroup"
+    Path(mount).mkdir()
+    node.junctord.start("unshare", "--cgroup", "--mount", "sh", "-c", ONLY_PART, "sh",
+                        node.cgroup.rpartition("/")[0], mount, cgroup=None)
+    await_red(node, "PartOfHost: .*in the host's cgroup namespace")
+
+
+def test_ipv6_is_not_there(bare_node):
+    node = bare_node
+    node.space.run("ip", "-6", "address", "flush", "dev", "lo")
+    node.junctord.start()
+    wait_for(lambda: hooks(node)["connect4"].get("effective"), "IPv4 is tried out")
+    assert "no address of this family" in hooks(node)["connect6"]["reason"]
+    assert status(node)["degraded"] == [] and junctor_status(node).returncode == 0
+
+
+def test_canaries_leave_no_trace(own_node):
+    """Neither entries nor counts, and no other server gets to see one."""
+    node = own_node
+    await_proof(node)
+    wait_for(lambda: not node.tables(), "no frontend is left")
+    assert node.control.counter("junctor_decisions_total", reason="Ok") == 0
+    used = status(node)["limits"]
+    assert {limit: used[limit]["used"] for limit in used if limit != "clients"} == \
+        dict.fromkeys([limit for limit in used if limit != "clients"], 0)

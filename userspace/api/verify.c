@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * GET /v1/verify: what the kernel tables hold against what was declared, compared now. It repairs
+ * nothing: junctord does that by itself, once a minute.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "api/internal.h"
+#include "base/auto.h"
+#include "proto/write.h"
+
+static void write_drift(struct jn_writer *w, const struct jn_drift *drift)
+{
+	jn_write_open(w, '{');
+	jn_write_key_text(w, "object", drift->object);
+	jn_write_key_text(w, "entry", drift->entry);
+	jn_write_key_text(w, "found", drift->found);
+	jn_write_key_text(w, "expected", drift->expected);
+	jn_write_close(w, '}');
+}
+
+static void answer(struct jn_call *call, const struct jn_verification *verification)
+{
+	JN_AUTO(jn_buffer_done) struct jn_buffer body = { 0 };
+	struct jn_writer w = jn_writer_to(&body);
+
+	jn_write_open(&w, '{');
+	jn_write_key_unsigned(&w, "services", verification->services);
+	jn_write_key_unsigned(&w, "micros", verification->micros);
+	jn_write_key_unsigned(&w, "found", verification->found);
+	jn_write_key(&w, "drifts");
+	jn_write_open(&w, '[');
+	for (size_t i = 0; i < verification->shown; i++)
+		write_drift(&w, &verification->drifts[i]);
+	jn_write_close(&w, ']');
+	jn_write_close(&w, '}');
+	jn_answer_json(call, 200, &body);
+}
+
+static void on_verified(void *arg, const struct jn_verification *verification)
+{
+	struct jn_call *call = arg;
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+
+	if (!verification->rc) {
+		answer(call, verification);
+		return;
+	}
+	(void)jn_error_set(&err, verification->rc, JN_ERROR_UNAVAILABLE,
+			   "the tables could not be compared (%s); try again in a moment",
+			   strerror(-verification->rc));
+	jn_answer_error(call, &err);
+}
+
+/* Only now is the request complete, and no more calls come but the end of it. */
+static void end_verify(struct jn_call *call)
+{
+	if (jn_engine_verify(call->api->options.engine, false, on_verified, call))
+		jn_answer_no_memory(call);
+}
+
+static void gone(struct jn_call *call)
+{
+	jn_engine_cancel_verify(call->api->options.engine, call);
+}
+
+const struct jn_verb jn_verb_verify = {
+	.role = JN_ROLE_READ,
+	.body_limit = JN_MAX_OBJECT_BYTES, /* it means nothing, but must not be endless */
+	.body = jn_call_take_document,
+	.end = end_verify,
+	.gone = gone,
+};

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The cycle of a verification. A worker reads what can only be read as a whole; the rest is looked at
+ * on the loop, a millisecond at a time, and only between writes, when the tables hold what the records
+ * say. What is looked at late may have changed since it was read, and is asked for again before it is
+ * called a drift.
+ */
+#include "engine/verify.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/vec.h"
+#include "engine/internal.h"
+#include "proto/address.h"
+
+#define SLICE_NS 1000000 /* what is to be answered waits so long at most, and one service more */
+#define BUSY_MS 20	 /* until it is looked again whether a write has ended */
+
+const char *jn_verify_key_text(const struct jn_frontend_key *key, char out[JN_FRONTEND_TEXT_BYTES])
+{
+	char text[JN_ENDPOINT_TEXT_BYTES];
+
+	(void)snprintf(out, JN_FRONTEND_TEXT_BYTES, "%s/%s",
+		       jn_endpoint_format(&key->vip, ntohs(key->port), text),
+		       key->proto == IPPROTO_TCP ? "TCP" : "UDP");
+	return out;
+}
+
+/* --- what is found ------------------------------------------------------------------------------- */
+
+static void free_drift(struct jn_drift *drift)
+{
+	free((char *)drift->object);
+	free((char *)drift->entry);
+	free((char *)drift->found);
+	free((char *)drift->expected);
+}
+
+static void forget_drifts(struct jn_verify *v)
+{
+	for (size_t i = 0; i < v->drifts.count; i++)
+		free_drift(&v->drifts.items[i]);
+	v->drifts.count = 0;
+}
+
+void jn_verify_note(struct jn_verify *v, const struct jn_drift *drift)
+{
+	struct jn_drift copy, *item;
+
+	v->found++;
+	v->repaired += drift->is_repaired;
+	if (v->drifts.count >= JN_MAX_DRIFTS_SHOWN)
+		return;
+	copy = (struct jn_drift){ strdup(drift->object), strdup(drift->entry), strdup(drift->found),
+				  strdup(drift->expected), drift->is_repaired };
+	item = copy.object && copy.entry && copy.found && copy.expected ? jn_vec_add(&v->drifts)
+									: NULL;
+	if (item)
+		*item = copy;
+	else
+		free_drift(&copy);
+}
+
+/* Of nobody's, or of the tables as a whole. */
+static void note_common(struct jn_verify *v, bool is_repaired, const char *entry, const char *found,
+			const char *expected)
+{
+	jn_verify_note(v, &(struct jn_drift){ "-", entry, found, expected, is_repaired });
+}
+
+static void forget_reading(struct jn_verify *v)
+{
+	free(v->keys.items);
+	free(v->routes.items);
+	memset(&v->keys, 0, sizeof(v->keys));
+	memset(&v->routes, 0, sizeof(v->routes));
+	jn_object_list_done(&v->objects);
+}
+
+void jn_verify_done(struct jn_verify *v)
+{
+	forget_reading(v);
+	forget_drifts(v);
+	free(v->drifts.items);
+	free(v->requests.items);
+	*v = (struct jn_verify){ 0 };
+}
+
+/* --- the end ------------------------------------------------------------------------------------- */
+
+static void begin(struct jn_engine *e);
+
+/* Those that asked for such a cycle are told; they may ask again. */
+static void tell(struct jn_verify *v, const struct jn_verification *verification)
+{
+	size_t i = 0;
+
+	while (i < v->requests.count) {
+		struct jn_verify_request request = v->requests.items[i];
+
+		if (request.repairs != v->repairs) {
+			i++;
+			continue;
+		}
+		v->requests.count--;
+		memmove(v->requests.items + i, v->requests.items + i + 1,
+			(v->requests.count - i) * sizeof(request));
+		request.fn(request.arg, verification);
+	}
+}
+
+static void end(struct jn_engine *e, int rc)
+{
+	struct jn_verify *v = &e->verify;
+	struct jn_verification verification = {
+		.drifts = v->drifts.items,
+		.shown = v->drifts.count,
+		.found = v->found,
+		.repaired = v->repaired,
+		.services = v->services,
+		.micros = (jn_clock_ns() - v->begin_ns) / 1000,
+		.rc = rc,
+	};
+
+	forget_reading(v);
+	if (v->repairs) {
+		v->stats.checks += !rc;
+		v->stats.found += v->found;
+		v->stats.repaired += v->repaired;
+	}
+	tell(v, &verification);
+	forget_drifts(v);
+	v->is_running = false;
+	if (v->requests.count && !v->is_stopped)
+		begin(e);
+	if (!v->is_running)
+		jn_engine_pump(e); /* somebody may wait until all is quiet */
+}
+
+/* --- slices -------------------------------------------------------------------------------------- */
+
+static void compare(void *arg);
+
+static void go_on(struct jn_engine *e, uint64_t delay_ms)
+{
+	int rc = e->executor.start_timer(e->executor.context, delay_ms, compare, e,
+					 &e->verify.timer);
+
+	if (rc)
+		end(e, rc);
+}
+
+static bool is_canarys(const struct jn_engine *e, const struct jn_frontend_key *key)
+{
+	for (size_t i = 0; i < e->canary.key_count; i++) {
+		if (!memcmp(&e->canary.keys[i], key, sizeof(*key)))
+			return true;
+	}
+	return false;
+}
+
+/* A frontend that nobody declares, and that is still there. */
+static void look_at_key(struct jn_engine *e, const struct jn_frontend_key *key)
+{
+	struct jn_verify *v = &e->verify;
+	struct jn_frontend value;
+	char text[JN_FRONTEND_TEXT_BYTES], entry[JN_FRONTEND_TEXT_BYTES + 16], found[64];
+	bool is_repaired = false;
+
+	if (jn_model_is_claimed(e->model, key) || is_canarys(e, key) ||
+	    jn_datapath_get_frontend(e->install.datapath, key, &value))
+		return;
+	if (v->repairs)
+		is_repaired = !jn_datapath_del_frontends(e->install.datapath, key, 1);
+	(void)snprintf(entry, sizeof(entry), "frontend %s", jn_verify_key_text(key, text));
+	(void)snprintf(found, sizeof(found), "leads to service id %u, set %u", value.service,
+		       value.set);
+	note_common(v, is_repaired, entry, found, "nobody declares it");
+}
+
+static void note_route(void *arg, const struct jn_addr *addr, bool is_extra)
+{
+	struct jn_engine *e = arg;
+	char text[JN_ADDR_TEXT_BYTES], entry[JN_ADDR_TEXT_BYTES + 16];
+
+	(void)snprintf(entry, sizeof(entry), "guard route %s", jn_addr_format(addr, text));
+	note_common(&e->verify, e->verify.repairs, entry,
+		    is_extra ? "it is there" : "it is missing",
+		    is_extra ? "no service has this address" : "a service has this address");
+}
+
+/* What no slice is worth: the routes, the generation. */
+static void compare_rest(struct jn_engine *e)
+{
+	struct jn_verify *v = &e->verify;
+	uint64_t generation = jn_datapath_generation(e->install.datapath);
+	char found[32], expected[32];
+
+	if (!v->routes_rc && v->guard_jobs >= 0 && v->guard_jobs == jn_guards_jobs(&e->guards))
+		jn_guards_compare(e, v->routes.items, v->routes.count, note_route, e);
+	if (e->is_store_busy || jn_owed_is_due(&e->owed) || generation == e->stored)
+		return;
+	(void)snprintf(found, sizeof(found), "%llu", (unsigned long long)generation);
+	(void)snprintf(expected, sizeof(expected), "%llu", (unsigned long long)e->stored);
+	if (v->repairs)
+		jn_datapath_set_generation(e->install.datapath, e->stored);
+	note_common(v, v->repairs, "the tables' generation", found, expected);
+}
+
+/* Do the tables hold what the records say? Else a write is on its way. */
+static bool is_quiet(const struct jn_engine *e)
+{
+	return !e->current && !e->is_unpublished && !e->growth.is_running;
+}
+
+/* The next thing of the slice. False: that was all. */
+static bool compare_next(struct jn_engine *e, int *rc)
+{
+	struct jn_verify *v = &e->verify;
+
+	if (v->at_object < v->objects.count) {
+		const struct jn_object *object = v->objects.items[v->at_object++];
+
+		/* One that was declared anew was compared by its write. */
+		if (jn_model_find(e->model, &object->key) == object)
+			*rc = jn_verify_service(e, object);
+		v->services++;
+		return true;
+	}
+	if (v->at_key < v->keys.count) {
+		look_at_key(e, &v->keys.items[v->at_key++]);
+		return true;
+	}
+	return false;
+}
+
+static void compare(void *arg)
+{
+	struct jn_engine *e = arg;
+	struct jn_verify *v = &e->verify;
+	uint64_t until = jn_clock_ns() + SLICE_NS;
+	int rc = 0;
+
+	v->timer = NULL;
+	if (v->is_stopped) {
+		end(e, -ECANCELED);
+		return;
+	}
+	if (!is_quiet(e)) {
+		go_on(e, BUSY_MS);
+		return;
+	}
+	while (!rc && jn_clock_ns() < until) {
+		if (!compare_next(e, &rc)) {
+			compare_rest(e);
+			end(e, 0);
+			return;
+		}
+	}
+	if (rc)
+		end(e, rc);
+	else
+		go_on(e, 0);
+}
+
+/* --- reading ------------------------------------------------------------------------------------- */
+
+static int read_key(void *arg, const struct jn_frontend_key *key, const struct jn_frontend *value)
+{
+	struct jn_verify *v = arg;
+	struct jn_frontend_key *item = jn_vec_add(&v->keys);
+
+	(void)value; /* it is asked for again */
+	if (!item)
+		return -ENOMEM;
+	*item = *key;
+	return 0;
+}
+
+static int read_route(void *arg, const struct jn_addr *addr)
+{
+	struct jn_verify *v = arg;
+	struct jn_addr *item = jn_vec_add(&v->routes);
+
+	if (!item)
+		return -ENOMEM;
+	*item = *addr;
+	return 0;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct jn_addr));
+}
+
+static void read_work(void *arg)
+{
+	struct jn_engine *e = arg;
+	struct jn_verify *v = &e->verify;
+
+	v->read_rc = jn_frontends_each(v->frontends, read_key, v);
+	v->routes_rc = v->guard_jobs < 0 ? 0 : jn_guards_each(read_route, v);
+	if (v->routes.count)
+		qsort(v->routes.items, v->routes.count, sizeof(*v->routes.items), by_bytes);
+}
+
+static int collect_objects(struct jn_engine *e)
+{
+	struct jn_object *object, **item;
+	size_t at = 0;
+
+	while ((object = jn_model_next(e->model, &at))) {
+		if (!jn_kind_is_service(object->key.kind))
+			continue;
+		item = jn_vec_add(&e->verify.objects);
+		if (!item)
+			return -ENOMEM;
+		*item = jn_object_ref(object);
+	}
+	return 0;
+}
+
+static void read_done(void *arg)
+{
+	struct jn_engine *e = arg;
+	int rc = e->verify.read_rc;
+
+	jn_close_fd(&e->verify.frontends);
+	if (!rc)
+		rc = collect_objects(e);
+	if (rc)
+		end(e, rc);
+	else
+		compare(e);
+}
+
+/* The first request of the queue decides whether this cycle repairs. */
+static void begin(struct jn_engine *e)
+{
+	struct jn_verify *v = &e->verify;
+	int rc;
+
+	v->is_running = true;
+	v->repairs = v->requests.items[0].repairs;
+	v->at_object = v->at_key = 0;
+	v->found = v->repaired = v->services = 0;
+	v->begin_ns = jn_clock_ns();
+	v->guard_jobs = jn_guards_jobs(&e->guards);
+	v->frontends = -1;
+	rc = jn_datapath_open_frontends(e->install.datapath, &v->frontends);
+	if (!rc)
+		rc = e->executor.submit(e->executor.context, read_work, read_done, e);
+	if (rc) {
+		jn_close_fd(&v->frontends);
+		end(e, rc);
+	}
+}
+
+/* --- from outside -------------------------------------------------------------------------------- */
+
+int jn_engine_verify(struct jn_engine *e, bool repairs, jn_verified_fn fn, void *arg)
+{
+	struct jn_verify_request *request = e->is_draining ? NULL : jn_vec_add(&e->verify.requests);
+
+	if (!request)
+		return -ENOMEM;
+	*request = (struct jn_verify_request){ repairs, fn, arg };
+	if (!e->verify.is_running)
+		begin(e);
+	return 0;
+}
+
+void jn_engine_cancel_verify(struct jn_engine *e, const void *arg)
+{
+	struct jn_verify *v = &e->verify;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < v->requests.count; i++) {
+		if (v->requests.items[i].arg != arg)
+			v->requests.items[kept++] = v->requests.items[i];
+	}
+	v->requests.count = kept;
+}
+
+void jn_verify_stop(struct jn_engine *e)
+{
+	e->verify.is_stopped = true;
+}
+
+void jn_engine_drift_stats(const struct jn_engine *e, struct jn_drift_stats *out)
+{
+	*out = e->verify.stats;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the tables hold against what was declared, entry by entry. For the engine only.
+ *
+ *	verify.c        the cycle: who asked, what is read, slices
+ *	verify_port.c   one service port: compare and repair
+ *
+ *	idle -> reading (a worker: frontends, guard routes) -> comparing, in slices -> idle
+ */
+#ifndef JUNCTOR_ENGINE_VERIFY_H
+#define JUNCTOR_ENGINE_VERIFY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/engine.h"
+
+#define JN_MAX_DRIFTS_SHOWN 100
+
+struct jn_verify_request {
+	bool repairs;
+	jn_verified_fn fn;
+	void *arg;
+};
+
+struct jn_verify {
+	struct {
+		struct jn_verify_request *items;
+		size_t count, capacity;
+	} requests;
+	bool is_running, repairs, is_stopped;
+	void *timer;
+	int frontends; /* a table's fd, while it is read */
+	int64_t guard_jobs;
+	struct {
+		struct jn_frontend_key *items;
+		size_t count, capacity;
+	} keys; /* of all frontends there were */
+	struct {
+		struct jn_addr *items;
+		size_t count, capacity;
+	} routes; /* guards there were, sorted */
+	int read_rc, routes_rc;
+	struct jn_object_list objects; /* services that were declared */
+	size_t at_object, at_key;
+	uint64_t begin_ns, services;
+	struct {
+		struct jn_drift *items;
+		size_t count, capacity;
+	} drifts;
+	uint64_t found, repaired; /* in this cycle */
+	struct jn_drift_stats stats;
+};
+
+void jn_verify_done(struct jn_verify *verify);
+/* The cycle under way ends soon, and no other begins. */
+void jn_verify_stop(struct jn_engine *e);
+
+/* Texts are copied; beyond the first ones, and without memory, they are only counted. */
+void jn_verify_note(struct jn_verify *verify, const struct jn_drift *drift);
+
+/* verify_port.c: of this service, as it is declared now. 0 or -ENOMEM. */
+int jn_verify_service(struct jn_engine *e, const struct jn_object *service);
+
+/* "127.96.0.10:80/TCP". */
+#define JN_FRONTEND_TEXT_BYTES 72
+const char *jn_verify_key_text(const struct jn_frontend_key *key, char out[JN_FRONTEND_TEXT_BYTES]);
+
+#endif
