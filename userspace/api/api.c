@@ -282,6 +282,24 @@ int jn_api_open(const struct jn_api_options *options, struct jn_api **out, struc
 	return rc;
 }
 
+void jn_api_set_rules(struct jn_api *api, struct jn_access_rule *rules, unsigned count)
+{
+	api->options.access.rules = rules;
+	api->options.access.rule_count = count;
+}
+
+const char *jn_api_degraded(const struct jn_api *api, size_t at)
+{
+	const struct jn_api_options *options = &api->options;
+	const char *const *sentences;
+	size_t count;
+
+	sentences = jn_engine_degraded(options->engine, &count);
+	if (at < count)
+		return sentences[at];
+	return options->degraded ? options->degraded(options->degraded_arg, at - count) : NULL;
+}
+
 static void on_closed(void *arg)
 {
 	struct jn_api *api = arg;

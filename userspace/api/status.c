@@ -84,15 +84,14 @@ static void write_hooks(struct jn_writer *w, struct jn_datapath *datapath)
 	jn_write_close(w, ']');
 }
 
-static void write_degraded(struct jn_writer *w, struct jn_engine *engine)
+static void write_degraded(struct jn_writer *w, const struct jn_api *api)
 {
-	size_t count;
-	const char *const *sentences = jn_engine_degraded(engine, &count);
+	const char *sentence;
 
 	jn_write_key(w, "degraded");
 	jn_write_open(w, '[');
-	for (size_t i = 0; i < count; i++)
-		jn_write_text(w, sentences[i]);
+	for (size_t at = 0; (sentence = jn_api_degraded(api, at)); at++)
+		jn_write_text(w, sentence);
 	jn_write_close(w, ']');
 }
 
@@ -111,7 +110,7 @@ static void begin_status(struct jn_call *call)
 	write_sources(&w, api);
 	write_limits(&w, api);
 	write_hooks(&w, api->options.datapath);
-	write_degraded(&w, engine);
+	write_degraded(&w, api);
 	jn_write_close(&w, '}');
 	jn_answer_json(call, 200, &body);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The configuration file of junctord: YAML, a mapping whose keys are the flags' names, and
- * accessRules. Read once, at the start. Strict: an unknown or repeated key, a value of another type,
+ * accessRules. Strict: an unknown or repeated key, a value of another type,
  * and what files of objects may not hold (proto/yaml.h) is refused with file and line.
  */
 #ifndef JUNCTOR_DAEMON_CONFIG_H
@@ -33,7 +33,8 @@ struct jn_settings {
 
 /*
  * Read the file at `path` and set what is not set yet in `settings`: what is there wins. Returns 0;
- * -EINVAL, -ENOENT, -EFBIG, … with err ("path:line: sentence") and settings unchanged.
+ * -EINVAL with a cause in err for each fault (its field is "path:line"); -ENOENT, -EFBIG, … with a
+ * sentence. settings are unchanged then.
  */
 int jn_config_read(const char *path, struct jn_settings *settings, struct jn_error *err);
 
