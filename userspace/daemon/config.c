@@ -377,10 +377,35 @@ static int read_bytes(const char *path, struct jn_buffer *out)
 	return fd < 0 ? -errno : jn_buffer_read(out, fd, JN_MAX_CONFIG_BYTES);
 }
 
-static void take_text(char **to, char **from)
+const struct jn_setting_text jn_setting_texts[JN_SETTING_TEXTS] = {
+	{ "socket", offsetof(struct jn_settings, socket) },
+	{ "cgroup", offsetof(struct jn_settings, cgroup) },
+	{ "pin-dir", offsetof(struct jn_settings, pin_dir) },
+	{ "state-dir", offsetof(struct jn_settings, state_dir) },
+	{ "node-name", offsetof(struct jn_settings, node_name) },
+	{ "services-dir", offsetof(struct jn_settings, services_dir) },
+};
+
+const char *jn_setting_text(const struct jn_settings *settings, const struct jn_setting_text *text)
 {
-	if (!*to)
-		*to = JN_MOVE(*from);
+	return *(char *const *)((const char *)settings + text->offset);
+}
+
+static void take_texts(struct jn_settings *to, struct jn_settings *from)
+{
+	for (size_t i = 0; i < JN_COUNT(jn_setting_texts); i++) {
+		char **into = (char **)((char *)to + jn_setting_texts[i].offset);
+
+		if (!*into)
+			*into = JN_MOVE(*(char **)((char *)from + jn_setting_texts[i].offset));
+	}
+}
+
+unsigned jn_config_line_of(const char *path, const char *key)
+{
+	JN_AUTO(jn_buffer_done) struct jn_buffer text = { 0 };
+
+	return read_bytes(path, &text) ? 0 : jn_yaml_line_of(text.data, text.size, 0, key);
 }
 
 int jn_config_read(const char *path, struct jn_settings *settings, struct jn_error *err)
@@ -398,12 +423,7 @@ int jn_config_read(const char *path, struct jn_settings *settings, struct jn_err
 	if (rc)
 		return rc;
 
-	take_text(&settings->socket, &file.socket);
-	take_text(&settings->cgroup, &file.cgroup);
-	take_text(&settings->pin_dir, &file.pin_dir);
-	take_text(&settings->state_dir, &file.state_dir);
-	take_text(&settings->node_name, &file.node_name);
-	take_text(&settings->services_dir, &file.services_dir);
+	take_texts(settings, &file);
 	if (!settings->has_log_level) {
 		settings->has_log_level = file.has_log_level;
 		settings->log_level = file.log_level;

@@ -40,4 +40,16 @@ int jn_config_read(const char *path, struct jn_settings *settings, struct jn_err
 
 void jn_settings_done(struct jn_settings *settings);
 
+/* The keys whose value is a text; junctord keeps those it started with. */
+#define JN_SETTING_TEXTS 6
+struct jn_setting_text {
+	const char *key;
+	size_t offset; /* of the char * in struct jn_settings */
+};
+extern const struct jn_setting_text jn_setting_texts[JN_SETTING_TEXTS];
+const char *jn_setting_text(const struct jn_settings *settings, const struct jn_setting_text *text);
+
+/* The line of a key of this file; 0: it cannot be told. */
+unsigned jn_config_line_of(const char *path, const char *key);
+
 #endif

@@ -26,6 +26,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/version.h"
+#include "daemon/check.h"
 #include "daemon/offline.h"
 #include "daemon/options.h"
 #include "daemon/prepare.h"
@@ -381,10 +382,14 @@ static int serve(struct jn_options *options, struct jn_error *err)
 
 static int run_task(struct jn_options *options, struct jn_error *err)
 {
+	int rc;
+
 	switch (options->task) {
 	case JN_TASK_CHECK:
-		puts("configuration is valid");
-		return 0;
+		rc = jn_check(options, err);
+		if (!rc)
+			puts("configuration is valid");
+		return rc;
 	case JN_TASK_CLEANUP:
 		return jn_offline_cleanup(&options->settings, err);
 	default:

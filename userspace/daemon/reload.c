@@ -19,19 +19,6 @@
 
 #define AREA "configuration"
 
-/* What the tables, the store, the socket and the engine were opened with. */
-static const struct {
-	const char *name;
-	size_t offset;
-} fixed[] = {
-	{ "socket", offsetof(struct jn_settings, socket) },
-	{ "cgroup", offsetof(struct jn_settings, cgroup) },
-	{ "pin-dir", offsetof(struct jn_settings, pin_dir) },
-	{ "state-dir", offsetof(struct jn_settings, state_dir) },
-	{ "node-name", offsetof(struct jn_settings, node_name) },
-	{ "services-dir", offsetof(struct jn_settings, services_dir) },
-};
-
 static void forget(struct jn_reload *r)
 {
 	for (size_t i = 0; i < r->sentences.count; i++)
@@ -94,12 +81,12 @@ static void name_fixed(struct jn_reload *r, const struct jn_settings *now)
 {
 	const struct jn_settings *was = &r->options->settings;
 
-	for (size_t i = 0; i < JN_COUNT(fixed); i++) {
-		const char *new = *(char *const *)((const char *)now + fixed[i].offset);
-		const char *old = *(char *const *)((const char *)was + fixed[i].offset);
+	for (size_t i = 0; i < JN_SETTING_TEXTS; i++) {
+		const char *new = jn_setting_text(now, &jn_setting_texts[i]);
+		const char *old = jn_setting_text(was, &jn_setting_texts[i]);
 
 		if (!is_equal(new, old))
-			say_restart(r, fixed[i].name, shown(new), shown(old));
+			say_restart(r, jn_setting_texts[i].key, shown(new), shown(old));
 	}
 	if (now->has_no_guard_routes != was->has_no_guard_routes)
 		say_restart(r, "guardRoutes", now->has_no_guard_routes ? "false" : "true",
