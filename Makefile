@@ -74,7 +74,7 @@ FUZZ_TARGETS := $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/fu
 BENCH_PROGRAMS := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/bench/*.c))
 
 .PHONY: help all check format test test-unit test-bpf test-programs test-unit-programs \
-	sanitized sanitized-programs fuzz soak bench bench-programs demo install uninstall deb clean
+	sanitized sanitized-programs fuzz soak bench bench-programs demo install uninstall deb test-vm clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -191,6 +191,9 @@ sanitized: ## everything that is tested with sanitizers, in BUILD/sanitized
 
 test: ## every test: unit, BPF, scenarios, command line; ends with "N passed, N failed"
 	@scripts/test.sh
+
+test-vm: ## the package in a whole Debian under qemu: install, use, reboot, purge (root)
+	@BUILD=$(BUILD) nice scripts/test-vm.sh
 
 test-unit: $(UNIT_TESTS) ## the unit tests alone
 	@scripts/run-cmocka.sh $^
