@@ -5,6 +5,8 @@
 
 BUILD ?= build
 PREFIX ?= /usr
+SYSCONFDIR ?= /etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 SANITIZE ?=
 ifeq ($(origin CC),default)
 CC = gcc
@@ -44,7 +46,7 @@ ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARNINGS) $(HARDENING) $(SANITIZERS) -D_GNU_
 	-I. -Iinclude -Iuserspace -isystem $(BUILD)/gen -isystem $(LLHTTP_INCLUDE) $(LIBNL_CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANITIZERS) $(LDFLAGS)
 BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Werror -Iinclude \
-	-I/usr/include/$(shell gcc -print-multiarch)
+	-ffile-prefix-map=$(CURDIR)=. -I/usr/include/$(shell gcc -print-multiarch)
 
 DAEMON_LIBS := $(shell $(PKG_CONFIG) --libs libbpf libnl-3.0 libuv libnghttp2 jansson sqlite3 \
 	yaml-0.1 libsystemd)
@@ -74,7 +76,7 @@ FUZZ_TARGETS := $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/fu
 BENCH_PROGRAMS := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/bench/*.c))
 
 .PHONY: help all check format test test-unit test-bpf test-programs test-unit-programs \
-	sanitized sanitized-programs fuzz soak bench bench-programs demo install clean
+	sanitized sanitized-programs fuzz soak bench bench-programs demo install uninstall deb test-vm clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -203,6 +205,9 @@ sanitized: ## everything that is tested with sanitizers, in BUILD/sanitized
 test: ## every test: unit, BPF, scenarios, command line; ends with "N passed, N failed"
 	@scripts/test.sh
 
+test-vm: ## the package in a whole Debian under qemu: install, use, reboot, purge (root)
+	@BUILD=$(BUILD) nice scripts/test-vm.sh
+
 test-unit: $(UNIT_TESTS) ## the unit tests alone
 	@scripts/run-cmocka.sh $^
 
@@ -236,16 +241,17 @@ format: ## rewrite the sources with clang-format
 	clang-format-14 -i $$(git ls-files '*.c' '*.h')
 
 # --- installing -----------------------------------------------------------------------------------
-install: all ## install below DESTDIR
-	install -Dm755 $(BUILD)/junctord $(DESTDIR)$(PREFIX)/sbin/junctord
-	install -Dm755 $(BUILD)/junctor $(DESTDIR)$(PREFIX)/bin/junctor
-	for file in README.md CONTRIBUTING.md LICENSE kernel/README.md examples/*.json examples/*.yaml \
-		docs/*.md docs/*.svg docs/decisions/*.md; do \
-		install -Dm644 $$file $(DESTDIR)$(PREFIX)/share/doc/junctor/$$file || exit 1; \
-	done
-	for file in docs/man/*; do \
-		install -Dm644 -t $(DESTDIR)$(PREFIX)/share/man/man$${file##*.} $$file || exit 1; \
-	done
+install_places = BUILD="$(BUILD)" DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" SYSCONFDIR="$(SYSCONFDIR)" \
+	UNITDIR="$(UNITDIR)"
+
+install: all ## install below DESTDIR, for PREFIX; a configuration that is there stays
+	@$(install_places) scripts/install.sh install
+
+uninstall: ## remove what install put, and nothing else
+	@$(install_places) scripts/install.sh uninstall
+
+deb: ## the Debian package, in BUILD/deb, judged by lintian
+	@BUILD=$(BUILD) scripts/deb.sh
 
 clean: ## remove what was built
 	rm -rf $(BUILD) compile_commands.json

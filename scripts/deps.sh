@@ -18,6 +18,8 @@ packages=(
 	nginx-light redis-server redis-tools dnsmasq-base bind9-dnsutils curl netcat-openbsd
 	python3-grpcio python3-protobuf libfaketime
 	iproute2 util-linux procps libcap2-bin
+	# make deb
+	debhelper lintian dpkg-dev systemd
 	# make bench
 	nftables iptables strace haproxy libnginx-mod-stream wrk
 )

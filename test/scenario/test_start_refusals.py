@@ -188,6 +188,36 @@ def test_check_and_version_start_nothing(bare_node):
     assert kernel.pinned(bare_node.pins) == {} and not bare_node.state.exists()
 
 
+def test_check_names_all_that_a_start_would_refuse(bare_node):
+    """Each fault on a line, with the place that says it; and nothing is made."""
+    folder = bare_node.folder
+    (folder / "file").write_text("x", encoding="ascii")
+    (folder / "bad.d").mkdir()
+    (folder / "bad.d" / "web.yaml").write_text("apiVersion: junctor.dev/v1alpha1\n"
+                                               "kind: LocalServices\n", encoding="ascii")
+    (folder / "bad.d" / "none.json").write_text("\n", encoding="ascii")
+    config = folder / "junctord.yaml"
+    config.write_text(f"log-level: info\nsocket: {folder}/file\ncgroup: {folder}\n"
+                      f"state-dir: {folder}/file/state\npin-dir: {folder}\n"
+                      f"services-dir: {folder}/bad.d\n", encoding="utf-8")
+    done = bare_node.run(built("junctord"), "--check", "--config", config, check=False)
+    assert done.returncode == 1 and done.stdout == ""
+    found = [line.removeprefix("junctord: ") for line in done.stderr.splitlines()]
+    places = [f"{config}:2: ", f"{config}:3: ", f"{config}:5: ", f"{config}:4: ",
+              f"{folder}/bad.d/none.json: ", f"{folder}/bad.d/web.yaml:2: "]
+    assert len(found) == len(places), found
+    for line, place in zip(found, places):
+        assert line.startswith(place), (line, place)
+    done = bare_node.run(built("junctord"), "--check", "--socket", "/" + "s" * 108, check=False)
+    assert done.returncode == 1 and done.stderr.startswith("junctord: --socket: "), done.stderr
+    assert not bare_node.state.exists()
+
+
+def test_check_of_a_daemon_that_runs(own_node):
+    done = start(own_node, flags=[*own_node.junctord.flags(), "--check"])
+    assert (done.returncode, done.stdout) == (0, "configuration is valid\n"), done.stderr
+
+
 def test_flags_win_over_the_configuration(bare_node):
     config = bare_node.folder / "other.yaml"
     config.write_text(f"socket: {bare_node.folder}/other.sock\nstate-dir: {bare_node.state}\n"

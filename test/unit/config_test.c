@@ -141,6 +141,39 @@ static void takes_files_that_set_nothing(void **state)
 	}
 }
 
+/* Who corrects a file sees all that is wrong with it at once. */
+static void names_every_fault(void **state)
+{
+	static const struct {
+		unsigned line;
+		const char *words;
+	} faults[] = { { 1, "must be an absolute path" },
+		       { 2, "unknown key 'loglevel'" },
+		       { 4, "role must be Read, Write or Admin" },
+		       { 5, "names either a uid or a gid" },
+		       { 6, "must be true or false" } };
+	JN_AUTO(jn_settings_done) struct jn_settings s = { 0 };
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+
+	(void)state;
+	assert_int_equal(read_text("socket: run/a.sock\n"
+				   "loglevel: info\n"
+				   "accessRules:\n"
+				   "  - {uid: 1, role: Reader}\n"
+				   "  - {role: Read}\n"
+				   "guardRoutes: 1\n",
+				   &s, &err),
+			 -EINVAL);
+	assert_int_equal(err.cause_count, JN_COUNT(faults));
+	for (size_t i = 0; i < JN_COUNT(faults); i++) {
+		char place[96];
+
+		(void)snprintf(place, sizeof(place), "%s:%u", path, faults[i].line);
+		assert_string_equal(err.causes[i].field, place);
+		assert_non_null(strstr(err.causes[i].message, faults[i].words));
+	}
+}
+
 static void refuses_unknown_keys_and_names_the_likely_one(void **state)
 {
 	(void)state;
@@ -358,6 +391,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(takes_every_key),
 		cmocka_unit_test(takes_files_that_set_nothing),
+		cmocka_unit_test(names_every_fault),
 		cmocka_unit_test(refuses_unknown_keys_and_names_the_likely_one),
 		cmocka_unit_test(refuses_other_types),
 		cmocka_unit_test(refuses_bad_rules),

@@ -282,6 +282,31 @@ int jn_api_open(const struct jn_api_options *options, struct jn_api **out, struc
 	return rc;
 }
 
+void jn_api_set_rules(struct jn_api *api, struct jn_access_rule *rules, unsigned count)
+{
+	api->options.access.rules = rules;
+	api->options.access.rule_count = count;
+}
+
+const char *jn_api_degraded(const struct jn_api *api, size_t at)
+{
+	const struct jn_api_options *options = &api->options;
+	struct jn_api_health health = { 0 };
+	const char *const *sentences;
+	size_t count;
+
+	sentences = jn_engine_degraded(options->engine, &count);
+	if (at < count)
+		return sentences[at];
+	at -= count;
+	if (options->health)
+		options->health(options->health_arg, &health);
+	if (at < health.count)
+		return health.sentences[at];
+	return options->degraded ? options->degraded(options->degraded_arg, at - health.count)
+				 : NULL;
+}
+
 static void on_closed(void *arg)
 {
 	struct jn_api *api = arg;

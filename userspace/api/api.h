@@ -8,6 +8,7 @@
 #define JUNCTOR_API_API_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "api/role.h"
@@ -52,10 +53,15 @@ struct jn_api_options {
 	void *source_arg;
 	void (*health)(void *arg, struct jn_api_health *out); /* NULL: nobody looks */
 	void *health_arg;
+	/* The at-th sentence about what is not as it should be beside the engine; NULL: no more. */
+	const char *(*degraded)(void *arg, size_t at);
+	void *degraded_arg;
 	struct jn_access access; /* copied shallowly: rules outlive the api */
 };
 
 int jn_api_open(const struct jn_api_options *options, struct jn_api **out, struct jn_error *err);
+/* These rules from the next request on, also of those who are connected. They outlive the api. */
+void jn_api_set_rules(struct jn_api *api, struct jn_access_rule *rules, unsigned count);
 /* Stops listening and closes every client; closed(arg) when all is gone. *api is NULL at once. */
 void jn_api_close(struct jn_api **api, void (*closed)(void *arg), void *arg);
 

@@ -71,6 +71,8 @@ void jn_call_unref(struct jn_call *call);
  * client is there.
  */
 enum jn_role jn_call_role(const struct jn_call *call, const char *namespace_);
+/* The at-th sentence about what is not as it should be, of the engine or beside it; NULL: no more. */
+const char *jn_api_degraded(const struct jn_api *api, size_t at);
 /* For the body of a verb that takes one document: into call->body, at most its body_limit. */
 void jn_call_take_document(struct jn_call *call, const char *data, size_t size);
 

@@ -221,10 +221,11 @@ static void write_whole(const struct jn_api *api, struct jn_buffer *out)
 {
 	struct jn_engine *engine = api->options.engine;
 	struct jn_probe_stats probes;
-	size_t degraded;
+	size_t degraded = 0;
 
 	jn_engine_probe_stats(engine, &probes);
-	(void)jn_engine_degraded(engine, &degraded);
+	while (jn_api_degraded(api, degraded))
+		degraded++;
 	start_family(out, "junctor_build_info", "gauge", "1; the version is in the label.");
 	write_labelled(out, "junctor_build_info", "version", api->options.version, 1);
 	write_gauge(out, "junctor_generation", jn_engine_generation(engine),

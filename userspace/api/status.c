@@ -103,18 +103,14 @@ static void write_hooks(struct jn_writer *w, const struct jn_api *api,
 	jn_write_close(w, ']');
 }
 
-static void write_degraded(struct jn_writer *w, struct jn_engine *engine,
-			   const struct jn_api_health *health)
+static void write_degraded(struct jn_writer *w, const struct jn_api *api)
 {
-	size_t count;
-	const char *const *sentences = jn_engine_degraded(engine, &count);
+	const char *sentence;
 
 	jn_write_key(w, "degraded");
 	jn_write_open(w, '[');
-	for (size_t i = 0; i < count; i++)
-		jn_write_text(w, sentences[i]);
-	for (size_t i = 0; i < health->count; i++)
-		jn_write_text(w, health->sentences[i]);
+	for (size_t at = 0; (sentence = jn_api_degraded(api, at)); at++)
+		jn_write_text(w, sentence);
 	jn_write_close(w, ']');
 }
 
@@ -168,7 +164,7 @@ static void begin_status(struct jn_call *call)
 	write_hooks(&w, api, &health);
 	write_drift(&w, engine);
 	write_process(&w);
-	write_degraded(&w, engine, &health);
+	write_degraded(&w, api);
 	jn_write_close(&w, '}');
 	jn_answer_json(call, 200, &body);
 }

@@ -18,6 +18,7 @@
 #include "base/buffer.h"
 #include "base/spelling.h"
 #include "base/vec.h"
+#include "proto/cause.h"
 #include "proto/field.h"
 #include "proto/json.h"
 #include "proto/path.h"
@@ -52,10 +53,15 @@ struct keys {
 	size_t count;
 };
 
+/* Every fault is one cause, whose field is the place: "file:line". */
 static int fault_at(struct reader *r, unsigned line, const char *name, const char *what)
 {
-	return jn_error_set(r->err, -EINVAL, JN_ERROR_INVALID, "%s:%u: %s %s", r->path, line, name,
-			    what);
+	JN_AUTO(jn_buffer_done) struct jn_buffer place = { 0 };
+
+	jn_buffer_printf(&place, "%s:%u", r->path, line);
+	jn_error_cause(r->err, JN_ERROR_INVALID, JN_CAUSE_INVALID, jn_buffer_text(&place), "%s%s%s",
+		       name, *name ? " " : "", what);
+	return -EINVAL;
 }
 
 static unsigned line_of(struct reader *r, const char *place)
@@ -77,6 +83,7 @@ static int out_of_memory(struct reader *r)
 
 static int unknown_key(struct reader *r, const char *text, const struct keys *keys)
 {
+	JN_AUTO(jn_buffer_done) struct jn_buffer what = { 0 };
 	const char *names[MAX_KEYS];
 	const char *likely;
 
@@ -84,13 +91,21 @@ static int unknown_key(struct reader *r, const char *text, const struct keys *ke
 	for (size_t i = 0; i < keys->count; i++)
 		names[i] = keys->items[i].name;
 	likely = jn_spelling_nearest(text, names, keys->count);
-	return jn_error_set(r->err, -EINVAL, JN_ERROR_INVALID, "%s:%u: unknown key '%s'; %s%s%s",
-			    r->path, line_of(r, jn_buffer_text(&r->place)), text,
-			    likely ? "did you mean '" : "remove it", likely ? likely : "",
-			    likely ? "'?" : "");
+	jn_buffer_printf(&what, "'%s'; %s%s%s", text, likely ? "did you mean '" : "remove it",
+			 likely ? likely : "", likely ? "'?" : "");
+	return fault(r, "unknown key", jn_buffer_text(&what));
 }
 
-/* *seen gets a bit for each key that was there. */
+static const struct key *find_key(const struct keys *keys, const char *text)
+{
+	for (size_t i = 0; i < keys->count; i++) {
+		if (!strcmp(keys->items[i].name, text))
+			return &keys->items[i];
+	}
+	return NULL;
+}
+
+/* *seen gets a bit for each key that was there. A fault does not hide those behind it. */
 static int read_mapping(struct reader *r, const struct jn_json *mapping, const struct keys *keys,
 			void *out, unsigned *seen)
 {
@@ -98,26 +113,24 @@ static int read_mapping(struct reader *r, const struct jn_json *mapping, const s
 	const struct jn_json *value;
 	const char *text;
 	void *at = NULL;
+	int result = 0;
 
 	*seen = 0;
 	while (jn_json_next(mapping, &at, &text, &value)) {
-		const struct key *key;
-		size_t i = 0;
+		const struct key *key = find_key(keys, text);
 		int rc;
 
 		jn_path_add_key(&r->place, text, strlen(text));
-		while (i < keys->count && strcmp(keys->items[i].name, text) != 0)
-			i++;
-		if (i == keys->count)
-			return unknown_key(r, text, keys);
-		*seen |= 1u << i;
-		key = &keys->items[i];
-		rc = key->read(r, key, value, (char *)out + key->offset);
-		if (rc)
-			return rc;
+		if (key)
+			*seen |= 1u << (key - keys->items);
+		rc = key ? key->read(r, key, value, (char *)out + key->offset)
+			 : unknown_key(r, text, keys);
 		r->place.size = outside;
+		if (rc == -ENOMEM)
+			return rc;
+		result = result ? result : rc;
 	}
-	return 0;
+	return result;
 }
 
 /* Call read for each item. */
@@ -126,6 +139,7 @@ static int read_list(struct reader *r, const struct key *key, const struct jn_js
 				 const struct jn_json *value, void *out))
 {
 	size_t outside = r->place.size;
+	int result = 0;
 
 	if (jn_json_type(list) != JN_JSON_LIST)
 		return fault(r, key->name, "must be a list");
@@ -134,11 +148,12 @@ static int read_list(struct reader *r, const struct key *key, const struct jn_js
 
 		jn_path_add_index(&r->place, i);
 		rc = read(r, key, jn_json_at(list, i), out);
-		if (rc)
-			return rc;
 		r->place.size = outside;
+		if (rc == -ENOMEM)
+			return rc;
+		result = result ? result : rc;
 	}
-	return 0;
+	return result;
 }
 
 static int read_path(struct reader *r, const struct key *key, const struct jn_json *value,
@@ -309,6 +324,7 @@ static const struct keys settings_keys = { settings_items, JN_COUNT(settings_ite
 /* What the readers of YAML or JSON found. Those of YAML say the line of the file, at the beginning. */
 static int fault_of_text(struct reader *r, const struct jn_error *found)
 {
+	JN_AUTO(jn_buffer_done) struct jn_buffer sentence = { 0 };
 	const struct jn_cause *cause = &found->causes[0];
 	const char *what = strstr(cause->message, ": ");
 	unsigned line;
@@ -316,9 +332,9 @@ static int fault_of_text(struct reader *r, const struct jn_error *found)
 
 	if (sscanf(cause->message, "line %u%c", &line, &next) != 2 || next != ':')
 		line = line_of(r, cause->field);
-	return jn_error_set(r->err, -EINVAL, JN_ERROR_INVALID, "%s:%u: %s%s%s", r->path, line,
-			    cause->field, *cause->field ? ": " : "",
-			    what ? what + 2 : cause->message);
+	jn_buffer_printf(&sentence, "%s%s%s", cause->field, *cause->field ? ": " : "",
+			 what ? what + 2 : cause->message);
+	return fault_at(r, line, "", jn_buffer_text(&sentence));
 }
 
 static int read_document(struct reader *r, const struct jn_yaml *yaml, struct jn_settings *out)
@@ -348,7 +364,7 @@ static int parse(struct reader *r, struct jn_settings *out)
 		return found.cause_count ? fault_of_text(r, &found) : out_of_memory(r);
 	if (yaml.count)
 		rc = read_document(r, &yaml, out);
-	if (!rc && yaml.count > 1)
+	if (rc != -ENOMEM && yaml.count > 1)
 		rc = fault_at(r, yaml.items[1].line, "a second document",
 			      "is not taken here; remove it");
 	return rc;
@@ -361,10 +377,35 @@ static int read_bytes(const char *path, struct jn_buffer *out)
 	return fd < 0 ? -errno : jn_buffer_read(out, fd, JN_MAX_CONFIG_BYTES);
 }
 
-static void take_text(char **to, char **from)
+const struct jn_setting_text jn_setting_texts[JN_SETTING_TEXTS] = {
+	{ "socket", offsetof(struct jn_settings, socket) },
+	{ "cgroup", offsetof(struct jn_settings, cgroup) },
+	{ "pin-dir", offsetof(struct jn_settings, pin_dir) },
+	{ "state-dir", offsetof(struct jn_settings, state_dir) },
+	{ "node-name", offsetof(struct jn_settings, node_name) },
+	{ "services-dir", offsetof(struct jn_settings, services_dir) },
+};
+
+const char *jn_setting_text(const struct jn_settings *settings, const struct jn_setting_text *text)
 {
-	if (!*to)
-		*to = JN_MOVE(*from);
+	return *(char *const *)((const char *)settings + text->offset);
+}
+
+static void take_texts(struct jn_settings *to, struct jn_settings *from)
+{
+	for (size_t i = 0; i < JN_COUNT(jn_setting_texts); i++) {
+		char **into = (char **)((char *)to + jn_setting_texts[i].offset);
+
+		if (!*into)
+			*into = JN_MOVE(*(char **)((char *)from + jn_setting_texts[i].offset));
+	}
+}
+
+unsigned jn_config_line_of(const char *path, const char *key)
+{
+	JN_AUTO(jn_buffer_done) struct jn_buffer text = { 0 };
+
+	return read_bytes(path, &text) ? 0 : jn_yaml_line_of(text.data, text.size, 0, key);
 }
 
 int jn_config_read(const char *path, struct jn_settings *settings, struct jn_error *err)
@@ -382,12 +423,7 @@ int jn_config_read(const char *path, struct jn_settings *settings, struct jn_err
 	if (rc)
 		return rc;
 
-	take_text(&settings->socket, &file.socket);
-	take_text(&settings->cgroup, &file.cgroup);
-	take_text(&settings->pin_dir, &file.pin_dir);
-	take_text(&settings->state_dir, &file.state_dir);
-	take_text(&settings->node_name, &file.node_name);
-	take_text(&settings->services_dir, &file.services_dir);
+	take_texts(settings, &file);
 	if (!settings->has_log_level) {
 		settings->has_log_level = file.has_log_level;
 		settings->log_level = file.log_level;

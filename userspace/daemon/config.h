@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The configuration file of junctord: YAML, a mapping whose keys are the flags' names, and
- * accessRules. Read once, at the start. Strict: an unknown or repeated key, a value of another type,
+ * accessRules. Strict: an unknown or repeated key, a value of another type,
  * and what files of objects may not hold (proto/yaml.h) is refused with file and line.
  */
 #ifndef JUNCTOR_DAEMON_CONFIG_H
@@ -33,10 +33,23 @@ struct jn_settings {
 
 /*
  * Read the file at `path` and set what is not set yet in `settings`: what is there wins. Returns 0;
- * -EINVAL, -ENOENT, -EFBIG, … with err ("path:line: sentence") and settings unchanged.
+ * -EINVAL with a cause in err for each fault (its field is "path:line"); -ENOENT, -EFBIG, … with a
+ * sentence. settings are unchanged then.
  */
 int jn_config_read(const char *path, struct jn_settings *settings, struct jn_error *err);
 
 void jn_settings_done(struct jn_settings *settings);
+
+/* The keys whose value is a text; junctord keeps those it started with. */
+#define JN_SETTING_TEXTS 6
+struct jn_setting_text {
+	const char *key;
+	size_t offset; /* of the char * in struct jn_settings */
+};
+extern const struct jn_setting_text jn_setting_texts[JN_SETTING_TEXTS];
+const char *jn_setting_text(const struct jn_settings *settings, const struct jn_setting_text *text);
+
+/* The line of a key of this file; 0: it cannot be told. */
+unsigned jn_config_line_of(const char *path, const char *key);
 
 #endif

@@ -23,13 +23,17 @@
 
 #include "api/api.h"
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/version.h"
+#include "daemon/check.h"
 #include "daemon/health.h"
 #include "daemon/offline.h"
 #include "daemon/options.h"
 #include "daemon/prepare.h"
+#include "daemon/reload.h"
+#include "daemon/watchdog.h"
 #include "datapath/datapath.h"
 #include "engine/engine.h"
 #include "loop/loop.h"
@@ -52,6 +56,8 @@ struct daemon {
 	struct jn_file_source *files;
 	struct jn_api *api;
 	struct jn_health *health;
+	struct jn_watchdog *watchdog;
+	struct jn_reload reload;
 	bool is_stopping;
 };
 
@@ -60,6 +66,7 @@ static void on_api_closed(void *arg)
 {
 	struct daemon *d = arg;
 
+	jn_watchdog_stop(&d->watchdog);
 	jn_prober_close(&d->prober);
 	jn_loop_ignore_signals(d->loop); /* the last handles: jn_loop_run returns */
 }
@@ -104,10 +111,32 @@ static void stop(struct daemon *d)
 		on_health_closed(d);
 }
 
+/* --- while it runs ---------------------------------------------------------------------------- */
+static void notify_ready(const struct daemon *d)
+{
+	(void)sd_notifyf(0, "READY=1\nSTATUS=serving; control socket %s%s", d->settings->socket,
+			 jn_reload_degraded((void *)&d->reload, 0) ? "; the configuration is not "
+								     "what runs, see junctor status"
+								   : "");
+}
+
+static void reload(struct daemon *d)
+{
+	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+			 (unsigned long long)(jn_clock_ns() / 1000));
+	jn_reload_run(&d->reload, d->api);
+	notify_ready(d);
+}
+
 static void on_signal(void *arg, int signal)
 {
 	struct daemon *d = arg;
 
+	if (signal == SIGHUP) {
+		if (!d->is_stopping && d->api)
+			reload(d);
+		return;
+	}
 	if (d->is_stopping) {
 		jn_warn(AREA, "%s again: leaving at once", strsignal(signal));
 		_exit(EXIT_FAILED); /* what was acknowledged is durable */
@@ -252,6 +281,8 @@ static int open_api(struct daemon *d, struct jn_error *err)
 		.source_arg = d,
 		.health = show_health,
 		.health_arg = d,
+		.degraded = jn_reload_degraded,
+		.degraded_arg = &d->reload,
 		.access = { .rules = s->rules.items, .rule_count = (unsigned)s->rules.count },
 	};
 
@@ -262,9 +293,29 @@ static int open_api(struct daemon *d, struct jn_error *err)
 	return jn_api_open(&options, &d->api, err);
 }
 
+static int start_watchdog(struct daemon *d, struct jn_error *err)
+{
+	int rc = jn_watchdog_start(d->loop, d->engine, &d->watchdog);
+
+	if (rc)
+		return jn_error_set(err, rc, JN_ERROR_INTERNAL,
+				    "out of memory; give junctord more memory");
+	return 0;
+}
+
+/* SIGHUP waits until somebody watches it: by itself it would end the process. */
+static void hold_reload(int how)
+{
+	sigset_t signals;
+
+	(void)sigemptyset(&signals); /* these cannot fail */
+	(void)sigaddset(&signals, SIGHUP);
+	(void)sigprocmask(how, &signals, NULL);
+}
+
 static int watch_signals(struct daemon *d, struct jn_error *err)
 {
-	static const int signals[] = { SIGTERM, SIGINT, 0 };
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, 0 };
 	int rc = jn_loop_on_signals(d->loop, signals, on_signal, d);
 
 	if (rc)
@@ -272,6 +323,7 @@ static int watch_signals(struct daemon *d, struct jn_error *err)
 				    "signals cannot be watched (%s); free some memory or file "
 				    "descriptors",
 				    strerror(-rc));
+	hold_reload(SIG_UNBLOCK);
 	return 0;
 }
 
@@ -293,6 +345,8 @@ static int start(struct daemon *d, struct jn_error *err)
 		rc = open_files(d, err);
 	if (!rc)
 		rc = open_api(d, err);
+	if (!rc)
+		rc = start_watchdog(d, err);
 	if (!rc)
 		rc = jn_datapath_attach(d->datapath, err);
 	if (!rc)
@@ -337,11 +391,16 @@ static void log_degraded(const struct daemon *d)
 		jn_warn(AREA, "%s", sentences[i]);
 }
 
-static int serve(const struct jn_settings *settings, struct jn_error *err)
+static int serve(struct jn_options *options, struct jn_error *err)
 {
-	struct daemon d = { .settings = settings, .state_lock = -1, .pin_lock = -1 };
+	const struct jn_settings *settings = &options->settings;
+	struct daemon d = { .settings = settings,
+			    .state_lock = -1,
+			    .pin_lock = -1,
+			    .reload = { .options = options } };
 	int rc;
 
+	hold_reload(SIG_BLOCK);
 	(void)signal(SIGPIPE, SIG_IGN); /* cannot fail for this signal */
 	rc = start(&d, err);
 	if (rc) {
@@ -351,18 +410,23 @@ static int serve(const struct jn_settings *settings, struct jn_error *err)
 	jn_info(AREA, "junctord %s serves generation %llu at %s; control socket %s", JN_VERSION,
 		(unsigned long long)jn_engine_generation(d.engine), d.cgroup, settings->socket);
 	log_degraded(&d);
-	(void)sd_notifyf(0, "READY=1\nSTATUS=serving; control socket %s", settings->socket);
+	notify_ready(&d);
 	jn_loop_run(d.loop);
 	take_down(&d);
+	jn_reload_done(&d.reload);
 	return 0;
 }
 
-static int run_task(const struct jn_options *options, struct jn_error *err)
+static int run_task(struct jn_options *options, struct jn_error *err)
 {
+	int rc;
+
 	switch (options->task) {
 	case JN_TASK_CHECK:
-		puts("configuration is valid");
-		return 0;
+		rc = jn_check(options, err);
+		if (!rc)
+			puts("configuration is valid");
+		return rc;
 	case JN_TASK_CLEANUP:
 		return jn_offline_cleanup(&options->settings, err);
 	case JN_TASK_TRACE:
@@ -370,7 +434,7 @@ static int run_task(const struct jn_options *options, struct jn_error *err)
 	case JN_TASK_SYSDUMP:
 		return jn_offline_tell(options, err);
 	default:
-		return serve(&options->settings, err);
+		return serve(options, err);
 	}
 }
 
@@ -382,6 +446,17 @@ static int run_task(const struct jn_options *options, struct jn_error *err)
 static void keep_memory_small(void)
 {
 	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES); /* cannot fail for such a value */
+}
+
+/* Each fault of a configuration on a line of its own. */
+static void print_faults(struct jn_error *err)
+{
+	if (err->message || err->cause_count < 2) {
+		fprintf(stderr, "junctord: %s\n", jn_error_text(err));
+		return;
+	}
+	for (unsigned i = 0; i < err->cause_count; i++)
+		fprintf(stderr, "junctord: %s: %s\n", err->causes[i].field, err->causes[i].message);
 }
 
 int main(int argc, char **argv)
@@ -410,6 +485,6 @@ int main(int argc, char **argv)
 		rc = run_task(&options, &err);
 	}
 	if (rc)
-		fprintf(stderr, "junctord: %s\n", jn_error_text(&err));
+		print_faults(&err);
 	return rc ? EXIT_FAILED : EXIT_OK;
 }

@@ -220,6 +220,8 @@ int jn_options_parse(int argc, char **argv, struct jn_options *out, struct jn_er
 {
 	int flag, rc;
 
+	out->argc = argc;
+	out->argv = argv;
 	optind = 0; /* glibc: start afresh, so that tests may parse more than once */
 	opterr = 0;
 	while ((flag = getopt_long(argc, argv, ":", flags, NULL)) != -1) {

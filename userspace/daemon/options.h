@@ -29,6 +29,8 @@ enum jn_task {
 
 struct jn_options {
 	enum jn_task task;
+	int argc; /* the command line, for who reads it again */
+	char **argv;
 	const char *config; /* --config, from argv; NULL: the default file, if there is one */
 	struct jn_settings settings;
 	struct jn_question question; /* of --offline trace; texts of argv */

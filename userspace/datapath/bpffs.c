@@ -95,21 +95,32 @@ static int refuse_folder(const char *path, int rc, struct jn_error *err)
 			    path, strerror(-rc));
 }
 
-static int mount_for(const char *pin_dir, struct jn_error *err)
+static bool is_below_bpffs(const char *pin_dir)
 {
 	size_t length = strlen(BPFFS);
+
+	return !strncmp(pin_dir, BPFFS, length) && (!pin_dir[length] || pin_dir[length] == '/');
+}
+
+static int refuse_full(const char *pin_dir, struct jn_error *err)
+{
+	return jn_error_set(err, -ENOTEMPTY, JN_ERROR_UNAVAILABLE,
+			    "%s is on no bpf file system, and is not empty, so that none is "
+			    "mounted there; choose another --pin-dir",
+			    pin_dir);
+}
+
+static int mount_for(const char *pin_dir, struct jn_error *err)
+{
 	int rc;
 
-	if (!strncmp(pin_dir, BPFFS, length) && (!pin_dir[length] || pin_dir[length] == '/'))
+	if (is_below_bpffs(pin_dir))
 		return mount_at(BPFFS, err);
 	rc = jn_folder_make(pin_dir);
 	if (rc)
 		return refuse_folder(pin_dir, rc, err);
 	if (!is_empty(pin_dir))
-		return jn_error_set(err, -ENOTEMPTY, JN_ERROR_UNAVAILABLE,
-				    "%s is on no bpf file system, and is not empty, so that none "
-				    "is mounted there; choose another --pin-dir",
-				    pin_dir);
+		return refuse_full(pin_dir, err);
 	return mount_at(pin_dir, err);
 }
 
@@ -160,4 +171,20 @@ int jn_bpffs_prepare(const char *pin_dir, struct jn_error *err)
 	if (!rc)
 		rc = jn_folder_make(pin_dir);
 	return rc ? refuse_folder(pin_dir, rc, err) : take_folder(pin_dir, err);
+}
+
+int jn_bpffs_check(const char *pin_dir, struct jn_error *err)
+{
+	bool is_there = false;
+	struct stat info;
+	int rc;
+
+	if (!lstat(pin_dir, &info) && !S_ISDIR(info.st_mode))
+		return refuse_kind(pin_dir, -ENOTDIR, err);
+	rc = is_on_bpffs(pin_dir, &is_there);
+	if (rc)
+		return refuse_folder(pin_dir, rc, err);
+	if (!is_there && !is_below_bpffs(pin_dir) && !access(pin_dir, F_OK) && !is_empty(pin_dir))
+		return refuse_full(pin_dir, err);
+	return 0;
 }

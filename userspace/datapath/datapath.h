@@ -219,12 +219,17 @@ void jn_datapath_wait_grace(void);
 
 /* The cgroup2 mount as /proc/self/mountinfo has it (hybrid layouts found). -ENOENT with err. */
 int jn_cgroup_find_root(char *out, size_t size, struct jn_error *err);
+/* Is it a folder of a cgroup2? */
+int jn_cgroup_check(const char *path, struct jn_error *err);
 
 /*
  * Make sure `pin_dir` exists (0700, ours, no symlink) on a bpffs: where the file system is none,
  * mount one on /sys/fs/bpf (a pin_dir below it) or on pin_dir itself. err says what is missing.
  */
 int jn_bpffs_prepare(const char *pin_dir, struct jn_error *err);
+
+/* What of this can be told without making anything. */
+int jn_bpffs_check(const char *pin_dir, struct jn_error *err);
 
 /* Make a folder (0700) and those above it; what exists is fine. 0 or a negative errno. */
 int jn_folder_make(const char *dir);

@@ -143,6 +143,14 @@ int jn_cgroup_open(const char *path, int *fd, uint64_t *id, struct jn_error *err
 	return 0;
 }
 
+int jn_cgroup_check(const char *path, struct jn_error *err)
+{
+	JN_AUTO(jn_close_fd) int fd = -1;
+	uint64_t id;
+
+	return jn_cgroup_open(path, &fd, &id, err);
+}
+
 /* --- one process at a time --------------------------------------------------------------------- */
 
 #define LOCK_WAIT_MS 1000 /* what a killed process may take to be gone, on a busy machine */

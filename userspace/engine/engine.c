@@ -185,6 +185,11 @@ uint64_t jn_engine_installed(const struct jn_engine *engine)
 	return engine->installed;
 }
 
+bool jn_engine_is_served(const struct jn_engine *engine)
+{
+	return !engine->is_unpublished;
+}
+
 bool jn_engine_wait(struct jn_engine *engine, uint64_t generation, void (*fn)(void *arg), void *arg)
 {
 	struct jn_waiter *waiter;

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 struct jn_engine;
+struct jn_error;
 struct jn_loop;
 struct jn_file_source;
 
@@ -37,5 +38,8 @@ struct jn_file_source_status {
 	const char *error; /* a sentence that ends with the remedy; NULL. Until the next turn */
 };
 void jn_file_source_status(struct jn_file_source *source, struct jn_file_source_status *out);
+
+/* Add a cause for each file in it that cannot be taken; its field is the place, "file:line". */
+void jn_file_source_check(const char *folder, struct jn_error *err);
 
 #endif

@@ -1,0 +1,190 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# In the guest: one stage for each boot. Each step is a line "ok ..." or "FAILED ..." on the console;
+# the last stage says that all were run. The host counts (scripts/test-vm.sh).
+set -u
+vip=127.96.0.10
+stage=$(cat /test/stage 2>/dev/null || echo 1)
+
+check() { # WHAT COMMAND...
+	local what=$1 output
+	shift
+	if output=$("$@" 2>&1); then
+		echo "ok $what"
+	else
+		echo "FAILED $what"
+		echo "$output" | tail -n 20
+	fi
+}
+
+# Until it is so, for ten seconds.
+soon() { # COMMAND...
+	for _ in $(seq 100); do
+		"$@" >/dev/null 2>&1 && return
+		sleep 0.1
+	done
+	"$@"
+}
+
+served() { # both backends are reached
+	local answers
+	answers=$(for _ in $(seq 30); do curl -s -m 5 "http://$vip/" || echo "curl says $?"; done)
+	[ "$(sort -u <<<"$answers" | paste -sd' ')" = "8081 8082" ] || {
+		echo "$answers" | sort | uniq -c
+		return 1
+	}
+}
+
+pid() {
+	systemctl show -p MainPID --value junctord
+}
+
+is_another() { # PID: another junctord than this one is up
+	[ "$(systemctl is-active junctord)" = active ] && [ "$(pid)" != "$1" ] && [ "$(pid)" != 0 ]
+}
+
+show_why() {
+	systemctl --no-pager -l status junctord
+	journalctl --no-pager -o cat -u junctord | tail -n 20
+}
+
+# --- stage 1: install and use ---------------------------------------------------------------------------
+install_it() {
+	if ! dpkg -i /test/junctor.deb || ! soon systemctl is-active junctord; then
+		show_why
+		return 1
+	fi
+}
+
+declare_it() {
+	junctor apply -f /test/web.json && junctor status
+}
+
+reload_it() { # LEVEL EXPECTED
+	echo "log-level: $1" >/etc/junctor/junctord.yaml
+	systemctl reload junctord && sleep 1
+	if [ "$2" = good ]; then
+		junctor status | grep 'Degraded: *no'
+	else
+		junctor status | grep ConfigurationRefused
+	fi && [ "$(systemctl is-active junctord)" = active ]
+}
+
+# The control socket is the group's, and its folder lets nobody else in.
+socket_modes() {
+	[ "$(stat -c '%a %G' /run/junctor/junctor.sock /run/junctor | paste -sd' ')" = \
+		"660 junctor 750 junctor" ] || {
+		stat -c '%a %U:%G %n' /run/junctor/junctor.sock /run/junctor
+		return 1
+	}
+}
+
+has_caps() {
+	grep -i '^capbnd' "/proc/$(pid)/status"
+	[ "$(awk '/^Seccomp:/ { print $2 }' "/proc/$(pid)/status")" = 2 ]
+}
+
+first() {
+	cp /etc/junctor/junctord.yaml /test/shipped.yaml 2>/dev/null
+	systemctl enable -q --now backend@8081 backend@8082
+	systemctl enable -q early-client
+	bpftool -j link | tr '{' '\n' | sort >/test/links.before
+	check "the package installs and the service is up" install_it
+	cp /etc/junctor/junctord.yaml /test/shipped.yaml
+	check "a service is declared" declare_it
+	check "it is served" served
+	check "sandboxed" has_caps
+	check "the socket belongs to the group" socket_modes
+	check "a good configuration is taken on reload" reload_it debug good
+	check "a bad one is refused on reload and named" reload_it loud bad
+	cp /test/shipped.yaml /etc/junctor/junctord.yaml
+}
+
+# --- stage 2: after a reboot ----------------------------------------------------------------------------
+early() {
+	cat /test/early
+	grep -E '^808[12]$' /test/early
+}
+
+# SIGSTOP: it hangs, the watchdog ends it, and connections go on all the while.
+hang() {
+	local before errors=0
+	before=$(pid)
+	kill -STOP "$before"
+	for _ in $(seq 250); do
+		curl -s -m 5 -o /dev/null "http://$vip/" || errors=$((errors + 1))
+		is_another "$before" && break
+		sleep 0.1
+	done
+	echo "$errors errors"
+	is_another "$before" && [ "$errors" = 0 ]
+}
+
+crash() {
+	local before
+	before=$(pid)
+	kill -KILL "$before"
+	soon is_another "$before" && served
+}
+
+second() {
+	check "the first client after a boot is served" early
+	check "the service is up after a boot" soon systemctl is-active junctord
+	check "and serves" served
+	check "one that hangs is ended by the watchdog, and nobody notices" hang
+	check "one that dies is started again" crash
+	check "the reinstalled package serves on" dpkg -i /test/junctor.deb
+	check "after the upgrade, too" served
+}
+
+# --- stage 3: away --------------------------------------------------------------------------------------
+remove_it() {
+	dpkg -r junctor && ! systemctl is-active junctord && ! curl -s -m 2 "http://$vip/"
+}
+
+# What remove keeps: the configuration and what was declared.
+kept() {
+	[ -e /etc/junctor/junctord.yaml ] && [ -e /var/lib/junctor/state.db ]
+}
+
+nothing_is_left() {
+	local left
+	left=$(
+		find / -xdev \( -name test -o -name proc -o -name sys \) -prune -o -iname '*junctor*' -print |
+			grep -v -e '^/var/log' -e '^/var/lib/dpkg' -e '^/var/cache' -e '^/var/lib/systemd/deb'
+		find /sys/fs/bpf /run -iname '*junctor*'
+		getent group junctor
+		ip route show table all proto 106
+		ip -6 route show table all proto 106
+		bpftool -j link | tr '{' '\n' | sort | diff /test/links.before - | grep '^>'
+	)
+	[ -z "$left" ] || {
+		echo "$left"
+		return 1
+	}
+}
+
+third() {
+	check "it is removed, and serves no more" remove_it
+	check "the configuration and the state are kept" kept
+	check "installed again it serves what was declared" install_it
+	check "again" served
+	check "purged" dpkg --purge junctor
+	check "nothing is left" nothing_is_left
+}
+
+echo "stage $stage, $(uname -r)"
+case $stage in
+1)
+	first
+	echo 2 >/test/stage
+	systemctl reboot
+	;;
+2)
+	second
+	third
+	echo "all stages were run"
+	systemctl poweroff
+	;;
+esac

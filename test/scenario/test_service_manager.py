@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What junctord tells a service manager, and what a service manager tells it.
+
+  one node (lib/node.py) for each test; the manager is a datagram socket, which the test reads
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from lib.junctord import wait_for
+from lib.objects import service
+
+INTERVAL = 0.4  # of the watchdog, in seconds
+NOBODY = 65534
+
+
+class Manager:
+    """The end of a service manager: NOTIFY_SOCKET, and the watchdog where `interval` is given."""
+
+    def __init__(self, node, interval=None):
+        self.node = node
+        self.path = node.folder / "notify"
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(self.path))
+        self.socket.setblocking(False)
+        self.environment = [f"NOTIFY_SOCKET={self.path}"]
+        if interval:
+            self.environment.append(f"WATCHDOG_USEC={int(interval * 1e6)}")
+        node.machine.callback(self.socket.close)
+
+    def start(self, **flags):
+        self.node.junctord.start("env", *self.environment, **flags)
+
+    def told(self):
+        """What was said since the last time, each message a dictionary."""
+        messages = []
+        while True:
+            try:
+                text = self.socket.recv(4096).decode()
+            except BlockingIOError:
+                return messages
+            messages.append(dict(line.split("=", 1) for line in text.splitlines()))
+
+    def await_told(self, name, seconds=10):
+        """The messages up to the one that has this name, which is the last."""
+        messages = []
+
+        def has_come():
+            messages.extend(self.told())
+            return any(name in message for message in messages)
+        wait_for(has_come, f"{name} is told: {messages}", seconds)
+        return messages
+
+    def beats_in(self, seconds):
+        """How often it is told that all is well from now on."""
+        self.told()
+        time.sleep(seconds)
+        return sum("WATCHDOG" in message for message in self.told())
+
+
+@pytest.fixture
+def manager(bare_node):
+    return Manager(bare_node)
+
+
+@pytest.fixture
+def watchdog(bare_node):
+    return Manager(bare_node, INTERVAL)
+
+
+# --- the watchdog ---------------------------------------------------------------------------------
+def test_nobody_who_does_not_watch_is_told(manager):
+    manager.start()
+    manager.await_told("READY")
+    assert manager.beats_in(2 * INTERVAL) == 0
+
+
+def test_who_watches_is_told_in_half_the_interval(watchdog):
+    watchdog.start()
+    watchdog.await_told("READY")
+    beats = watchdog.beats_in(5 * INTERVAL)
+    assert 5 <= beats <= 11, "about ten"
+
+
+def test_a_process_that_hangs_tells_nothing(watchdog):
+    watchdog.start()
+    watchdog.await_told("WATCHDOG")
+    os.kill(watchdog.node.junctord.pid, signal.SIGSTOP)
+    assert watchdog.beats_in(3 * INTERVAL) == 0
+    os.kill(watchdog.node.junctord.pid, signal.SIGCONT)
+    watchdog.await_told("WATCHDOG")
+
+
+def test_a_write_that_the_kernel_refuses_stops_the_watchdog(watchdog):
+    """The table of frontends is frozen: from then on the kernel takes no entry of it."""
+    node = watchdog.node
+    watchdog.start()
+    node.control.declare(service("web", "127.96.0.10", 80, []))
+    table, = Path(node.pins).glob("v*/jn_frontends")
+    subprocess.run(["bpftool", "map", "freeze", "pinned", table], check=True)
+    assert watchdog.beats_in(2 * INTERVAL) > 0, "nothing was written yet"
+    answer = node.control.put(service("shop", "127.96.0.11", 80, []))
+    assert answer.status == 503, answer
+    wait_for(lambda: "start junctord again" in node.junctord.log(), "it says so")
+    assert watchdog.beats_in(3 * INTERVAL) == 0
+    assert node.control.get("/livez").status == 200, "the loop itself is well"
+
+
+# --- SIGHUP ---------------------------------------------------------------------------------------
+def write(config, **keys):
+    config.write_text("".join(f"{name.replace('_', '-')}: {value}\n"
+                              for name, value in keys.items()), encoding="utf-8")
+
+
+def reload(manager):
+    """SIGHUP; returns what status says is degraded afterwards."""
+    manager.told()
+    os.kill(manager.node.junctord.pid, signal.SIGHUP)
+    messages = manager.await_told("READY")
+    assert [next(iter(message)) for message in messages] == ["RELOADING", "READY"]
+    assert int(messages[0]["MONOTONIC_USEC"]) <= time.monotonic_ns() // 1000
+    return manager.node.control.get("/v1/status").json["degraded"], messages[1]["STATUS"]
+
+
+@pytest.fixture
+def config(manager):
+    path = manager.node.folder / "junctord.yaml"
+    write(path, log_level="info")
+    manager.start(config=path)
+    manager.await_told("READY")
+    return path
+
+
+def test_the_log_level_changes_at_once(manager, config):
+    node = manager.node
+    write(config, log_level="error")
+    degraded, status = reload(manager)
+    assert degraded == [] and status.startswith("serving")
+    before = node.junctord.log()
+    node.control.declare(service("web", "127.96.0.10", 80, []))
+    assert node.junctord.log() == before
+    write(config, log_level="info")
+    reload(manager)
+    node.control.declare(service("shop", "127.96.0.11", 80, []))
+    assert node.junctord.log() != before
+
+
+def test_access_rules_change_at_once(manager, config):
+    node = manager.node
+    os.chmod(node.machine.scratch, 0o755)
+    os.chmod(node.socket_path, 0o666)
+    ask = ["setpriv", f"--reuid={NOBODY}", "--clear-groups", "curl", "-s", "-o", "/dev/null",
+           "-w", "%{http_code}", "--unix-socket", node.socket_path, "http://junctor/v1/status"]
+    assert node.said(*ask) == "403"
+    write(config, accessRules=f"[{{uid: {NOBODY}, role: Read}}]")
+    assert reload(manager)[0] == []
+    assert node.said(*ask) == "200"
+    write(config)
+    assert reload(manager)[0] == []
+    assert node.said(*ask) == "403"
+
+
+def test_what_cannot_change_is_named_and_stays(manager, config):
+    node = manager.node
+    write(config, log_level="info", guardRoutes="false")
+    degraded, status = reload(manager)
+    assert len(degraded) == 1 and degraded[0].startswith("RestartNeeded: guardRoutes is false")
+    assert "see junctor status" in status
+    write(config, log_level="info", state_dir="/nowhere")
+    assert reload(manager)[0] == [], "the flag --state-dir goes on winning"
+    node.control.declare(service("web", "127.96.0.10", 80, []))
+
+
+def test_a_bad_configuration_changes_nothing_and_is_named(manager, config):
+    node = manager.node
+    config.write_text("log-level: loud\nsokcet: /a\naccessRules: []\n", encoding="utf-8")
+    degraded, status = reload(manager)
+    assert [text.split("; ")[0] for text in degraded] == [
+        f"ConfigurationRefused: {config}:1: log-level must be error, warning, info or debug",
+        f"ConfigurationRefused: {config}:2: unknown key 'sokcet'"]
+    assert "see junctor status" in status
+    for text in degraded:
+        assert text in node.junctord.log()
+    assert node.control.counter("junctor_degraded") == 2
+    config.unlink()
+    degraded, _ = reload(manager)
+    assert len(degraded) == 1 and "cannot be read" in degraded[0]
+    write(config)
+    assert reload(manager)[0] == []
+
+
+def test_a_signal_that_comes_too_early_waits(manager):
+    """SIGHUP while junctord starts: the configuration is read again when it is up."""
+    node = manager.node
+
+    def holds_the_signal():
+        text = Path(f"/proc/{node.junctord.pid}/status").read_text(encoding="ascii")
+        return int(text.split("SigBlk:")[1].split()[0], 16) & 1 << signal.SIGHUP - 1
+    node.junctord.launch("env", *manager.environment)
+    wait_for(holds_the_signal, "the signal is held from the first line of it on")
+    assert not manager.told()
+    os.kill(node.junctord.pid, signal.SIGHUP)
+    node.junctord.await_ready()
+    wait_for(lambda: "read again" in node.junctord.log(), "and the configuration is read")
