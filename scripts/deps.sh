@@ -18,6 +18,8 @@ packages=(
 	nginx-light redis-server redis-tools dnsmasq-base bind9-dnsutils curl netcat-openbsd
 	python3-grpcio python3-protobuf libfaketime
 	iproute2 util-linux procps libcap2-bin
+	# other kernels
+	qemu-system-x86 busybox-static cpio gzip kmod xz-utils
 	# make bench
 	nftables iptables strace haproxy libnginx-mod-stream wrk
 )
