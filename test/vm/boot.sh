@@ -3,8 +3,9 @@
 #
 # boot.sh KERNEL SHARE: boots an unpacked kernel (kernel.sh) with this machine's own / as its root, read
 # only, and this tree in /tree; runs the program SHARE/command there and exits with its code. What that
-# writes to /share stays in SHARE. Emulated, so everything takes several times as long; no network
-# device. LIMIT is the longest it may take, in seconds; MEMORY what the guest has, in MiB.
+# writes to /share stays in SHARE. A kernel that complains of itself, or dies, is a failure. Emulated, so
+# everything takes several times as long; no network device. LIMIT is the longest it may take, in
+# seconds; MEMORY what the guest has, in MiB.
 set -euo pipefail
 
 kernel=$1
@@ -57,4 +58,8 @@ timeout "${LIMIT:-600}" qemu-system-x86_64 -nodefaults -no-reboot -display none 
 	echo "vm: the guest said no result; its kernel may have died, see the lines above"
 	exit 1
 }
+if grep -E 'WARNING:|BUG:|Oops|RIP:|KASAN|refcount_t' "$share/dmesg"; then
+	echo "vm: that is what its kernel complains of; see $share/dmesg"
+	exit 1
+fi
 exit "$(cat "$share/status")"
