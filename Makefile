@@ -199,7 +199,7 @@ test-unit: $(UNIT_TESTS) ## the unit tests alone
 test-bpf: $(BPF_TESTS) ## the tests of the kernel programs and their tables alone (root)
 	@scripts/run-cmocka.sh $^
 
-test-kernels: ## the BPF tests and scenarios on Linux 6.1 and 6.12 under qemu; WRITE=1: docs/verifier.md (root)
+test-kernels: ## the BPF tests and scenarios on Linux 6.1 and 6.12 under qemu; WRITE=1 writes docs/verifier.md (root)
 	@BUILD=$(BUILD) KERNELS="$(KERNELS)" WRITE="$(WRITE)" scripts/test-kernels.sh
 
 fuzz: sanitized ## the fuzz targets, a minute each; TARGET=object|http|plan, SECONDS= or RUNS= of each

@@ -217,7 +217,10 @@ static void test_another_peer_is_left(void **state)
 	}
 }
 
-/* SO_REUSEPORT: netlink finds only one of them, whichever is asked for; the programs find both. */
+/*
+ * SO_REUSEPORT: netlink finds only one of them, whichever is asked for, and the other when it is asked
+ * again; the programs find both.
+ */
 static void test_two_sockets_with_one_pair_of_addresses(void **state)
 {
 	const struct way *way = way_of(state);
@@ -349,6 +352,7 @@ int main(void)
 		BY(programs, test_another_peer_is_left),
 		BY(netlink, test_another_peer_is_left),
 		BY(programs, test_two_sockets_with_one_pair_of_addresses),
+		BY(netlink, test_two_sockets_with_one_pair_of_addresses),
 		BY(programs, test_many_at_once),
 		BY(netlink, test_many_at_once),
 		cmocka_unit_test(test_namespaces_are_visited_by_a_thread_of_its_own),
