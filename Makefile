@@ -75,8 +75,9 @@ TEST_TOOLS := $(addprefix $(BUILD)/test/tools/,crash_at uring_http go_client dum
 FUZZ_TARGETS := $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/fuzz_*.c))
 BENCH_PROGRAMS := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/bench/*.c))
 
-.PHONY: help all check format test test-unit test-bpf test-programs test-unit-programs \
-	sanitized sanitized-programs fuzz soak bench bench-programs demo install uninstall deb test-vm clean
+.PHONY: help all check format test test-unit test-bpf test-kernels test-programs test-unit-programs \
+	test-bpf-programs sanitized sanitized-programs fuzz soak bench bench-programs demo install \
+	uninstall deb test-vm clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -189,6 +190,8 @@ test-programs: all $(UNIT_TESTS) $(BPF_TESTS) $(TEST_TOOLS) ## build what the te
 
 test-unit-programs: $(UNIT_TESTS)
 
+test-bpf-programs: $(BPF_TESTS)
+
 # libFuzzer brings main(). The objects must be built for it: see `sanitized`.
 $(BUILD)/fuzz/%: test/fuzz/%.c $(BUILD)/libjunctor.a
 	@mkdir -p $(@D)
@@ -213,6 +216,9 @@ test-unit: $(UNIT_TESTS) ## the unit tests alone
 
 test-bpf: $(BPF_TESTS) ## the tests of the kernel programs and their tables alone (root)
 	@scripts/run-cmocka.sh $^
+
+test-kernels: ## the BPF tests and scenarios on Linux 6.1 and 6.12 under qemu; WRITE=1 writes docs/verifier.md (root)
+	@BUILD=$(BUILD) KERNELS="$(KERNELS)" WRITE="$(WRITE)" scripts/test-kernels.sh
 
 fuzz: sanitized ## the fuzz targets, a minute each; TARGET=object|http|plan, SECONDS= or RUNS= of each
 	@BUILD=$(BUILD) TARGET="$(TARGET)" SECONDS_EACH="$(SECONDS)" RUNS="$(RUNS)" nice scripts/fuzz.sh

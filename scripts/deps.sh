@@ -20,6 +20,8 @@ packages=(
 	iproute2 util-linux procps libcap2-bin
 	# make deb
 	debhelper lintian dpkg-dev systemd
+	# other kernels
+	qemu-system-x86 busybox-static cpio gzip kmod xz-utils
 	# make bench
 	nftables iptables strace haproxy libnginx-mod-stream wrk
 )

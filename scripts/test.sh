@@ -31,6 +31,7 @@ suite "memory that runs out at the n-th allocation" \
 	scripts/run-cmocka.sh "$build"/test/unit/engine_memory_test
 suite "corpora of the fuzz targets (the same sanitizers)" scripts/fuzz.sh replay
 suite "kernel programs and their tables" scripts/run-cmocka.sh "$build"/test/bpf/*_test
+suite "BPF tests on Linux 6.1 (make test-kernels: all of it)" scripts/test-kernels.sh quick
 # shellcheck disable=SC2086 # words
 suite "scenarios" /usr/bin/python3 -m pytest -q -p no:cacheprovider --timeout 300 \
 	--durations 10 ${PYTEST:-} test/scenario

@@ -8,6 +8,7 @@
 #include "decide_bed.h"
 #include "model/maglev.h"
 #include "model/slots.h"
+#include "skip.h"
 
 #define SERVICE 7
 #define SET 3
@@ -35,6 +36,13 @@ static uint32_t seconds(void)
 
 	assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &now), 0);
 	return (uint32_t)now.tv_sec;
+}
+
+/* Times are written as seconds of the machine's clock, which began when it was started. */
+static void wants_uptime(uint32_t at_least)
+{
+	if (seconds() <= at_least)
+		skip_because("this machine was started too short a time ago");
 }
 
 static void put_aged(uint32_t id, uint16_t weight, uint32_t since_s)
@@ -233,6 +241,7 @@ static void test_the_timeout_counts_from_the_last_connection(void **state)
 	uint64_t old;
 
 	(void)state;
+	wants_uptime(12);
 	fill(JN_ALGORITHM_RANDOM);
 	for (uint32_t i = 0; i < revision.slot_count; i++)
 		put_slot(BASE + i, (struct jn_slot){ .endpoint = 1, .alias = (uint16_t)i });
@@ -286,10 +295,11 @@ static void test_the_share_of_a_newcomer_grows(void **state)
 						 JN_ALGORITHM_MAGLEV, JN_ALGORITHM_SOURCE_HASH };
 
 	(void)state;
+	wants_uptime(110);
 	for (unsigned i = 0; i < 4; i++) {
 		assert_near(share_at(all[i], 0), 0.5 / 10.5);
 		assert_near(share_at(all[i], 50), 2.75 / 12.75);
-		assert_near(share_at(all[i], 200), 5.0 / 15);
+		assert_near(share_at(all[i], 110), 5.0 / 15);
 	}
 }
 

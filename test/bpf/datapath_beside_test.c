@@ -14,7 +14,10 @@
 
 #include <junctor/limits.h>
 
+#include "skip.h"
+
 #define PREORDER 64 /* BPF_F_PREORDER, which older headers lack */
+#define NO_PREORDER "this kernel attaches no program before all others (BPF_F_PREORDER)"
 
 /* Somebody's program at connect4: it counts its runs in a table of one entry. */
 struct foreign {
@@ -142,7 +145,7 @@ static void test_a_link_is_replaced_beside_one_that_runs_first(void **state)
 
 	open_bed(bed);
 	if (!attach_foreign(&f, bed->cgroup, PREORDER))
-		skip();
+		skip_because(NO_PREORDER);
 	connect4 = link_at(bed, "jn_connect4");
 	connect6 = link_at(bed, "jn_connect6");
 	check_serves(bed, bed->cgroup, &f);
@@ -207,7 +210,7 @@ static void test_another_builds_program_is_replaced_beside_one_that_runs_first(v
 	(void)close(link);
 	junctor_bpf__destroy(other);
 	if (!attach_foreign(&f, bed->cgroup, PREORDER))
-		skip();
+		skip_because(NO_PREORDER);
 	before = link_at(bed, "jn_connect4");
 	bed_open(bed);
 	attach(bed);

@@ -19,11 +19,13 @@ import time
 import pytest
 
 from lib.clients import connect, connect_errno, http_name, kept_name, name_at, names_at, udp_name
+from lib.kernel import pace
 from lib.objects import POLICIES, SERVICES, backend, policy, service, udp
 from lib.servers import SERVERS
 
 PER_SECOND = 4  # new connections: fewer than any machine makes
 TINY = 1e-6
+PACE = pace()
 numbers = itertools.count(10)
 
 pytestmark = pytest.mark.usefixtures("three_servers")
@@ -138,13 +140,13 @@ def test_counts_survive_junctord(node, vip):
 def test_a_backend_ten_times_slower_gets_less_and_recovers(node, vip, free, algorithm):
     fast = node.servers.moody("fast", free)
     slow = node.servers.moody("slow", free, 8083)
-    fast.tell("delay", 0.02)
-    slow.tell("delay", 0.2)
+    fast.tell("delay", 0.02 * PACE)
+    slow.tell("delay", 0.2 * PACE)
     node.control.declare(at(vip, f"{free}:8082", f"{free}:8083"), chosen(vip, algorithm=algorithm))
     asked_at_once(node, vip, clients=4, each=5)  # it has to be learnt
     names = asked_at_once(node, vip, clients=4, each=30)
     assert names["slow"] < names["fast"] / 3, names
-    slow.tell("delay", 0.02)
+    slow.tell("delay", 0.02 * PACE)
     deadline = time.monotonic() + 40
     while time.monotonic() < deadline:
         names = asked_at_once(node, vip, clients=4, each=20)
@@ -232,8 +234,8 @@ def test_new_connections_a_second(node, vip):
 
 
 # --- ejection -------------------------------------------------------------------------------------
-QUICK = {"consecutiveFailures": 3, "windowSeconds": 30, "baseEjectionSeconds": 1,
-         "maxEjectionSeconds": 2}
+QUICK = {"consecutiveFailures": 3, "windowSeconds": 30, "baseEjectionSeconds": PACE,
+         "maxEjectionSeconds": 2 * PACE}
 
 
 def failures_of(node, vip, count):
@@ -245,13 +247,13 @@ def test_a_backend_that_refuses_is_ejected_and_comes_back(node, vip, free):
     before = events(node)
     assert failures_of(node, vip, 60) == 3
     assert events(node)["Ejected"] == before["Ejected"] + 1
-    time.sleep(1.1)
+    time.sleep(1.1 * PACE)
     assert failures_of(node, vip, 60) == 1, "one connection tries it"
     assert events(node)["Ejected"] == before["Ejected"] + 2
-    time.sleep(1.1)
+    time.sleep(1.1 * PACE)
     assert failures_of(node, vip, 60) == 0, "the second time is longer"
     node.servers.moody("back", free)
-    time.sleep(1)
+    time.sleep(PACE)
     assert set(names_at(node, vip, count=60)) == {"a", "back"}
     assert events(node)["Readmitted"] == before["Readmitted"] + 1
     assert failures_of(node, vip, 60) == 0
@@ -400,7 +402,7 @@ def test_an_ejection_is_over_where_nobody_ejects_any_more(node, vip, free):
     assert failures_of(node, vip, 60) == 3
     node.servers.moody("back", free)
     node.control.declare(chosen(vip, limits=limits))
-    time.sleep(1.1)
+    time.sleep(1.1 * PACE)
     names = names_at(node, vip, count=60)
     assert names["back"] > 10, names
 
@@ -414,7 +416,7 @@ def test_a_service_that_ejects_nobody_takes_no_trial(node, vip, free):
     before = events(node)
     assert failures_of(node, vip, 60) == 3
     node.servers.moody("back", free)
-    time.sleep(1.1)
+    time.sleep(1.1 * PACE)
     names_at(node, other, count=60)
     names_at(node, vip, count=60)
     assert events(node)["Readmitted"] == before["Readmitted"] + 1

@@ -25,9 +25,10 @@ from lib.objects import backend, policy, service
 SERVERS = {"a": "127.0.0.1:8081", "b": "127.0.0.2:8081", "c": "127.0.0.3:8081"}
 VIP = "127.96.0.10"
 SOAK = bool(os.environ.get("SOAK"))
-KILLS, IDLE, BUSY, FRESH = (20, 1000, 64, 200) if SOAK else (4, 200, 16, 100)
+PACE = kernel.pace()
+KILLS, IDLE, BUSY, FRESH = (20, 1000, 64, 200) if SOAK else (4, 200, 16 // PACE, 100 // PACE)
 DOWN_SECONDS = 0.3
-SYNC_SECONDS = 1.0
+SYNC_SECONDS = 1.0 * PACE
 
 
 @pytest.fixture

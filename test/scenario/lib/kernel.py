@@ -24,6 +24,11 @@ KINDS = {"anon_inode:bpf-map": ("map", "map_id"), "anon_inode:bpf-prog": ("prog"
          "anon_inode:bpf-link": ("link", "link_id")}
 
 
+def pace():
+    """How many times as long things take as on a real processor, at the most."""
+    return 5 if "QEMU TCG CPU" in Path("/proc/cpuinfo").read_text(encoding="ascii") else 1
+
+
 def obj_get(path):
     """A file descriptor of a pinned object."""
     name = ctypes.create_string_buffer(os.fsencode(path))
