@@ -202,7 +202,7 @@ int jn_offline_run(const struct jn_offline *call, struct jn_buffer *out, size_t 
 	jn_close_fd(&say_writer);
 	jn_close_fd(&print_writer);
 	ears[0] = (struct ear){ say_reader, &said, MAX_COMPLAINT };
-	ears[1] = (struct ear){ print_reader, out, max };
+	ears[1] = (struct ear){ print_reader, out ? out : &said, max };
 	rc = listen_to(ears, call->timeout_ms);
 	if (rc && out)
 		(void)kill(child, SIGKILL); /* it only looks; whom nobody hears need not go on */
