@@ -97,6 +97,7 @@ class World:
         (self.client,) = names_at(self.node, VIP["kept"], count=3)
         assert sum(connect_errno(self.node, VIP["ejected"]) != 0 for _ in range(60)) == 3
         self.kept = connect(self.node, VIP["drained"], 80)
+        assert kept_name(self.kept) == "a", "nginx waits a minute for a first question, no longer"
         self.node.control.declare(self.web("drained", "b"))
         self.rests, self.rests_since = self.ids()["gone"], time.monotonic()
         self.node.control.remove("gone")

@@ -5,6 +5,7 @@
   VIPs 127.96.0.1n  ->  nginx a 127.0.0.1:8081, b 127.0.0.2:8081
 """
 
+import itertools
 import os
 import subprocess
 import shutil
@@ -452,3 +453,21 @@ def test_a_link_to_a_file_elsewhere(files):
     await_answer(files, "a")
     target.write_text(text_of("x.yaml", web("b")))
     wait_for(lambda: set(names_at(files.node, VIP, count=2)) == {"b"}, "a slow look finds it", 15)
+
+
+def test_a_link_is_read_while_another_file_is_replaced_again_and_again(files):
+    """Looks at the one that events tell of put off the look at the folder, for ever."""
+    target = files.node.folder / "elsewhere.yaml"
+    target.write_text(text_of("x.yaml", web("a")))
+    os.symlink(target, files.path("web.yaml"))
+    files.write("busy.yaml", web("a", "busy", OTHER))
+    await_answer(files, "a")
+    await_answer(files, "a", OTHER)
+    target.write_text(text_of("x.yaml", web("b")))
+    servers = itertools.cycle("ba")
+
+    def is_found():
+        files.replace("busy.yaml", web(next(servers), "busy", OTHER))
+        time.sleep(0.3)
+        return set(names_at(files.node, VIP, count=2)) == {"b"}
+    wait_for(is_found, "a look at the whole folder", 15)
