@@ -128,12 +128,27 @@ crash() {
 	soon is_another "$before" && served
 }
 
+# A socket in another network namespace whose backend goes is ended, from within the sandbox.
+end_elsewhere() {
+	local client
+	ip netns add other && ip -n other link set lo up && ip -n other addr add 10.1.0.1/32 dev lo
+	junctor apply -f - <<'JSON'
+{"apiVersion": "junctor.dev/v1alpha1", "kind": "LocalService", "metadata": {"name": "dns"},
+ "spec": {"addresses": ["10.96.0.53"], "ports": [{"port": 53, "protocol": "UDP"}],
+          "backends": [{"address": "10.1.0.1:53"}]}}
+JSON
+	ip netns exec other python3 /test/wait_for_end.py 10.96.0.53 53 &
+	client=$!
+	soon test -e /test/connected && junctor delete service dns && wait "$client"
+}
+
 second() {
 	check "the first client after a boot is served" early
 	check "the service is up after a boot" soon systemctl is-active junctord
 	check "and serves" served
 	check "one that hangs is ended by the watchdog, and nobody notices" hang
 	check "one that dies is started again" crash
+	check "a socket of a gone backend in another namespace is ended" end_elsewhere
 	check "the reinstalled package serves on" dpkg -i /test/junctor.deb
 	check "after the upgrade, too" served
 }
