@@ -55,7 +55,7 @@ CLI_LIBS := $(shell $(PKG_CONFIG) --libs jansson yaml-0.1)
 # --- sources ----------------------------------------------------------------------------------
 # A room is a folder, below userspace/ but for proto; what junctor (the command line tool) may link is CLI_ROOMS.
 CLI_ROOMS := base proto client cli
-ROOMS := base proto client model datapath netlink loop probe canary store engine source api offline daemon cli
+ROOMS := base proto client model datapath netlink loop probe canary store engine source api offline doctor daemon cli
 sources = $(wildcard $1/*.c userspace/$1/*.c)
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(call sources,$1))
 MAINS := $(BUILD)/obj/userspace/daemon/main.o $(BUILD)/obj/userspace/cli/main.o

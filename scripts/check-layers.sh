@@ -21,11 +21,12 @@ declare -A rooms=(
 	[source]="engine loop proto base"
 	[api]="engine datapath loop proto base"
 	[offline]="datapath store proto base"
-	[daemon]="api offline source probe canary engine model datapath netlink store loop proto base"
+	[doctor]="canary datapath netlink proto base"
+	[daemon]="api doctor offline source probe canary engine model datapath netlink store loop proto base"
 	[cli]="client proto base"
 )
 # Rooms that may include <junctor/...>.
-abi=" proto model datapath netlink probe canary engine source api offline daemon "
+abi=" proto model datapath netlink probe canary engine source api offline doctor daemon "
 declare -A libraries=(
 	[bpf]="datapath" [netlink]="netlink" [uv.h]="loop" [sqlite3.h]="store" [jansson.h]="proto" [llhttp.h]="loop client probe"
 	[nghttp2]="probe"

@@ -50,6 +50,9 @@ struct jn_canary;
 int jn_canary_open(struct jn_canary **out);
 void jn_canary_close(struct jn_canary **canary);
 
+/* Has lo an address of this family (0: IPv4, 1: IPv6)? */
+bool jn_canary_has(const struct jn_canary *canary, unsigned family);
+
 /* Where its canaries go; how many families: the VIP and the backend of each. */
 size_t jn_canary_ends(const struct jn_canary *canary, struct jn_frontend_key vips[],
 		      struct jn_frontend_key backends[]);

@@ -144,6 +144,11 @@ static struct jn_frontend_key key_of(const union jn_socket_name *name)
 	return key;
 }
 
+bool jn_canary_has(const struct jn_canary *canary, unsigned family)
+{
+	return canary->families[family].is_there;
+}
+
 size_t jn_canary_ends(const struct jn_canary *canary, struct jn_frontend_key vips[],
 		      struct jn_frontend_key backends[])
 {

@@ -27,6 +27,7 @@ int jn_cli_status(const struct jn_command *command);
 int jn_cli_verify(const struct jn_command *command);
 int jn_cli_status_offline(const struct jn_command *command); /* with --offline */
 int jn_cli_wait(const struct jn_command *command);
+int jn_cli_doctor(const struct jn_command *command);
 int jn_cli_sysdump(const struct jn_command *command);
 int jn_cli_trace(const struct jn_command *command);
 int jn_cli_cleanup(const struct jn_command *command);

@@ -129,6 +129,12 @@ static const struct jn_cli_verb verbs[] = {
 	  .outputs = BIT(JN_OUTPUT_JSON),
 	  .run = jn_cli_trace,
 	  .help = "where the kernel would lead a new connection, step by step; none is made" },
+	{ .name = "doctor",
+	  .flags = BIT(FLAG_PIN_DIR) | BIT(FLAG_CGROUP),
+	  .outputs = BIT(JN_OUTPUT_JSON),
+	  .run = jn_cli_doctor,
+	  .help = "try out whether junctor can work here, and what is in its way; needs no "
+		  "junctord" },
 	{ .name = "sysdump",
 	  .flags = BIT(FLAG_FILE) | BIT(FLAG_PIN_DIR) | BIT(FLAG_STATE_DIR) | BIT(FLAG_CGROUP),
 	  .run = jn_cli_sysdump,

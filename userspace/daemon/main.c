@@ -432,6 +432,7 @@ static int run_task(struct jn_options *options, struct jn_error *err)
 	case JN_TASK_TRACE:
 	case JN_TASK_STATUS:
 	case JN_TASK_SYSDUMP:
+	case JN_TASK_DOCTOR:
 		return jn_offline_tell(options, err);
 	default:
 		return serve(options, err);

@@ -15,6 +15,7 @@
 #include "base/auto.h"
 #include "daemon/prepare.h"
 #include "datapath/datapath.h"
+#include "doctor/doctor.h"
 #include "netlink/routes.h"
 #include "offline/offline.h"
 
@@ -83,7 +84,11 @@ int jn_offline_tell(const struct jn_options *options, struct jn_error *err)
 	JN_AUTO(jn_buffer_done) struct jn_buffer text = { 0 };
 	int rc = jn_prepare_privileges(err);
 
-	if (!rc && options->task == JN_TASK_SYSDUMP)
+	if (!rc && options->task == JN_TASK_DOCTOR)
+		jn_doctor(&(struct jn_doctor_options){ options->settings.pin_dir,
+						       options->settings.cgroup },
+			  &text);
+	else if (!rc && options->task == JN_TASK_SYSDUMP)
 		dump(&options->settings, &text);
 	else if (!rc && options->task == JN_TASK_STATUS)
 		rc = jn_offline_status(options->settings.pin_dir, &text, err);

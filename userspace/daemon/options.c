@@ -126,13 +126,14 @@ static int take_offline(struct jn_options *out, const char *verb, struct jn_erro
 		{ "trace", JN_TASK_TRACE },
 		{ "status", JN_TASK_STATUS },
 		{ "sysdump", JN_TASK_SYSDUMP },
+		{ "doctor", JN_TASK_DOCTOR },
 	};
 
 	for (size_t i = 0; i < JN_COUNT(verbs); i++) {
 		if (!strcmp(verbs[i].verb, verb))
 			return set_task(out, verbs[i].task, err);
 	}
-	return refuse(err, "--offline", "takes cleanup, status, sysdump or trace");
+	return refuse(err, "--offline", "takes cleanup, doctor, status, sysdump or trace");
 }
 
 static int take_question(struct jn_question *question, int flag, const char *text,

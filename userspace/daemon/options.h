@@ -23,6 +23,7 @@ enum jn_task {
 	JN_TASK_TRACE,	 /* --offline trace */
 	JN_TASK_STATUS,	 /* --offline status */
 	JN_TASK_SYSDUMP, /* --offline sysdump */
+	JN_TASK_DOCTOR,	 /* --offline doctor */
 	JN_TASK_VERSION,
 	JN_TASK_HELP
 };

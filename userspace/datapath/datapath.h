@@ -65,6 +65,13 @@ void jn_datapath_close(struct jn_datapath **dp);
  */
 int jn_datapath_look(const char *pin_dir, struct jn_datapath **out, struct jn_error *err);
 
+/*
+ * Each folder of tables below pin_dir; is_ours: of this build's version. A nonzero return of fn ends
+ * it with that; nothing there: 0.
+ */
+typedef int (*jn_version_folder_fn)(void *arg, const char *folder, bool is_ours);
+int jn_datapath_each_version(const char *pin_dir, jn_version_folder_fn fn, void *arg);
+
 /* A program that sockets of a cgroup run at a hook of ours, whosever it is, in the kernel's order. */
 struct jn_attached {
 	const char *hook;
@@ -85,6 +92,7 @@ struct jn_hook_status {
 	const char *name; /* "connect4", … */
 	bool is_needed;	  /* always, or by an object */
 	bool is_attached;
+	bool is_pinned;	  /* there is a link, attached or not */
 	uint32_t program; /* its id; 0: not attached */
 	uint64_t cgroup;  /* by the kernel's id, which is the inode of its folder */
 };
@@ -132,6 +140,9 @@ int jn_datapath_grow_load(const struct jn_datapath *dp, const struct jn_sizes *s
  */
 int jn_datapath_grow_swap(struct jn_datapath *dp, struct jn_growth *growth, struct jn_error *err);
 void jn_datapath_grow_settle(struct jn_datapath *dp, struct jn_growth **growth);
+
+/* Has the kernel compiled the programs, or does it interpret them? */
+bool jn_datapath_is_compiled(const struct jn_datapath *dp);
 
 /* Was there a pinned table already when jn_datapath_open ran? */
 bool jn_datapath_is_adopted(const struct jn_datapath *dp);

@@ -415,6 +415,13 @@ int jn_datapath_attach(struct jn_datapath *dp, struct jn_error *err)
 	return 0;
 }
 
+bool jn_datapath_is_compiled(const struct jn_datapath *dp)
+{
+	struct jn_program program;
+
+	return !jn_program_ask(program_of(dp, 0), &program) && program.info.jited_prog_len;
+}
+
 int jn_datapath_need(struct jn_datapath *dp, unsigned needs, struct jn_error *err)
 {
 	unsigned before = dp->needs;
@@ -438,6 +445,7 @@ void jn_datapath_hooks(struct jn_datapath *dp, struct jn_hook_status out[JN_HOOK
 
 		out[i].name = hook_name(i);
 		out[i].is_needed = is_needed(dp, i);
+		out[i].is_pinned = dp->links[i] >= 0;
 		out[i].is_attached = dp->links[i] >= 0 && !jn_link_ask(dp->links[i], &info) &&
 				     info.cgroup.cgroup_id;
 		out[i].program = out[i].is_attached ? info.prog_id : 0;

@@ -44,6 +44,30 @@ int jn_versions_each(const char *pin_dir, jn_version_fn fn, void *arg)
 	return rc;
 }
 
+struct folder_walk {
+	jn_version_folder_fn fn;
+	void *arg;
+	char *ours;
+};
+
+static int tell_folder(void *arg, const char *folder)
+{
+	const struct folder_walk *walk = arg;
+
+	return walk->fn(walk->arg, folder, !strcmp(folder, walk->ours));
+}
+
+int jn_datapath_each_version(const char *pin_dir, jn_version_folder_fn fn, void *arg)
+{
+	JN_AUTO(jn_free_mem) char *ours = NULL;
+	struct folder_walk walk = { .fn = fn, .arg = arg };
+
+	if (jn_pins_name_folder(pin_dir, &ours))
+		return -ENOMEM;
+	walk.ours = ours;
+	return jn_versions_each(pin_dir, tell_folder, &walk);
+}
+
 static int take_links(void *arg, const char *folder)
 {
 	const struct jn_datapath *dp = arg;

@@ -3,6 +3,7 @@
  * What the files of this room share; nobody else includes it.
  *
  *	batch.c    many requests in one system call
+ *	chains.c   which chains nftables has
  *	diag.c     ending sockets
  *	routes.c   guard routes
  */

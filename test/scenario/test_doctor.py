@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""junctor doctor names what is in the way on a machine, each with its remedy, and leaves nothing.
+
+  one node (lib/node.py) for each test, and real situations made in it; the verb runs in the node
+  what the kernel of this machine cannot do anyway is no fault of the test: only differences are told
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lib.clients import connect, http_name
+from lib.node import built
+from lib.objects import service
+from machine import find_mount, run
+
+BPF = Path(__file__).parent / "bpf"
+HOOKS = [f"{call}{family}" for call in ("connect", "getpeername", "sendmsg", "recvmsg")
+         for family in "46"]
+
+
+def doctor(node, *flags, prefix=(), **options):
+    where = [] if "--cgroup" in flags else ["--cgroup", node.cgroup]
+    return node.run(*prefix, built("junctor"), "doctor", "--pin-dir", node.pins, *where,
+                    *(flag for flag in flags if flag != "--cgroup"), check=False, **options)
+
+
+def findings(node, *flags, **options):
+    """[(result, "check: message")], and the exit code."""
+    said = doctor(node, "-o", "json", *flags, **options)
+    assert said.stdout, said.stderr
+    report = json.loads(said.stdout)
+    found = [(one["result"], f"{one['check']}: {one['message']}") for one in report["findings"]]
+    for word, count in (("Failure", report["failures"]), ("Warning", report["warnings"])):
+        assert [result for result, _ in found].count(word) == count
+    assert said.returncode == (1 if report["failures"] else 0)
+    return found
+
+
+def assert_found(found, result, words):
+    assert [line for kind, line in found if kind == result and re.match(words, line)], \
+        (result, words, found)
+
+
+def bad(found):
+    return [line for kind, line in found if kind != "Good"]
+
+
+def left_by_doctor():
+    return [path for folder in ("/tmp", find_mount("cgroup2"))
+            for path in Path(folder).rglob("junctor-doctor*")] + \
+        [line for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
+         if "junctor-doctor" in line]
+
+
+def compiled(name, folder):
+    compiler = next(found for word in ("clang-19", "clang-14", "clang")
+                    if (found := shutil.which(word)))
+    include = subprocess.run(["gcc", "-print-multiarch"], capture_output=True, text=True,
+                             check=True).stdout.strip()
+    path = folder / f"{name}.o"
+    subprocess.run([compiler, "-O2", "-g", "-target", "bpf", "-I", f"/usr/include/{include}", "-c",
+                    BPF / f"{name}.bpf.c", "-o", path], check=True)
+    return path
+
+
+def attach(node, object_path, program, hook):
+    folder = node.machine.bpffs("stranger")
+    node.machine.callback(shutil.rmtree, folder, ignore_errors=True)
+    run("bpftool", "prog", "loadall", str(object_path), f"{folder}/progs")
+    run("bpftool", "cgroup", "attach", node.cgroup, hook, "pinned", f"{folder}/progs/{program}",
+        "multi")
+    node.machine.callback(run, "bpftool", "cgroup", "detach", node.cgroup, hook, "pinned",
+                          f"{folder}/progs/{program}")
+
+
+def test_a_machine_without_a_fault(bare_node):
+    found = findings(bare_node)
+    assert bad(found) == []
+    for hook in HOOKS:
+        assert_found(found, "Good", f"self-test: hook {hook} does what it must")
+    assert doctor(bare_node).stdout.endswith("\n0 failed, 0 warnings\n")
+    assert left_by_doctor() == []
+
+
+def test_beside_a_junctord_that_serves(own_node):
+    node = own_node
+    node.servers.http(a="127.0.0.1:8081")
+    node.control.declare(service("web", "127.96.0.10", 80, ["127.0.0.1:8081"]))
+    before = node.tables()
+    found = findings(node)
+    assert bad(found) == []
+    assert_found(found, "Good", "pins: .* is held by a junctord")
+    assert_found(found, "Good", "links: 8 hooks are attached")
+    assert node.tables() == before
+    with connect(node, "127.96.0.10", 80) as client:
+        assert http_name(client) == "a"
+
+
+def test_what_a_dead_junctord_left(own_node):
+    node = own_node
+    node.control.declare(service("web", "10.96.0.1", 80, ["10.1.0.1:8081"]))
+    node.junctord.terminate()
+    (Path(node.pins) / "v1").mkdir(mode=0o700)
+    found = findings(node)
+    assert_found(found, "Warning", r"pins: .*/v\d+ serves on without a junctord.*start junctord")
+    assert_found(found, "Warning", "pins: .*/v1 holds tables and hooks of another version")
+    assert_found(found, "Warning", "routes: 1 guard routes are there and no junctord is.*cleanup")
+    (Path(node.pins) / "v1").rmdir()
+    node.run(built("junctor"), "cleanup", "--pin-dir", node.pins, "--cgroup", node.cgroup)
+    assert bad(findings(node)) == []
+
+
+def test_links_at_a_dead_cgroup(bare_node):
+    node = bare_node
+    transient = node.machine.cgroup("transient")
+    node.junctord.start(cgroup=transient)
+    Path(transient).rmdir()
+    assert_found(findings(node), "Failure", "links: 8 hooks are pinned and attached nowhere.*restart")
+
+
+def test_addresses_without_guards(bare_node):
+    node = bare_node
+    config = node.folder / "junctord.yaml"
+    config.write_text("guardRoutes: false\n", encoding="utf-8")
+    node.junctord.start(config=config)
+    node.control.declare(service("web", "10.96.0.1", 80, ["10.1.0.1:8081"]))
+    assert_found(findings(node), "Warning",
+                 r"routes: 1 frontends \(10.96.0.1 first\) have no guard route.*guardRoutes on")
+
+
+def test_programs_of_others(bare_node, tmp_path):
+    attach(bare_node, compiled("foreign", tmp_path), "foreign_connect4", "cgroup_inet4_connect")
+    found = findings(bare_node)
+    assert len(bad(found)) == 1
+    assert_found(found, "Warning",
+                 r"foreign-programs: program foreign_connect \(id \d+\).* at hook connect4.*detach")
+
+
+@pytest.mark.parametrize("program, hook, words", [
+    ("hostile_deny", "cgroup_inet4_connect", r"hook connect4 does not work.*connect\(\) fails"),
+    ("hostile_rename", "cgroup_inet4_getpeername", "hook getpeername4 does not work.*10.1.0.4"),
+])
+def test_programs_that_get_in_the_way(bare_node, tmp_path, program, hook, words):
+    """They run for our trial, too, as its cgroup is below theirs."""
+    attach(bare_node, compiled("hostile", tmp_path), program, hook)
+    assert_found(findings(bare_node), "Failure", f"self-test: {words}.*bpftool cgroup tree")
+    assert left_by_doctor() == []
+
+
+def test_kube_proxy_was_here(bare_node):
+    node = bare_node
+    for words in ("add table ip nat", "add chain ip nat KUBE-SERVICES"):
+        node.run("nft", *words.split())
+    assert_found(findings(node), "Warning",
+                 r"kube-proxy: 1 chains of kube-proxy \(KUBE-SERVICES first\).*--cleanup")
+    node.run("nft", "delete", "table", "ip", "nat")
+    node.run("nft", "add", "table", "inet", "kube-proxy")
+    node.run("nft", "add", "chain", "inet", "kube-proxy", "services")
+    node.ip("link", "add", "kube-ipvs0", "type", "veth", "peer", "name", "nobody")
+    found = findings(node)
+    assert_found(found, "Warning", r"kube-proxy: 1 chains of kube-proxy \(services first\)")
+    assert_found(found, "Warning", "kube-proxy: the device kube-ipvs0")
+
+
+def test_a_part_of_the_hierarchy(bare_node):
+    node = bare_node
+    mount = node.folder / "cgroup"
+    mount.mkdir()
+    script = 'umount -l "$1" && mount -t cgroup2 none "$2" && shift 2 && exec "$@"'
+    said = node.run("unshare", "--cgroup", "--mount", "sh", "-c", script, "sh",
+                    node.cgroup.rpartition("/")[0], mount, built("junctor"), "doctor", "--pin-dir",
+                    node.pins, check=False)
+    assert "cgroup: " in said.stdout and "is a part of the host's hierarchy only" in said.stdout
+
+
+def test_lo_is_down(bare_node):
+    found = findings(bare_node, prefix=("unshare", "--net"))  # where it was never set up
+    assert_found(found, "Warning", "sock-destroy: no socket on 127.0.0.1.*set lo up")
+    assert_found(found, "Warning", "self-test: hook connect4 could not be tried out.*mend that")
+    assert_found(found, "Good", "self-test: IPv6 is off here")
+
+
+def test_few_files(bare_node):
+    found = findings(bare_node, prefix=("prlimit", "--nofile=200:200"))
+    assert_found(found, "Warning", "files: a process may have 200 files open.*LimitNOFILE")
+
+
+def test_not_root(bare_node):
+    said = doctor(bare_node, prefix=("setpriv", "--bounding-set=-all", "--inh-caps=-all"))
+    assert said.returncode == 1 and "run it as root" in said.stderr
+    assert os.geteuid() == 0  # it was the capabilities that were missing

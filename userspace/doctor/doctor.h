@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Can junctor work on this machine, and is anything in its way? Each thing is tried, not looked up,
+ * wherever that is possible. With or without a junctord; what is made for a trial is gone afterwards.
+ */
+#ifndef JUNCTOR_DOCTOR_DOCTOR_H
+#define JUNCTOR_DOCTOR_DOCTOR_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+struct jn_doctor_options {
+	const char *pin_dir;
+	const char *cgroup; /* NULL: the whole hierarchy is meant */
+};
+
+/* Every finding, as JSON. This process has a mount namespace of its own afterwards. */
+void jn_doctor(const struct jn_doctor_options *options, struct jn_buffer *out);
+
+#endif

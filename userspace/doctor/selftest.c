@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The whole datapath of this build, tried out beside whatever serves: programs and tables are loaded
+ * and pinned in a bpffs of their own, all hooks are attached at a new and empty cgroup, and canaries
+ * fly through one endpoint of each family. What we rely on is what they show: sockets pass the hooks
+ * of the cgroup they were made in, addresses can be written into calls, the peer's name and the sender
+ * of an answer can be told otherwise, and the records of sockets can be walked.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fcntl.h>
+#include <netinet/in.h>
+
+#include "base/auto.h"
+#include "base/vec.h"
+#include "canary/canary.h"
+#include "datapath/datapath.h"
+#include "datapath/sockets.h"
+#include "doctor/internal.h"
+
+#define FOLDER "/tmp/junctor-doctor-XXXXXX"
+#define PATH_BYTES 64 /* FOLDER and a short name */
+
+struct trial {
+	struct jn_doctor *d;
+	char folder[PATH_BYTES], pins[PATH_BYTES]; /* "": not made */
+	char *cgroup;
+	int cgroup_fd;
+	struct jn_datapath *datapath;
+	struct jn_canary *canary;
+	struct jn_error err;
+};
+
+/* What is mounted for the trial is nobody else's, and goes with this process whatever happens. */
+static void stay_apart(void)
+{
+	if (!unshare(CLONE_NEWNS))
+		(void)mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL); /* then others see it */
+}
+
+static int make_ground(struct trial *t)
+{
+	stay_apart();
+	if (!mkdtemp(strcpy(t->folder, FOLDER))) {
+		t->folder[0] = 0;
+		return jn_error_set(&t->err, -errno, JN_ERROR_UNAVAILABLE,
+				    "no folder can be made in /tmp (%s); make room there",
+				    strerror(errno));
+	}
+	(void)snprintf(t->pins, sizeof(t->pins), "%s/pins", t->folder);
+	if (asprintf(&t->cgroup, "%s/junctor-doctor-%d", t->d->cgroup, (int)getpid()) < 0) {
+		t->cgroup = NULL;
+		return jn_error_set(&t->err, -ENOMEM, JN_ERROR_INTERNAL,
+				    "out of memory; free some");
+	}
+	if (mkdir(t->cgroup, 0755) || (t->cgroup_fd = open(t->cgroup, O_RDONLY | O_CLOEXEC)) < 0)
+		return jn_error_set(&t->err, -errno, JN_ERROR_UNAVAILABLE,
+				    "no cgroup can be made below %s (%s); run this as root, where "
+				    "the hierarchy may be written",
+				    t->d->cgroup, strerror(errno));
+	return jn_bpffs_prepare(t->pins, &t->err);
+}
+
+static void trial_done(struct trial *t)
+{
+	unsigned removed;
+
+	jn_canary_close(&t->canary);
+	jn_datapath_close(&t->datapath);
+	if (*t->pins) /* what stays is in a mount that goes with this process */
+		(void)jn_datapath_cleanup(t->pins, NULL, &removed, NULL);
+	jn_close_fd(&t->cgroup_fd);
+	if (t->cgroup)
+		(void)rmdir(t->cgroup); /* nobody is in it */
+	(void)rmdir(t->pins);
+	if (*t->folder)
+		(void)rmdir(t->folder);
+	free(t->cgroup);
+	jn_error_done(&t->err);
+}
+
+static int set_up(struct trial *t)
+{
+	int rc = make_ground(t);
+
+	if (!rc)
+		rc = jn_datapath_open(&(struct jn_datapath_options){ t->pins, t->cgroup },
+				      &t->datapath, &t->err);
+	if (!rc)
+		rc = jn_datapath_need(t->datapath, JN_NEED_COUNTS | JN_NEED_WATCHES, &t->err);
+	if (!rc)
+		rc = jn_datapath_attach(t->datapath, &t->err);
+	if (rc)
+		return rc;
+	rc = jn_canary_open(&t->canary);
+	return rc ? jn_error_set(&t->err, rc, JN_ERROR_UNAVAILABLE,
+				 "no socket can wait on lo (%s); set it up (ip link set lo up)",
+				 strerror(-rc))
+		  : 0;
+}
+
+/* One service of one endpoint for each family, all with the same number. */
+static int lead(struct trial *t)
+{
+	struct jn_frontend_key vips[JN_CANARY_FAMILIES], backends[JN_CANARY_FAMILIES];
+	size_t count = jn_canary_ends(t->canary, vips, backends), done;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < count && !rc; i++) {
+		const struct jn_slot slot = { .endpoint = i + 1 };
+		const struct jn_frontend value = { .service = i + 1, .set = i + 1 };
+
+		jn_datapath_put_endpoint(t->datapath, i + 1,
+					 &(struct jn_endpoint){ .addr = backends[i].vip,
+								.port = backends[i].port,
+								.weight = 1,
+								.service = i + 1 });
+		jn_datapath_put_revision(t->datapath, i + 1,
+					 &(struct jn_revision){ .number = i + 1,
+								.slot_base = i,
+								.slot_count = 1,
+								.member_base = i,
+								.member_count = 1 },
+					 &slot);
+		jn_datapath_publish(t->datapath, i + 1, i + 1, i + 1);
+		vips[i].proto = IPPROTO_TCP;
+		rc = jn_datapath_put_frontends(t->datapath, &vips[i], &value, 1, &done);
+		vips[i].proto = IPPROTO_UDP;
+		if (!rc)
+			rc = jn_datapath_put_frontends(t->datapath, &vips[i], &value, 1, &done);
+	}
+	return rc;
+}
+
+static const char *const parts[JN_CANARY_FAMILIES][JN_CANARY_PARTS] = {
+	{ "connect4", "getpeername4", "sendmsg4", "recvmsg4" },
+	{ "connect6", "getpeername6", "sendmsg6", "recvmsg6" },
+};
+
+static void tell(struct jn_doctor *d, const char *hook, const struct jn_canary_finding *finding)
+{
+	if (finding->verdict == JN_CANARY_DISPROVED)
+		jn_doctor_fail(d,
+			       "hook %s does not work in a cgroup of its own: %s; a program of "
+			       "somebody else above it may be in the way (bpftool cgroup tree), "
+			       "or this kernel cannot serve",
+			       hook, finding->what);
+	else if (finding->verdict == JN_CANARY_UNKNOWN && *finding->what)
+		jn_doctor_warn(d,
+			       "hook %s could not be tried out: %s; mend that and run this "
+			       "again",
+			       hook, finding->what);
+	else if (finding->verdict == JN_CANARY_PROVED)
+		jn_doctor_good(d, "hook %s does what it must", hook);
+}
+
+static void look_at_records(struct trial *t)
+{
+	struct jn_stale_list list = { 0 };
+	JN_AUTO(jn_close_fd) int finder = -1;
+	int rc = jn_datapath_find_stale(t->datapath, &finder);
+
+	if (!rc)
+		rc = jn_stale_read(finder, &list);
+	free(list.items);
+	if (rc)
+		jn_doctor_fail(t->d,
+			       "the records of sockets cannot be walked (%s), so that those of "
+			       "backends that are gone are not found; boot Linux 6.1 or later",
+			       strerror(-rc));
+	else
+		jn_doctor_good(t->d, "the records of all sockets can be walked");
+}
+
+static void look_at_compiler(const struct trial *t)
+{
+	if (jn_datapath_is_compiled(t->datapath))
+		jn_doctor_good(t->d, "programs are compiled (JIT)");
+	else
+		jn_doctor_warn(t->d, "programs are interpreted, which makes every connect() "
+				     "several "
+				     "times dearer; switch the compiler on (sysctl "
+				     "net.core.bpf_jit_enable=1)");
+}
+
+void jn_check_selftest(struct jn_doctor *d)
+{
+	JN_AUTO(trial_done) struct trial t = { .d = d, .cgroup_fd = -1 };
+	struct jn_canary_round round;
+	int rc;
+
+	if (!*d->cgroup)
+		return; /* the check of the cgroup says so */
+	rc = set_up(&t);
+	if (!rc)
+		rc = lead(&t);
+	if (rc) {
+		jn_doctor_fail(d, "%s",
+			       jn_error_is_set(&t.err) ? jn_error_text(&t.err)
+						       : "out of memory; free some");
+		return;
+	}
+	jn_doctor_good(d, "programs and tables of this build load, and all ten hooks attach");
+	look_at_compiler(&t);
+	jn_canary_fly(t.canary, t.cgroup_fd, &round);
+	for (unsigned family = 0; family < JN_CANARY_FAMILIES; family++) {
+		if (!jn_canary_has(t.canary, family))
+			jn_doctor_good(d, "%s is off here, and its hooks were not tried out",
+				       family ? "IPv6" : "IPv4");
+		for (unsigned part = 0; jn_canary_has(t.canary, family) && part < JN_CANARY_PARTS;
+		     part++)
+			tell(d, parts[family][part], &round.found[family][part]);
+	}
+	look_at_records(&t);
+}
