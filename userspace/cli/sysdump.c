@@ -13,7 +13,6 @@
 
 #include "base/auto.h"
 #include "base/tar.h"
-#include "base/version.h"
 #include "cli/ask.h"
 #include "cli/offline.h"
 #include "cli/text.h"
@@ -26,7 +25,7 @@
 #define LOG_LINES "1000"
 
 static const char *const about[] = {
-	"junctor sysdump of version " JN_VERSION,
+	"What junctor sysdump has collected:",
 	"",
 	"  status.json, metrics.txt   what junctord said; control.txt: why it said nothing",
 	"  machine.json               kernel, folders",
