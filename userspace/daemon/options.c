@@ -122,10 +122,8 @@ static int take_offline(struct jn_options *out, const char *verb, struct jn_erro
 		const char *verb;
 		enum jn_task task;
 	} verbs[] = {
-		{ "cleanup", JN_TASK_CLEANUP },
-		{ "trace", JN_TASK_TRACE },
-		{ "status", JN_TASK_STATUS },
-		{ "sysdump", JN_TASK_SYSDUMP },
+		{ "cleanup", JN_TASK_CLEANUP }, { "trace", JN_TASK_TRACE },
+		{ "status", JN_TASK_STATUS },	{ "sysdump", JN_TASK_SYSDUMP },
 		{ "doctor", JN_TASK_DOCTOR },
 	};
 
