@@ -105,7 +105,10 @@ static int await_connection(int client, const union jn_socket_name *to)
 static bool arrives_at(int listener, const struct letter *letter, uint64_t deadline_ms)
 {
 	for (unsigned i = 0; i < MAX_STRANGERS && is_ready(listener, POLLIN, deadline_ms); i++) {
-		JN_AUTO(jn_close_fd) int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		union jn_socket_name peer;
+		socklen_t size = sizeof(peer);
+		JN_AUTO(jn_close_fd)
+		int fd = accept4(listener, &peer.any, &size, SOCK_CLOEXEC);
 		struct letter read;
 
 		if (fd < 0 && errno != ECONNABORTED && errno != EINTR)
