@@ -5,7 +5,7 @@
  */
 #include "datapath_traffic.h"
 
-#include <time.h>
+#include <poll.h>
 
 #include <bpf/libbpf.h>
 
@@ -82,24 +82,28 @@ static bool has_step(const struct jn_trace *trace, enum jn_step_kind kind)
 /* The last byte of the address of the backend that one connection reached; 0 and more: failed. */
 static int reach_vip(void)
 {
-	struct sockaddr_in vip = address(VIP, 80), from;
+	struct sockaddr_in vip = address(VIP, 80);
 	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), servers[BACKENDS];
-	socklen_t size = sizeof(from);
+	int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct pollfd servers[BACKENDS];
 
 	if (ioctl(client, SIOCSIFFLAGS, &lo))
 		return 254;
 	for (uint32_t i = 0; i < BACKENDS; i++) {
 		struct sockaddr_in at = address(INADDR_LOOPBACK + i, 8081);
 
-		servers[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		if (bind(servers[i], (struct sockaddr *)&at, sizeof(at)) || listen(servers[i], 1))
+		servers[i] = (struct pollfd){ .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+					      .events = POLLIN };
+		if (bind(servers[i].fd, (struct sockaddr *)&at, sizeof(at)) ||
+		    listen(servers[i].fd, 1))
 			return 253;
 	}
 	if (connect(client, (struct sockaddr *)&vip, sizeof(vip)))
 		return 100 + errno;
+	if (poll(servers, BACKENDS, 10000) != 1)
+		return 251;
 	for (int i = 0; i < BACKENDS; i++) {
-		if (accept(servers[i], (struct sockaddr *)&from, &size) >= 0)
+		if (servers[i].revents & POLLIN)
 			return i + 1;
 	}
 	return 252;

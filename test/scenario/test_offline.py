@@ -188,3 +188,29 @@ def test_sysdump_is_bounded(own_node, tmp_path):
     assert "tables/endpoints.jsonl" in cut and "objects.jsonl" in cut
     for name in cut:
         lines_of(files[name])  # still whole lines
+
+
+def with_systemd(node, tmp_path, journalctl):
+    """Files of a sysdump on a machine that looks as if systemd ran, with this program as its journal."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/journalctl").write_text(f"#!/bin/sh\n{journalctl}\n", encoding="ascii")
+    (tmp_path / "bin/journalctl").chmod(0o755)
+    node.run("unshare", "--mount", "sh", "-c", "mount -t tmpfs tmpfs /run && mkdir -p "
+             f"/run/systemd/system && PATH={tmp_path}/bin:$PATH exec \"$@\"", "sh",
+             built("junctor"), "sysdump", "-f", tmp_path / "dump.tar", "--pin-dir", node.pins,
+             "--state-dir", node.state, "--cgroup", node.cgroup, "--socket", node.socket_path)
+    with tarfile.open(tmp_path / "dump.tar") as archive:
+        return {one.name: archive.extractfile(one).read().decode() for one in archive}
+
+
+def test_sysdump_has_the_end_of_the_log(own_node, tmp_path):
+    files = with_systemd(own_node, tmp_path, 'echo "$@"')
+    assert files["log.txt"] == "--unit junctord --lines 1000 --no-pager\n"
+
+
+def test_sysdump_does_not_wait_for_a_log_that_hangs(own_node, tmp_path):
+    begin = time.monotonic()
+    files = with_systemd(own_node, tmp_path, "echo before; exec sleep 30")
+    assert time.monotonic() - begin < 10
+    assert files["log.txt"] == "before\n"
+    assert "status.json" in files

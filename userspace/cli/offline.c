@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/text.h"
 
@@ -28,6 +29,11 @@
 struct jn_offline jn_offline_of(const char *verb)
 {
 	return (struct jn_offline){ .words = { DAEMON, "--offline", verb }, .count = 3 };
+}
+
+struct jn_offline jn_offline_program(const char *name)
+{
+	return (struct jn_offline){ .words = { name }, .count = 1 };
 }
 
 void jn_offline_add_word(struct jn_offline *call, const char *word)
@@ -44,22 +50,29 @@ void jn_offline_add(struct jn_offline *call, const char *flag, const char *value
 	jn_offline_add_word(call, value);
 }
 
-/* In the child. Does not return. */
-static void become_daemon(const struct jn_offline *call, int printed, int said)
+/* The one that lies beside this program, if there is one. */
+static void become_neighbour(const struct jn_offline *call)
 {
 	char path[PATH_MAX];
 	ssize_t size = readlink("/proc/self/exe", path, sizeof(path) - sizeof(DAEMON));
 	char *slash;
 
+	if (size <= 0)
+		return;
+	path[size] = '\0';
+	slash = strrchr(path, '/');
+	memcpy(slash ? slash + 1 : path, DAEMON, sizeof(DAEMON));
+	(void)execv(path, (char *const *)call->words); /* not there: the next one */
+}
+
+/* In the child. Does not return. */
+static void become(const struct jn_offline *call, int printed, int said)
+{
 	if (dup2(said, STDERR_FILENO) < 0 || (printed >= 0 && dup2(printed, STDOUT_FILENO) < 0))
 		_exit(NOT_FOUND);
-	if (size > 0) {
-		path[size] = '\0';
-		slash = strrchr(path, '/');
-		memcpy(slash ? slash + 1 : path, DAEMON, sizeof(DAEMON));
-		(void)execv(path, (char *const *)call->words); /* not there: the next one */
-	}
-	(void)execvp(DAEMON, (char *const *)call->words);
+	if (!strcmp(call->words[0], DAEMON))
+		become_neighbour(call);
+	(void)execvp(call->words[0], (char *const *)call->words);
 	_exit(NOT_FOUND);
 }
 
@@ -89,8 +102,9 @@ static int hear(struct ear *ear)
 }
 
 /* Both until they end: a child that waits for a reader would wait for ever. */
-static int listen_to(struct ear ears[2])
+static int listen_to(struct ear ears[2], unsigned timeout_ms)
 {
+	uint64_t end_ms = jn_clock_ms() + timeout_ms;
 	struct pollfd polls[2];
 	unsigned open = (ears[0].fd >= 0) + (ears[1].fd >= 0);
 	int rc = 0;
@@ -98,7 +112,11 @@ static int listen_to(struct ear ears[2])
 	for (unsigned i = 0; i < 2; i++)
 		polls[i] = (struct pollfd){ .fd = ears[i].fd, .events = POLLIN };
 	while (open && rc >= 0) {
-		if (poll(polls, 2, -1) < 0 && errno != EINTR)
+		uint64_t now_ms = jn_clock_ms();
+
+		if (timeout_ms && now_ms >= end_ms)
+			return -ETIMEDOUT;
+		if (poll(polls, 2, timeout_ms ? (int)(end_ms - now_ms) : -1) < 0 && errno != EINTR)
 			return -errno;
 		for (unsigned i = 0; i < 2 && rc >= 0; i++) {
 			rc = polls[i].fd >= 0 && polls[i].revents ? hear(&ears[i]) : 0;
@@ -131,20 +149,20 @@ static int fail(const char *what, int error)
 	return JN_EXIT_FAILED;
 }
 
-static int await(pid_t child)
+static int await(pid_t child, const char *name)
 {
 	int status;
 
 	while (waitpid(child, &status, 0) < 0) {
 		if (errno != EINTR)
-			return fail("the end of " DAEMON " cannot be awaited", errno);
+			return fail("its end cannot be awaited", errno);
 	}
 	if (WIFEXITED(status) && !WEXITSTATUS(status))
 		return JN_EXIT_OK;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_FOUND)
-		jn_text_say("there is no " DAEMON " beside junctor, nor in PATH; install it");
+		jn_text_say("there is no %s beside junctor, nor in PATH; install it", name);
 	else if (WIFSIGNALED(status))
-		jn_text_say(DAEMON " ended by signal %d; look at the kernel's log",
+		jn_text_say("%s ended by signal %d; look at the kernel's log", name,
 			    WTERMSIG(status));
 	return WIFEXITED(status) && WEXITSTATUS(status) == JN_EXIT_USAGE ? JN_EXIT_USAGE
 									 : JN_EXIT_FAILED;
@@ -180,17 +198,17 @@ int jn_offline_run(const struct jn_offline *call, struct jn_buffer *out, size_t 
 	if (child < 0)
 		return fail("no further process", errno);
 	if (!child)
-		become_daemon(call, print_writer, say_writer);
+		become(call, print_writer, say_writer);
 	jn_close_fd(&say_writer);
 	jn_close_fd(&print_writer);
 	ears[0] = (struct ear){ say_reader, &said, MAX_COMPLAINT };
-	ears[1] = (struct ear){ print_reader, out, max };
-	rc = listen_to(ears);
+	ears[1] = (struct ear){ print_reader, out ? out : &said, max };
+	rc = listen_to(ears, call->timeout_ms);
 	if (rc && out)
 		(void)kill(child, SIGKILL); /* it only looks; whom nobody hears need not go on */
 	jn_close_fd(&say_reader);
 	jn_close_fd(&print_reader);
 	repeat(&said);
-	code = await(child);
-	return rc && !code ? fail("what " DAEMON " says cannot be read", -rc) : code;
+	code = await(child, call->words[0]);
+	return rc && !code ? fail("what it says cannot be read", -rc) : code;
 }

@@ -14,12 +14,16 @@
 struct jn_offline {
 	const char *words[JN_MAX_OFFLINE_WORDS + 1]; /* the last one stays NULL */
 	unsigned count;
+	unsigned timeout_ms; /* afterwards it is killed; 0: never */
 };
 
 struct jn_offline jn_offline_of(const char *verb);
 void jn_offline_add_word(struct jn_offline *call, const char *word);
 /* Nothing where the value is NULL. */
 void jn_offline_add(struct jn_offline *call, const char *flag, const char *value);
+
+/* Another program, in PATH. */
+struct jn_offline jn_offline_program(const char *name);
 
 /*
  * Run it. What it prints goes to out, at most `max` bytes, or (NULL) to stdout; what it complains of

@@ -13,7 +13,6 @@
 
 #include "base/auto.h"
 #include "base/tar.h"
-#include "base/version.h"
 #include "cli/ask.h"
 #include "cli/offline.h"
 #include "cli/text.h"
@@ -21,21 +20,24 @@
 #define MAX_OFFLINE_BYTES (9 << 20)
 #define MAX_ANSWER_BYTES (384 << 10) /* of each of junctord's answers */
 #define ANSWER_MS 500
+#define OFFLINE_MS 4000 /* it gives itself three seconds */
+#define LOG_MS 1000
+#define LOG_LINES "1000"
 
-static const char about[] = "junctor sysdump of version " JN_VERSION "\n\n"
-			    "  status.json, metrics.txt   what junctord said; control.txt: why it "
-			    "said nothing\n"
-			    "  machine.json               kernel, folders\n"
-			    "  hooks.jsonl                whose programs run at the hooks\n"
-			    "  objects.jsonl              what is declared; junctor apply -f "
-			    "declares it again\n"
-			    "  offline-status.json        what the kernel holds\n"
-			    "  tables/                    the same, entry by entry\n\n"
-			    "Annotations, and what follows a ? in the path of a probe, are "
-			    "redacted. Names and addresses are\n"
-			    "not. Clients are not in it. The log of junctord is with whoever "
-			    "started it (journalctl -u "
-			    "junctord).\n";
+static const char *const about[] = {
+	"What junctor sysdump has collected:",
+	"",
+	"  status.json, metrics.txt   what junctord said; control.txt: why it said nothing",
+	"  machine.json               kernel, folders",
+	"  hooks.jsonl                whose programs run at the hooks",
+	"  objects.jsonl              what is declared; junctor apply -f declares it again",
+	"  offline-status.json        what the kernel holds",
+	"  tables/                    the same, entry by entry",
+	"  log.txt                    the last lines of junctord's log, where systemd keeps it",
+	"",
+	"Annotations, and what follows a ? in the path of a probe, are redacted. Names and",
+	"addresses are not. Clients are not in it.",
+};
 
 static void add_file(struct jn_buffer *out, const char *name, struct jn_buffer *content)
 {
@@ -85,6 +87,22 @@ static void add_answers(struct jn_buffer *out, const char *socket)
 	}
 	if (!add_answer(out, client, "/v1/status", "status.json"))
 		(void)add_answer(out, client, "/metrics", "metrics.txt");
+}
+
+/* Elsewhere whoever started junctord has its log. */
+static void add_log(struct jn_buffer *out)
+{
+	struct jn_offline call = jn_offline_program("journalctl");
+	JN_AUTO(jn_buffer_done) struct jn_buffer text = { 0 };
+
+	if (access("/run/systemd/system", F_OK) != 0)
+		return;
+	call.timeout_ms = LOG_MS;
+	jn_offline_add(&call, "--unit", "junctord");
+	jn_offline_add(&call, "--lines", LOG_LINES);
+	jn_offline_add_word(&call, "--no-pager");
+	(void)jn_offline_run(&call, &text, MAX_ANSWER_BYTES); /* whatever there is of it */
+	add_file(out, "log.txt", &text);
 }
 
 static int write_all(int fd, const struct jn_buffer *data)
@@ -153,12 +171,15 @@ int jn_cli_sysdump(const struct jn_command *command)
 	jn_offline_add(&call, "--pin-dir", command->pin_dir);
 	jn_offline_add(&call, "--state-dir", command->state_dir);
 	jn_offline_add(&call, "--cgroup", command->cgroup);
+	call.timeout_ms = OFFLINE_MS;
 	code = jn_offline_run(&call, &offline, MAX_OFFLINE_BYTES);
 	if (code)
 		return code;
-	jn_buffer_add_text(&text, about);
+	for (size_t i = 0; i < JN_COUNT(about); i++)
+		jn_buffer_printf(&text, "%s\n", about[i]);
 	add_file(&archive, "README.txt", &text);
 	add_answers(&archive, command->socket);
+	add_log(&archive);
 	jn_buffer_add(&archive, offline.data, offline.size);
 	jn_tar_end(&archive);
 	if (jn_buffer_failed(&archive)) {

@@ -76,12 +76,38 @@ static int pin(const char *folder, const char *path, int program)
 	return rc;
 }
 
+static uint32_t id_of(const struct bpf_map *map)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(bpf_map__fd(map), &info, &size) ? 0 : info.id;
+}
+
+/* The same instructions on the same tables; each has a table of questions of its own. */
+static bool is_there(const char *path, const struct trace_bpf *trace)
+{
+	JN_AUTO(jn_close_fd) int fd = bpf_obj_get(path);
+	uint32_t own = id_of(trace->maps.jn_traces);
+	struct jn_program theirs, ours;
+
+	if (fd < 0 || jn_program_ask(fd, &theirs) ||
+	    jn_program_ask(bpf_program__fd(trace->progs.jn_trace), &ours) ||
+	    memcmp(theirs.info.tag, ours.info.tag, sizeof(ours.info.tag)) != 0)
+		return false;
+	for (uint32_t i = 0; i < ours.info.nr_map_ids && i < JN_MAX_PROGRAM_MAPS; i++) {
+		if (ours.maps[i] != own && !jn_program_uses(&theirs, ours.maps[i]))
+			return false;
+	}
+	return true;
+}
+
 void jn_trace_install(const struct jn_datapath *dp, struct trace_bpf **trace)
 {
 	JN_AUTO(jn_free_mem) char *path = NULL;
 	int rc = asprintf(&path, "%s/" PIN, dp->folder) < 0 ? -ENOMEM : 0;
 
-	if (!rc && *trace)
+	if (!rc && *trace && !is_there(path, *trace))
 		rc = pin(dp->folder, path, bpf_program__fd((*trace)->progs.jn_trace));
 	if (path && (rc || !*trace))
 		(void)unlink(path); /* it would tell of other tables */
