@@ -271,6 +271,7 @@ enum jn_name_kind { JN_NAME_LOCAL_SERVICE, JN_NAME_SERVICE, JN_NAME_KIND_MAX };
 
 #define JN_META_SETTLING 1 /* jn_live has grown, and some connections count in the old one yet */
 #define JN_META_DOUBLED 2  /* a hook may have two programs of ours for a moment */
+#define JN_META_OWED 4	   /* some of what is served came from files, and no store holds it yet */
 /* jn_meta, the only entry. */
 struct jn_meta {
 	__u64 generation; /* the last one the tables hold whole */

@@ -68,6 +68,7 @@ struct jn_datapath {
 	struct tables_frontend frontends[TABLES_FRONTENDS];
 	size_t frontend_count;
 	uint64_t generation;
+	bool is_owed;
 	bool is_adopted;
 	uint64_t served_ms[TABLES_ENDPOINTS]; /* by the watcher: a connect was sent there then */
 };
@@ -317,6 +318,17 @@ void jn_datapath_set_generation(struct jn_datapath *dp, uint64_t generation)
 {
 	jn_store_seam();
 	dp->generation = generation;
+}
+
+bool jn_datapath_is_owed(const struct jn_datapath *dp)
+{
+	return dp->is_owed;
+}
+
+void jn_datapath_set_owed(struct jn_datapath *dp, bool is_owed)
+{
+	jn_store_seam();
+	dp->is_owed = is_owed;
 }
 
 void jn_datapath_wait_grace(void)

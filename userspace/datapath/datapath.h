@@ -177,6 +177,9 @@ void jn_datapath_put_revision(struct jn_datapath *dp, uint32_t index, const stru
 void jn_datapath_publish(struct jn_datapath *dp, uint32_t set, uint32_t index, uint32_t number);
 uint64_t jn_datapath_generation(const struct jn_datapath *dp);
 void jn_datapath_set_generation(struct jn_datapath *dp, uint64_t generation);
+/* Do the tables serve what no store holds? For the next start. */
+bool jn_datapath_is_owed(const struct jn_datapath *dp);
+void jn_datapath_set_owed(struct jn_datapath *dp, bool is_owed);
 
 /* Called before every store above; does nothing, and exists to be found by its name. */
 void jn_store_seam(void);

@@ -291,3 +291,13 @@ void jn_datapath_set_generation(struct jn_datapath *dp, uint64_t generation)
 	jn_store_seam();
 	__atomic_store_n(&dp->tables.meta->generation, generation, __ATOMIC_RELEASE);
 }
+
+bool jn_datapath_is_owed(const struct jn_datapath *dp)
+{
+	return dp->tables.meta->flags & JN_META_OWED;
+}
+
+void jn_datapath_set_owed(struct jn_datapath *dp, bool is_owed)
+{
+	jn_meta_set(dp, JN_META_OWED, is_owed);
+}

@@ -13,6 +13,7 @@
 #include "base/auto.h"
 #include "base/vec.h"
 #include "datapath/datapath.h"
+#include "engine/align.h"
 #include "engine/internal.h"
 
 static int install_init(struct jn_install *in, const struct jn_engine_options *options)
@@ -110,8 +111,8 @@ bool jn_engine_is_idle(const struct jn_engine *engine)
 
 void jn_engine_start(struct jn_engine *engine)
 {
-	jn_endings_start(engine);
-	jn_guards_start(engine);
+	engine->is_started = true;
+	jn_align_go_on(engine);
 }
 
 void jn_engine_drain(struct jn_engine *engine, void (*fn)(void *arg), void *arg)

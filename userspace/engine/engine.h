@@ -50,7 +50,8 @@ struct jn_engine_options {
 
 /*
  * Read the store and the tables, complete what a crash interrupted, and make the tables hold what
- * was declared: only differences are written. Blocks; before the loop runs.
+ * was declared: only differences are written. Blocks; before the loop runs. Where the tables serve
+ * what files declared and no store holds, they stay as they are until jn_engine_files_are_read.
  */
 int jn_engine_open(const struct jn_engine_options *options, struct jn_engine **out,
 		   struct jn_error *err);
@@ -73,6 +74,11 @@ void jn_engine_drain(struct jn_engine *engine, void (*fn)(void *arg), void *arg)
  */
 void jn_engine_keep(struct jn_engine *engine);
 const char *jn_engine_unkept(const struct jn_engine *engine);
+/*
+ * What stands in files was written, or refused. A start over tables that serve what is not stored
+ * waits for it before it takes away what nobody declares; else it does nothing.
+ */
+void jn_engine_files_are_read(struct jn_engine *engine);
 
 /* --- writes ---------------------------------------------------------------------------------- */
 enum jn_write_verb {
@@ -100,6 +106,7 @@ struct jn_write {
 	/* "items", "lines": fault paths start with items[position]; NULL: one object. */
 	const char *list_word;
 	bool is_dry_run;
+	bool is_alignment; /* the engine's own: without items, of all services (align.h) */
 	/*
 	 * Who writes; the objects say the same. What another source owns is not written
 	 * (JN_ERROR_CONFLICT), except where it was lost or rebuilt from the tables. Only the api

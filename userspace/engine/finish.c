@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "datapath/datapath.h"
+#include "engine/align.h"
 #include "engine/internal.h"
 
 static void wake_waiters(struct jn_engine *e)
@@ -78,7 +79,7 @@ static void finish(struct jn_engine *e)
 {
 	struct jn_error err = { 0 };
 
-	e->generation++;
+	e->generation += !e->current->is_alignment; /* which declares nothing */
 	e->is_unpublished = true;
 	(void)complete(e, &err); /* err goes to the writer; tried again by the grace */
 	clear_notes(e);
@@ -96,6 +97,7 @@ static void finish_commit(struct jn_engine *e)
 		jn_owed_settle(&e->owed); /* it went along */
 		e->stored = e->generation + 1;
 		finish(e);
+		jn_align_note(e);
 		return;
 	}
 	jn_error_move(&err, &e->commit_error);
@@ -107,6 +109,7 @@ static void finish_commit(struct jn_engine *e)
 void jn_engine_serve(struct jn_engine *e)
 {
 	jn_owed_note(&e->owed, &e->changes);
+	jn_align_note(e); /* before anybody sees it */
 	finish(e);
 	jn_engine_start_grace(e);
 }

@@ -86,6 +86,9 @@ struct jn_engine {
 	int commit_rc;
 	bool is_store_busy; /* with what nobody waits for */
 	struct jn_owed owed;
+	bool awaits_files; /* the tables are not in line with what is declared: align.h */
+	bool is_aligning;
+	bool is_started; /* the hooks are attached */
 
 	struct jn_endings endings;
 	struct jn_guards guards;

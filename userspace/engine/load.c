@@ -16,6 +16,7 @@
 #include "base/auto.h"
 #include "base/vec.h"
 #include "datapath/datapath.h"
+#include "engine/align.h"
 #include "engine/internal.h"
 #include "engine/loading.h"
 #include "engine/plan_lives.h"
@@ -144,8 +145,7 @@ static int add_key(struct jn_key_list *keys, const struct jn_object_key *key)
 	return 0;
 }
 
-/* Everything declared, and everything installed that is not declared any more. */
-static int collect_keys(struct jn_engine *e, struct jn_key_list *keys)
+int jn_loading_all_keys(struct jn_engine *e, struct jn_key_list *keys)
 {
 	struct jn_installed_service **service;
 	struct jn_object *object;
@@ -190,8 +190,7 @@ static int find_orphan(void *arg, const struct jn_frontend_key *key,
 	return 0;
 }
 
-/* Frontends that nobody declares, most of all those whose service lost its name in a crash. */
-static int drop_orphans(struct jn_engine *e)
+int jn_loading_drop_orphans(struct jn_engine *e)
 {
 	struct orphans orphans = { .e = e };
 	int rc = jn_datapath_each_frontend(e->install.datapath, find_orphan, &orphans);
@@ -236,7 +235,7 @@ static int prepare(struct jn_transaction *t, struct jn_engine *e, struct jn_garb
 		   struct jn_error *err)
 {
 	struct jn_key_list keys = { 0 };
-	int rc = collect_keys(e, &keys);
+	int rc = jn_loading_all_keys(e, &keys);
 
 	while (!rc) {
 		rc = jn_transaction_prepare(t, &keys, err);
@@ -263,7 +262,7 @@ static int bring_in_line(struct jn_engine *e, struct jn_garbage *garbage, struct
 		jn_datapath_wait_grace();
 	rc = jn_transaction_hide(&t, err);
 	if (!rc)
-		rc = drop_orphans(e); /* before new ones need their room */
+		rc = jn_loading_drop_orphans(e); /* before new ones need their room */
 	if (rc) {
 		jn_transaction_take_back(&t);
 		return rc;
@@ -273,11 +272,25 @@ static int bring_in_line(struct jn_engine *e, struct jn_garbage *garbage, struct
 		jn_transaction_done(&t);
 		return rc;
 	}
-	e->installed = e->generation;
 	jn_endings_note(e, &t);
 	jn_transaction_adopt(&t, garbage);
 	jn_transaction_done(&t);
-	if (!jn_garbage_is_empty(garbage)) {
+	return 0;
+}
+
+/* Files are read in a moment, and what they say is served: nothing of it is taken away before. */
+static int settle_tables(struct jn_engine *e, struct jn_garbage *garbage, struct jn_error *err)
+{
+	int rc = e->awaits_files ? 0 : bring_in_line(e, garbage, err);
+
+	if (!rc && !e->awaits_files)
+		rc = jn_probes_forget(&e->install);
+	if (rc)
+		return rc;
+	jn_align_note(e);
+	e->installed = e->generation;
+	/* Or else what the last process replaced just before it died, as above. */
+	if (e->awaits_files || !jn_garbage_is_empty(garbage)) {
 		jn_datapath_wait_grace();
 		jn_garbage_collect(&e->install, garbage);
 	}
@@ -303,10 +316,10 @@ int jn_engine_load(struct jn_engine *e, const char *state_dir, struct jn_error *
 	rc = declare_stored(&l);
 	if (!rc && (l.is_damaged || l.bad.items.count || l.store_generation < l.tables_generation))
 		rc = jn_loading_settle_doubt(&l, err);
+	else
+		e->awaits_files = jn_datapath_is_owed(e->install.datapath);
 	if (!rc)
-		rc = bring_in_line(e, &garbage, err);
-	if (!rc)
-		rc = jn_probes_forget(&e->install);
+		rc = settle_tables(e, &garbage, err);
 	if (!rc)
 		rc = jn_plan_hooks(&e->install, NULL, err);
 	e->stored = e->generation;

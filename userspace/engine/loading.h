@@ -21,6 +21,11 @@ int jn_loading_declare(struct jn_engine *e, const struct jn_changes *changes);
 struct jn_changes jn_loading_change(const struct jn_model *m, struct jn_object *after,
 				    struct jn_change *change);
 
+/* Everything declared, and everything installed that is not declared any more. 0 or -ENOMEM. */
+int jn_loading_all_keys(struct jn_engine *e, struct jn_key_list *keys);
+/* Frontends that nobody declares, most of all those whose service lost its name in a crash. */
+int jn_loading_drop_orphans(struct jn_engine *e);
+
 /*
  * Declare what the tables know better, store it, and name it and what is lost. 0 or a negative
  * errno with err.

@@ -13,6 +13,7 @@
 #include "base/auto.h"
 #include "base/log.h"
 #include "datapath/datapath.h"
+#include "engine/align.h"
 #include "engine/internal.h"
 
 #define AREA "state"
@@ -171,6 +172,7 @@ static void end_storing(struct jn_engine *e)
 		free(JN_MOVE(owed->sentence));
 	}
 	drop_items(&owed->storing);
+	jn_align_note(e);
 	jn_rows_done(&owed->rows);
 	if (is_big)
 		(void)malloc_trim(0);

@@ -7,8 +7,8 @@
  *
  *	nothing <-> owed -> storing (worker) -> nothing, or owed again: what failed, and what came since
  *
- * Until then the tables keep the generation of the store, so that a start does not doubt either: it
- * brings back what is stored, and the first look at the files what they say.
+ * Until then the tables keep the generation of the store, so that a start does not doubt either. A mark
+ * in them makes it wait for the files before it takes anything away: align.h.
  */
 #ifndef JUNCTOR_ENGINE_OWED_H
 #define JUNCTOR_ENGINE_OWED_H

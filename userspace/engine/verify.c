@@ -213,10 +213,10 @@ static void compare_rest(struct jn_engine *e)
 	note_common(v, v->repairs, "the tables' generation", found, expected);
 }
 
-/* Do the tables hold what the records say? Else a write is on its way. */
+/* Do the tables hold what the records say? Else a write is on its way, or files are to be read. */
 static bool is_quiet(const struct jn_engine *e)
 {
-	return !e->current && !e->is_unpublished && !e->growth.is_running;
+	return !e->current && !e->is_unpublished && !e->growth.is_running && !e->awaits_files;
 }
 
 /* The next thing of the slice. False: that was all. */

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/vec.h"
 #include "datapath/datapath.h"
+#include "engine/align.h"
 #include "engine/internal.h"
 
 #define FIELD_BYTES 64 /* "items[4294967295].metadata.resourceVersion" fits */
@@ -247,7 +248,7 @@ static int collect_rows(struct jn_engine *e)
 static int plan(struct jn_engine *e, struct jn_error *err)
 {
 	struct jn_key_list keys = { 0 };
-	int rc = jn_model_touched(e->model, &e->changes, &keys);
+	int rc = jn_align_touched(e, &keys);
 
 	e->transaction = (struct jn_transaction){ .in = &e->install, .changes = &e->changes };
 	if (!rc)
@@ -261,8 +262,8 @@ static int unstage(struct jn_engine *e, int rc)
 {
 	struct jn_key_list keys = { 0 };
 
-	if (rc == -ENOSPC && (jn_model_touched(e->model, &e->changes, &keys) ||
-			      jn_install_fit(&e->install, &keys, &e->growth.sizes)))
+	if (rc == -ENOSPC &&
+	    (jn_align_touched(e, &keys) || jn_install_fit(&e->install, &keys, &e->growth.sizes)))
 		rc = -ENOMEM;
 	free(keys.items);
 	jn_model_settle(e->model, &e->changes, false);
@@ -433,7 +434,7 @@ static void begin(struct jn_engine *e, struct jn_error *err)
 		rc = collect_changes(e, e->current, err);
 	if (rc)
 		jn_engine_fail_write(e, rc, err);
-	else if (!e->changes.count && !e->forgotten.count)
+	else if (!e->changes.count && !e->forgotten.count && !e->current->is_alignment)
 		jn_engine_end_write(e, err);
 	else
 		carry_out(e, err);

@@ -411,6 +411,7 @@ static void apply(struct jn_file_source *s)
 		return;
 	s->was_synced |= s->most != 0;
 	s->most = SIZE_MAX;
+	jn_engine_files_are_read(s->options.engine);
 	if (!is_pending(s))
 		s->stale_since_ms = 0;
 	else if (!s->stale_since_ms)
