@@ -455,21 +455,6 @@ int jn_datapath_each_frontend(struct jn_datapath *dp, jn_frontend_fn fn, void *a
 	return rc;
 }
 
-static struct jn_datapath *tables_read; /* the one whose frontends were opened last */
-
-int jn_datapath_open_frontends(const struct jn_datapath *dp, int *out)
-{
-	tables_read = (struct jn_datapath *)(uintptr_t)dp;
-	*out = -1;
-	return 0;
-}
-
-int jn_frontends_each(int frontends, jn_frontend_fn fn, void *arg)
-{
-	(void)frontends;
-	return jn_datapath_each_frontend(tables_read, fn, arg);
-}
-
 int jn_datapath_each_name(struct jn_datapath *dp, jn_name_fn fn, void *arg)
 {
 	int rc = 0;
