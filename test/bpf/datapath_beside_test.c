@@ -6,6 +6,8 @@
  */
 #include "datapath_traffic.h"
 
+#include <sys/resource.h>
+
 #include <bpf/libbpf.h>
 
 #include <junctor.skel.h>
@@ -239,11 +241,32 @@ static void test_a_connect_through_two_programs_is_translated_once(void **state)
 	assert_int_equal(bed->dp->tables.meta->flags, 0);
 }
 
+/* Without a free descriptor nobody sees whose place an update would hit: it was made nevertheless. */
+static void test_no_program_is_swapped_unseen(void **state)
+{
+	struct bed *bed = *state;
+	struct rlimit before, none = { 0 };
+	uint32_t program;
+	int rc;
+
+	bed_open(bed);
+	attach(bed);
+	program = program_at(bed, 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none.rlim_max = before.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	rc = jn_link_swap(bed->dp, 0, jn_program_fd(bed->dp->object, 1));
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(rc, -EMFILE);
+	assert_int_equal(program_at(bed, 0), program);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, bed_setup, bed_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CASE(test_no_program_is_swapped_unseen),
 		CASE(test_a_link_is_updated_beside_a_usual_program),
 		CASE(test_a_link_is_replaced_beside_one_that_runs_first),
 		CASE(test_programs_of_cgroups_above_and_below),

@@ -312,6 +312,51 @@ static void test_tables_grow_although_their_cgroup_is_gone(void **state)
 }
 
 /* Between two renames: some tables are the larger ones, some are not, and some successors are left. */
+/* They went on reading the smaller ones, from the start's publication to its attach. */
+static void test_hooks_of_the_last_life_go_along_at_a_start(void **state)
+{
+	struct bed *bed = *state;
+	struct jn_sizes sizes;
+
+	bed_open(bed);
+	publish(bed->dp);
+	attach(bed);
+	bed_reopen(bed);
+	sizes = twice(bed->dp);
+	bed->dp->tables.meta->flags |= JN_META_SETTLING; /* it died in a growth of its own */
+	grow(bed, &sizes);
+	assert_true(bed->dp->tables.meta->flags & JN_META_SETTLING); /* which attach looks after */
+	assert_int_equal(in_child(bed->cgroup, connect_to_vip), 0);
+	jn_datapath_publish(bed->dp, 1, 0, 0);
+	assert_int_equal(in_child(bed->cgroup, connect_to_vip), EHOSTUNREACH);
+	jn_datapath_publish(bed->dp, 1, 1, 1);
+	attach(bed);
+	assert_false(bed->dp->tables.meta->flags & JN_META_SETTLING);
+	assert_int_equal(in_child(bed->cgroup, connect_to_vip), 0);
+	assert_int_equal(forwarded(bed), 2);
+}
+
+/* A growth failed, and so did the way back of one hook: it ran on tables of nobody until a restart. */
+static void test_the_next_change_swaps_a_hook_that_was_left_behind(void **state)
+{
+	struct bed *bed = *state;
+	struct junctor_bpf *other = junctor_bpf__open_and_load();
+	uint32_t program;
+
+	assert_non_null(other);
+	bed_open(bed);
+	publish(bed->dp);
+	attach(bed);
+	program = program_at(bed, 0);
+	assert_int_equal(jn_link_swap(bed->dp, 0, bpf_program__fd(other->progs.jn_connect4)), 0);
+	junctor_bpf__destroy(other);
+	assert_int_not_equal(program_at(bed, 0), program);
+	bed->dp->is_torn = true; /* as abandon() says it */
+	assert_int_equal(jn_datapath_need(bed->dp, bed->dp->needs, &bed->err), 0);
+	assert_int_equal(program_at(bed, 0), program);
+	assert_int_equal(in_child(bed->cgroup, connect_to_vip), 0);
+}
+
 static void test_a_start_after_a_crash_takes_any_mix(void **state)
 {
 	struct bed *bed = *state;
@@ -427,6 +472,8 @@ int main(void)
 		CASE(test_connections_go_on_while_tables_grow),
 		CASE(test_counts_are_kept_when_tables_cannot_be_replaced),
 		CASE(test_tables_grow_although_their_cgroup_is_gone),
+		CASE(test_hooks_of_the_last_life_go_along_at_a_start),
+		CASE(test_the_next_change_swaps_a_hook_that_was_left_behind),
 		CASE(test_a_start_after_a_crash_takes_any_mix),
 		CASE(test_counts_begin_anew_after_a_crash_before_it_settled),
 		CASE(test_a_table_that_cannot_be_had_changes_nothing),

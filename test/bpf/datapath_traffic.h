@@ -64,4 +64,13 @@ static inline void publish(struct jn_datapath *dp)
 	assert_int_equal(jn_datapath_put_frontends(dp, &key, &value, 1, &done), 0);
 }
 
+/* The id of the program in a hook's link. */
+static inline uint32_t program_at(const struct bed *bed, size_t hook)
+{
+	struct bpf_link_info info;
+
+	assert_int_equal(jn_link_ask(bed->dp->links[hook], &info), 0);
+	return info.prog_id;
+}
+
 #endif

@@ -57,5 +57,6 @@ def test_a_junctord_that_lives_long_does_not_grow(own_node):
           f"first, {int(middle) >> 10} KiB in the middle, {int(last) >> 10} KiB at last, "
           f"{files[-1]} files")
     assert last <= GROWTH * middle + SLACK_BYTES, memory
-    assert max(files[third:]) - min(files[third:]) <= 1, files
+    # Some are open for a moment, while it ends sockets; those that stay are what there always is.
+    assert min(files[-third:]) <= min(files[third:-third]), files
     check.clean()

@@ -221,6 +221,41 @@ static void test_services_short_of_memory(void **state)
 	open_short_of_memory(lose_rows);
 }
 
+static struct jn_write *write_of_guarded(bool is_there)
+{
+	struct jn_write *w = new_write();
+
+	if (is_there)
+		add_service(w, "guarded", V1 "," V2, B(1));
+	else
+		add_delete(w, JN_KIND_LOCAL_SERVICE, "guarded");
+	return w;
+}
+
+/* Those that found no memory stayed out of every later job: a blackhole for an address of nobody. */
+static void test_guard_routes_short_of_memory_follow_with_the_next_change(void **state)
+{
+	bool is_over[2] = { false, false };
+
+	(void)state;
+	tables_watch = NULL;
+	tables_route_count = 0;
+	start();
+	declare(V3, B(1));
+	for (unsigned n = 1; !is_over[0] || !is_over[1]; n++) {
+		for (unsigned there = 2; there--;) {
+			run_short_of_memory(write_of_guarded(there), n);
+			is_over[there] |= fail_at != 0;
+			if (last_kind)
+				assert_int_equal(run_write(write_of_guarded(there)), JN_ERROR_NONE);
+			declare(V3, n % 2 ? B(2) : B(1));
+			declare(V3, n % 2 ? B(1) : B(2));
+			assert_int_equal(tables_route_count, there ? 3 : 1);
+		}
+		assert_true(n < 1000);
+	}
+}
+
 static void test_nothing_leaks(void **state)
 {
 	long before;
@@ -245,6 +280,7 @@ int main(void)
 		TEST(test_a_write_short_of_memory_is_whole_or_nothing),
 		TEST(test_a_start_short_of_memory_changes_nothing),
 		TEST(test_services_short_of_memory),
+		TEST(test_guard_routes_short_of_memory_follow_with_the_next_change),
 		TEST(test_nothing_leaks),
 	};
 

@@ -58,13 +58,16 @@ static void test_size_is_a_prime_of_a_thousand_each(void **state)
 /* An object of many tables gets smaller ones, and all of them fit. */
 static void test_many_tables_of_one_object_are_smaller(void **state)
 {
-	static const size_t counts[] = { 1, 255, 256, 512, 513, 2 * JN_MAX_CLUSTER_PORTS };
+	static const size_t counts[] = { 1, 227, 228, 409, 410, 2 * JN_MAX_CLUSTER_PORTS };
 	static const size_t sizes[] = { 65537, 65537, 32749, 32749, 8191, 8191 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
 		assert_int_equal(jn_maglev_most(counts[i]), sizes[i]);
 		assert_true(counts[i] * sizes[i] <= JN_MAX_OBJECT_SLOTS);
+		/* With the list that an outlier or a probe asks for, however many there are. */
+		assert_true(sizes[i] == 8191 ||
+			    counts[i] * (sizes[i] + JN_MAX_BACKENDS) <= JN_MAX_OBJECT_SLOTS);
 	}
 	assert_int_equal(jn_maglev_size(400, 0, 8191), 8191);
 	assert_int_equal(jn_maglev_size(400, 65537, 8191), 8191); /* it has more tables now */

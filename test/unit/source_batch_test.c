@@ -334,6 +334,35 @@ static void test_a_full_disk_refuses_no_file(void **state)
 	jn_batch_done(&batch);
 }
 
+static uint64_t version_of(const char *name)
+{
+	struct jn_object_key key = jn_object_key_of(JN_KIND_LOCAL_SERVICE, "default", name);
+	JN_AUTO(jn_object_unref) struct jn_object *object = jn_engine_find(engine, &key);
+
+	assert_non_null(object);
+	return object->version;
+}
+
+/*
+ * The kernel refused an entry, and the write stands nevertheless. Its files are tried again; the number
+ * that its objects are known by was 0 from then on.
+ */
+static void test_a_write_that_stands_keeps_its_numbers(void **state)
+{
+	(void)state;
+	want("a.json", "a1");
+	assert_int_equal(jn_batch_build(&files, engine, SIZE_MAX, &batch), 0);
+	batch.write->done = on_done;
+	tables_fail_frontend = 1;
+	jn_engine_write(engine, JN_MOVE(batch.write));
+	run_jobs();
+	assert_int_equal(last_kind, JN_ERROR_UNAVAILABLE);
+	jn_batch_done(&batch);
+	assert_int_equal(version_of("a"), 1);
+	assert_int_equal(write_all(), 1);
+	assert_int_equal(version_of("a"), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -349,6 +378,7 @@ int main(void)
 		TEST(test_a_part_of_the_files),
 		TEST(test_a_limit_stops_those_that_reach_it),
 		TEST(test_a_full_disk_refuses_no_file),
+		TEST(test_a_write_that_stands_keeps_its_numbers),
 	};
 
 	jn_log_set_level(JN_LOG_ERROR);

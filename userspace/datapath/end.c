@@ -54,7 +54,10 @@ int jn_ender_open(struct jn_ender **out)
 	ender->skeleton = end_bpf__open();
 	if (!ender->skeleton)
 		return -errno;
-	if (end_bpf__load(ender->skeleton))
+	rc = end_bpf__load(ender->skeleton);
+	if (rc == -ENOMEM || rc == -EMFILE || rc == -ENFILE)
+		return rc;
+	if (rc)
 		return -EOPNOTSUPP; /* whatever it says */
 	rc = make_link(ender->skeleton->progs.jn_end_udp, &ender->udp);
 	if (!rc && has_sound_tcp_iterator())
@@ -151,6 +154,7 @@ static int run_pass(struct jn_ender *ender, const struct jn_stale *sockets, size
 int jn_ender_end(struct jn_ender *ender, const struct jn_stale *sockets, size_t count,
 		 bool *is_ended)
 {
+	bool is_unsupported = false;
 	int rc = 0;
 
 	for (size_t from = 0; from < count && !rc; from += JN_MAX_ENDINGS) {
@@ -160,6 +164,9 @@ int jn_ender_end(struct jn_ender *ender, const struct jn_stale *sockets, size_t 
 		jn_table_init(&pass.places, &places_ops);
 		rc = run_pass(ender, sockets + from, part, &pass);
 		jn_table_done(&pass.places);
+		is_unsupported |= rc == -EOPNOTSUPP;
+		if (rc == -EOPNOTSUPP)
+			rc = 0; /* TCP here; what comes next may be UDP, which can be ended */
 	}
-	return rc;
+	return !rc && is_unsupported ? -EOPNOTSUPP : rc;
 }

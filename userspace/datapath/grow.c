@@ -48,6 +48,7 @@ struct jn_growth {
 	struct jn_live *live; /* as it was when it was copied */
 	size_t live_count;
 	bool is_shared;		       /* hooks ran on both */
+	bool was_settling;	       /* an earlier life ended in this */
 	bool has_moved[JN_HOOK_COUNT]; /* to the larger ones, while these are not the datapath's */
 };
 
@@ -332,7 +333,7 @@ static void turn_round(struct copy *copy)
 	copy->to = from;
 }
 
-/* Does every hook run on the tables that are written? One that does not is swapped at the next start. */
+/* Does every hook run on the tables that are written? One that does not is swapped with the next change. */
 static bool is_whole(const struct jn_growth *g)
 {
 	for (size_t i = 0; i < JN_HOOK_COUNT; i++) {
@@ -348,10 +349,12 @@ static int abandon(struct jn_datapath *dp, struct jn_growth *g, int rc, struct j
 	(void)each_new(dp, g, unpin_new);
 	turn_round(&g->cursors);
 	turn_round(&g->stats);
-	if (!is_whole(g))
+	dp->is_torn = !is_whole(g);
+	if (dp->is_torn)
 		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
 				    "the tables cannot be replaced by larger ones (%s), and a hook "
-				    "goes on with what they hold now; restart junctord",
+				    "goes on with what they hold now, until the next change swaps "
+				    "it; free kernel memory and file descriptors, and try again",
 				    strerror(-rc));
 	return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
 			    "the tables cannot be replaced by larger ones (%s); nothing was "
@@ -365,6 +368,9 @@ int jn_datapath_grow_swap(struct jn_datapath *dp, struct jn_growth *growth, stru
 
 	if (!rc)
 		rc = each_new(dp, growth, pin_new);
+	if (!rc && !dp->is_attached)
+		rc = jn_links_adopt(dp);
+	growth->was_settling = dp->tables.meta->flags & JN_META_SETTLING;
 	if (!rc && growth->live)
 		jn_meta_set(dp, JN_META_SETTLING, true);
 	if (!rc) {
@@ -434,7 +440,7 @@ void jn_datapath_grow_settle(struct jn_datapath *dp, struct jn_growth **growth)
 		settle_counters(&g->stats);
 		for (size_t i = 1; g->live && i < g->live_count; i++)
 			settle_live(&dp->tables.live[i], &g->tables.live[i], &g->live[i]);
-		if (g->live)
+		if (g->live && !g->was_settling)
 			jn_meta_set(dp, JN_META_SETTLING, false);
 		jn_links_settle(dp);
 	}

@@ -47,6 +47,7 @@ struct jn_datapath {
 	char *cgroup;
 	bool is_adopted;
 	bool is_attached; /* jn_datapath_attach did its work */
+	bool is_torn;	  /* a hook runs on tables that were given up (grow.c) */
 	unsigned needs;	  /* JN_NEED_… */
 	struct jn_sizes sizes;
 	struct jn_tables tables;
@@ -141,6 +142,12 @@ int jn_program_fd(const struct bpf_object *object, size_t hook);
 int jn_program_ask(int fd, struct jn_program *out);
 bool jn_program_uses(const struct jn_program *program, uint32_t map);
 int jn_link_ask(int fd, struct bpf_link_info *out);
+
+/*
+ * Before the attach: hold of the links that an earlier life left, so that they go along where tables
+ * are replaced. 0, or a negative errno where one cannot be had.
+ */
+int jn_links_adopt(struct jn_datapath *dp);
 
 /* The hook's place in the kernel's list. */
 enum bpf_attach_type jn_hook_type(size_t hook);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The hooks: one pinned link for each program. What is attached goes on serving until its successor
- * is in place; a link of ours is never detached to be attached again at the same cgroup.
+ * is in place.
  *
  *	what the pin holds			what happens
  *	nothing					a new link
  *	a link whose cgroup is gone, or		a new link takes over its name, then the old one goes
  *	  is not the wanted one
- *	a link at the cgroup, another build's	the program in it is swapped (link update)
+ *	a link at the cgroup, another build's	the program in it is swapped (swap.c)
  *	a link at the cgroup, this build's	nothing
  *	a link of a hook that no object needs	it goes, last
  *	(a link of another version's)		it is taken over first (versions.c)
@@ -47,7 +47,7 @@ _Static_assert(JN_COUNT(hooks) == JN_HOOK_COUNT, "every hook has its place for a
 
 enum step {
 	STEP_NONE,
-	STEP_SWAP,    /* the link stays, its program is replaced */
+	STEP_SWAP,    /* its program is replaced (swap.c) */
 	STEP_ATTACH,  /* there is no link */
 	STEP_REPLACE, /* there is one that is of no use */
 	STEP_DETACH   /* nobody needs it */
@@ -132,15 +132,20 @@ int jn_link_ask(int fd, struct bpf_link_info *out)
 }
 
 /*
- * The same instructions on the same tables. Where the kernel does not let us look (by id: it takes
- * CAP_SYS_ADMIN), it counts as another one: a swap too many does no harm.
+ * Ours itself, or the same instructions on the same tables. Where the kernel does not let us look (by
+ * id: it takes CAP_SYS_ADMIN), it counts as another one, and is swapped.
  */
 static bool is_same_program(uint32_t id, int ours)
 {
-	JN_AUTO(jn_close_fd) int fd = bpf_prog_get_fd_by_id(id);
+	JN_AUTO(jn_close_fd) int fd = -1;
 	struct jn_program theirs, wanted;
 
-	if (fd < 0 || jn_program_ask(fd, &theirs) || jn_program_ask(ours, &wanted) ||
+	if (jn_program_ask(ours, &wanted))
+		return false;
+	if (wanted.info.id == id)
+		return true;
+	fd = bpf_prog_get_fd_by_id(id);
+	if (fd < 0 || jn_program_ask(fd, &theirs) ||
 	    memcmp(theirs.info.tag, wanted.info.tag, sizeof(wanted.info.tag)) != 0 ||
 	    theirs.info.nr_map_ids != wanted.info.nr_map_ids)
 		return false;
@@ -188,6 +193,7 @@ static int look(struct attachment *a, size_t i, struct jn_error *err)
 		return 0;
 	}
 	if (info.cgroup.cgroup_id != a->cgroup_id) { /* 0: its cgroup was removed */
+		jn_close_fd(&a->dp->links[i]);
 		a->steps[i] = STEP_REPLACE;
 		return 0;
 	}
@@ -195,6 +201,30 @@ static int look(struct attachment *a, size_t i, struct jn_error *err)
 	jn_close_fd(&a->dp->links[i]);
 	a->dp->links[i] = jn_move_fd(&a->old[i]);
 	return 0;
+}
+
+int jn_links_adopt(struct jn_datapath *dp)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < JN_HOOK_COUNT && !rc; i++) {
+		JN_AUTO(jn_free_mem) char *path = NULL;
+		enum jn_pin_kind kind = JN_PIN_OTHER;
+
+		if (dp->links[i] >= 0)
+			continue;
+		rc = name_pin(dp, i, "", &path);
+		if (!rc)
+			dp->links[i] = jn_pin_open(path, &kind);
+		if (dp->links[i] >= 0 && kind != JN_PIN_LINK)
+			rc = -EINVAL;
+		if (dp->links[i] >= 0)
+			continue;
+		if (!rc && dp->links[i] != -ENOENT)
+			rc = dp->links[i];
+		dp->links[i] = -1;
+	}
+	return rc;
 }
 
 /* --- what is done ------------------------------------------------------------------------------ */
@@ -366,11 +396,12 @@ int jn_datapath_attach(struct jn_datapath *dp, struct jn_error *err)
 				    dp->cgroup, strerror(-rc));
 	a.is_done = true;
 	jn_versions_remove_others(dp);
-	if (!dp->is_attached)
+	if (!dp->is_attached || dp->is_torn)
 		jn_grow_recover(dp);
 	if (!dp->is_attached || a.has_swapped)
 		settle(dp);
 	dp->is_attached = true;
+	dp->is_torn = false;
 	for (size_t i = 0; i < JN_HOOK_COUNT; i++) {
 		if (a.old[i] >= 0)
 			(void)bpf_link_detach(a.old[i]); /* its name and its last fd go, too */
@@ -387,7 +418,7 @@ int jn_datapath_need(struct jn_datapath *dp, unsigned needs, struct jn_error *er
 	unsigned before = dp->needs;
 	int rc;
 
-	if (needs == before)
+	if (needs == before && !dp->is_torn)
 		return 0;
 	dp->needs = needs;
 	if (!dp->is_attached)

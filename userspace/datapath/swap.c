@@ -14,7 +14,8 @@
  * With a new link both programs run for a moment, the old one first. It translates the call, and what
  * the new one sees then is a backend, which is no service. JN_META_DOUBLED tells it that the socket
  * was not led there by its owner, so that it keeps the record. What the old one refuses, the new one
- * refuses, too, and counts once more; so does sockops with what happens just then.
+ * judges once more, and counts it twice; so does sockops with what happens just then. Programs of others
+ * that were attached after the old link come before the new one, and see the service's address.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -122,12 +123,16 @@ int jn_link_swap(struct jn_datapath *dp, size_t hook, int program)
 {
 	JN_AUTO(jn_close_fd) int cgroup = -1;
 	struct bpf_link_info info;
-	uint64_t id;
-	int rc;
+	uint64_t id = 0;
+	int rc = jn_link_ask(dp->links[hook], &info);
 
-	if (!jn_cgroup_open(dp->cgroup, &cgroup, &id, NULL) &&
-	    !jn_link_ask(dp->links[hook], &info) && info.type == BPF_LINK_TYPE_CGROUP &&
-	    info.cgroup.cgroup_id == id && !is_in_place(cgroup, hook, info.prog_id))
+	if (!rc && (info.type != BPF_LINK_TYPE_CGROUP))
+		rc = -EINVAL;
+	if (!rc && info.cgroup.cgroup_id)
+		rc = jn_cgroup_open(dp->cgroup, &cgroup, &id, NULL);
+	if (rc && rc != -ENOENT)
+		return rc; /* what cannot be seen is not written */
+	if (cgroup >= 0 && info.cgroup.cgroup_id == id && !is_in_place(cgroup, hook, info.prog_id))
 		return replace_link(dp, hook, program, cgroup);
 	rc = bpf_link_update(dp->links[hook], program, NULL);
 	return rc == -ENOLINK ? 0 : rc; /* its cgroup is gone, and nothing runs it any more */

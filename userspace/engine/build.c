@@ -65,7 +65,7 @@ static void name_field(const struct jn_transaction *t, const struct jn_object_ke
 	}
 }
 
-/* What is served since before there was a budget, or is read back at a start, goes on being served. */
+/* What is read back at a start goes on being served: it was accepted once. */
 static int check_budget(const struct jn_transaction *t, const struct jn_service_plan *service,
 			uint64_t slots, struct jn_error *err)
 {

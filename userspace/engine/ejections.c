@@ -25,7 +25,8 @@ static bool is_out(const struct jn_install *in, uint32_t live)
 				       __ATOMIC_RELAXED);
 }
 
-static void keep_set(struct jn_install *in, const struct jn_revision *r)
+static void keep_set(struct jn_install *in, struct jn_installed_service *service,
+		     const struct jn_installed_port *port, const struct jn_revision *r)
 {
 	uint32_t out = 0;
 
@@ -34,10 +35,12 @@ static void keep_set(struct jn_install *in, const struct jn_revision *r)
 	if (!jn_is_panic(out, r->member_count, r->rules.eject_percent))
 		return;
 	in->panics++;
-	jn_info("ejection",
-		"%u of %u backends were ejected, more than the %u %% that may be now; all are back "
-		"in",
-		out, r->member_count, r->rules.eject_percent);
+	jn_log_limited(&service->panic_log, JN_LOG_INFO, "ejection",
+		       "%s/%s: of port %s %u of %u backends were ejected, more than the %u %% that "
+		       "may be now; all are back in",
+		       service->namespace_, service->name,
+		       port->port_name[0] ? port->port_name : "(unnamed)", out, r->member_count,
+		       r->rules.eject_percent);
 	for (uint32_t i = 0; i < r->member_count; i++) {
 		uint32_t live = live_of(in, r, i);
 
@@ -46,7 +49,8 @@ static void keep_set(struct jn_install *in, const struct jn_revision *r)
 	}
 }
 
-void jn_ejections_keep(struct jn_install *in, const struct jn_installed_port *port)
+void jn_ejections_keep(struct jn_install *in, struct jn_installed_service *service,
+		       const struct jn_installed_port *port)
 {
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* published first, then counted */
 	for (unsigned family = 0; family < JN_FAMILY_MAX; family++) {
@@ -55,6 +59,6 @@ void jn_ejections_keep(struct jn_install *in, const struct jn_installed_port *po
 			jn_published(in->datapath, port->sets[family], &index);
 
 		if (r && r->rules.eject_failures)
-			keep_set(in, r);
+			keep_set(in, service, port, r);
 	}
 }

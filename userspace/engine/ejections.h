@@ -9,6 +9,7 @@
 #include "engine/transaction.h"
 
 /* adopt: if more of what was published would be out than may be, all of it is back in. */
-void jn_ejections_keep(struct jn_install *in, const struct jn_installed_port *port);
+void jn_ejections_keep(struct jn_install *in, struct jn_installed_service *service,
+		       const struct jn_installed_port *port);
 
 #endif

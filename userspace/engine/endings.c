@@ -115,9 +115,11 @@ static void count_ended(struct jn_endings *endings)
 
 static struct jn_ender *ender_of(struct jn_endings *endings)
 {
+	int rc = 0;
+
 	if (!endings->has_ender)
-		(void)jn_ender_open(&endings->ender); /* without one they are left */
-	endings->has_ender = true;
+		rc = jn_ender_open(&endings->ender); /* without one they are left */
+	endings->has_ender = !rc || rc == -EOPNOTSUPP;
 	return endings->ender;
 }
 

@@ -88,6 +88,8 @@ void jn_endings_keep_drain(struct jn_engine *e, const struct jn_object_key *serv
 
 	if (port->proto == IPPROTO_UDP)
 		return; /* ended at once */
+	if (drain_seconds == JN_NEVER_DRAINED && !e->endings.removals.items.count)
+		return; /* there is no earlier word to be taken back */
 	for (unsigned f = 0; f < port->frontend_count; f++) {
 		struct jn_removal_key key = { .frontend = port->frontends[f] };
 

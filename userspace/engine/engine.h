@@ -7,7 +7,8 @@
  *
  * Everything here runs on one thread; what blocks is handed to the executor. Writes queue and are
  * done one at a time, in order. Reads see what was acknowledged (or recovered at the start), never
- * a write under way. It does NOT know HTTP, JSON paths or who may write.
+ * a write under way; but how many backends a Service has ready is counted over what is staged. It
+ * does NOT know HTTP, JSON paths or who may write.
  */
 #ifndef JUNCTOR_ENGINE_ENGINE_H
 #define JUNCTOR_ENGINE_ENGINE_H

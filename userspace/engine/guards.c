@@ -40,15 +40,28 @@ void jn_guards_done(struct jn_guards *guards)
 
 /* --- what is wanted ------------------------------------------------------------------------------ */
 
-/* Without memory the route is not set before the next start. */
 static void enqueue(struct jn_guards *guards, struct vip *vip)
 {
 	struct jn_addr *item = vip->is_queued ? NULL : jn_vec_add(&guards->queue);
 
+	guards->has_missed |= !vip->is_queued && !item;
 	if (!item)
 		return;
 	*item = vip->addr;
 	vip->is_queued = true;
+}
+
+/* There was no memory to queue some: they are looked for. */
+static void enqueue_missed(struct jn_guards *guards)
+{
+	struct vip *vip;
+	size_t at = 0;
+
+	guards->has_missed = false;
+	while ((vip = jn_table_next(&guards->vips, &at))) {
+		if (!vip->frontends != !vip->is_guarded)
+			enqueue(guards, vip);
+	}
 }
 
 static void count_frontends(struct jn_guards *guards, const struct jn_frontend_key *frontends,
@@ -162,27 +175,39 @@ static void job_done(void *arg)
 	jn_engine_pump(e);
 }
 
-/* Everything that is queued and not as it shall be. */
-static int fill_job(struct jn_guards *guards)
+/* False: there is no memory for it. */
+static bool add_to_job(struct jn_guards *guards, struct vip *vip)
 {
-	for (size_t i = 0; i < guards->queue.count; i++) {
-		struct vip *vip = jn_table_find(&guards->vips, &guards->queue.items[i]);
-		struct jn_guard *item;
+	struct jn_addr addr = vip->addr;
+	struct jn_guard *item;
 
-		if (!vip)
-			continue;
-		vip->is_queued = false;
-		if (!vip->frontends == !vip->is_guarded) {
-			if (!vip->frontends)
-				(void)jn_table_del(&guards->vips, &guards->queue.items[i]);
-			continue;
-		}
+	if (!vip->frontends != !vip->is_guarded) {
 		item = jn_vec_add(&guards->job);
 		if (!item)
-			return -ENOMEM;
-		*item = (struct jn_guard){ .addr = vip->addr, .is_wanted = vip->frontends };
+			return false;
+		*item = (struct jn_guard){ .addr = addr, .is_wanted = vip->frontends };
 	}
-	return 0;
+	vip->is_queued = false;
+	if (!vip->frontends && !vip->is_guarded)
+		(void)jn_table_del(&guards->vips, &addr);
+	return true;
+}
+
+/* Everything that is queued and not as it shall be; what there is no memory for stays queued. */
+static void fill_job(struct jn_guards *guards)
+{
+	size_t at = 0;
+
+	for (; at < guards->queue.count; at++) {
+		struct vip *vip = jn_table_find(&guards->vips, &guards->queue.items[at]);
+
+		if (vip && !add_to_job(guards, vip))
+			break;
+	}
+	guards->queue.count -= at;
+	if (guards->queue.count)
+		memmove(guards->queue.items, guards->queue.items + at,
+			guards->queue.count * sizeof(*guards->queue.items));
 }
 
 static void begin_job(struct jn_engine *e)
@@ -191,8 +216,9 @@ static void begin_job(struct jn_engine *e)
 
 	if (guards->is_busy || e->is_draining)
 		return;
-	(void)fill_job(guards); /* without memory: of as many as there is some for */
-	guards->queue.count = 0;
+	if (guards->has_missed)
+		enqueue_missed(guards);
+	fill_job(guards);
 	if (!guards->job.count && !guards->is_first)
 		return;
 	guards->is_busy = !e->executor.submit(e->executor.context, job_work, job_done, e);

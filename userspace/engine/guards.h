@@ -21,6 +21,7 @@ struct jn_guards {
 	bool is_started; /* jn_engine_start was called */
 	bool is_busy;	 /* a job is under way */
 	bool is_first;	 /* it looks for routes that nobody wants any more */
+	bool has_missed; /* some of what is to be done found no memory to be queued */
 	bool is_failing; /* it was said that some cannot be set */
 	struct jn_table vips;
 	struct {

@@ -12,6 +12,7 @@
 
 #include <junctor/abi.h>
 
+#include "base/log.h"
 #include "base/table.h"
 #include "model/resolve.h"
 
@@ -39,6 +40,7 @@ struct jn_installed_service {
 	char name[JN_NAME_BYTES];
 	struct jn_installed_port *ports;
 	size_t count, capacity;
+	struct jn_log_limit panic_log; /* see ejections.h */
 };
 
 /* The table of struct jn_installed_service *. */

@@ -152,7 +152,6 @@ void jn_probes_show(const struct jn_install *in, const struct jn_object *service
 		return;
 	for (size_t p = 0; p < installed->count; p++) {
 		const struct jn_installed_port *port = &installed->ports[p];
-
 		struct shown shown = shown_of(in, port);
 
 		if (!(port->flags & JN_REVISION_ASKS_BACKEND))

@@ -255,7 +255,7 @@ int jn_transaction_publish(struct jn_transaction *t, uint64_t generation, struct
 	if (rc)
 		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
 				    "the kernel refused an entry of table jn_frontends (%s); the "
-				    "change is stored and tried again until it is complete: free "
+				    "change stands and is tried again until it is complete: free "
 				    "kernel memory",
 				    strerror(-rc));
 	jn_datapath_set_generation(t->in->datapath, generation);
@@ -375,7 +375,7 @@ static void adopt_service(struct jn_install *in, struct jn_service_plan *service
 	installed->ports = JN_MOVE(service->next_ports);
 	installed->count = installed->capacity = count;
 	for (size_t i = 0; i < count; i++)
-		jn_ejections_keep(in, &installed->ports[i]);
+		jn_ejections_keep(in, installed, &installed->ports[i]);
 	if (!count)
 		jn_installed_drop(&in->installed, installed);
 }

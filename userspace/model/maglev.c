@@ -45,7 +45,7 @@ size_t jn_maglev_most(size_t tables)
 {
 	size_t i = JN_COUNT(sizes) - 1;
 
-	while (i && sizes[i] * tables > JN_MAX_OBJECT_SLOTS)
+	while (i && (sizes[i] + JN_MAX_BACKENDS) * tables > JN_MAX_OBJECT_SLOTS)
 		i--;
 	return sizes[i];
 }

@@ -18,7 +18,8 @@ size_t jn_maglev_size(size_t count, size_t least, size_t most);
 
 /*
  * The `most` for each table of an object that has so many: as large as JN_MAX_OBJECT_SLOTS lets all
- * of them be. It does not depend on endpoints, so that these come and go without a limit in sight.
+ * of them be, each with a list of its endpoints behind it. It does not depend on how many there are,
+ * so that these come and go without a limit in sight.
  */
 size_t jn_maglev_most(size_t tables);
 

@@ -101,8 +101,10 @@ static int read_list(unsigned char *data, int left, jn_reply_fn fn, void *arg, b
 		int rc;
 
 		*is_torn |= reply->nlmsg_flags & NLM_F_DUMP_INTR;
-		if (reply->nlmsg_type == NLMSG_DONE)
-			return 1;
+		if (reply->nlmsg_type == NLMSG_DONE) /* with what ended it, if not the list's end */
+			return nlmsg_datalen(reply) >= (int)sizeof(error->error) && error->error < 0
+				       ? error->error
+				       : 1;
 		if (reply->nlmsg_type == NLMSG_ERROR)
 			return error->error ? error->error : 1;
 		rc = fn(arg, reply);

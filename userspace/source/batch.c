@@ -170,6 +170,18 @@ static int settle_claims(struct claims *claims, size_t most, size_t *included)
 
 /* --- the write --------------------------------------------------------------------------------- */
 
+/*
+ * A write that failed left its number in them. But one that stands in the engine is known by it: the
+ * kernel refused an entry, and the write was told so when it could not be taken back any more.
+ */
+static void unnumber(struct jn_engine *engine, struct jn_object *object)
+{
+	JN_AUTO(jn_object_unref) struct jn_object *known = jn_engine_find(engine, &object->key);
+
+	if (known != object)
+		object->version = 0;
+}
+
 /* Takes the reference to object. */
 static int add(struct jn_batch *batch, struct jn_file *file, size_t index,
 	       const struct jn_object_key *key, struct jn_object *object)
@@ -184,14 +196,14 @@ static int add(struct jn_batch *batch, struct jn_file *file, size_t index,
 	return jn_write_add(batch->write, object ? JN_WRITE_APPLY : JN_WRITE_DELETE, key, object);
 }
 
-static int add_wanted(struct jn_batch *batch, struct jn_file *file)
+static int add_wanted(struct jn_batch *batch, struct jn_engine *engine, struct jn_file *file)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < file->wanted.objects.count && !rc; i++) {
 		struct jn_object *object = file->wanted.objects.items[i];
 
-		object->version = 0; /* of a write that failed */
+		unnumber(engine, object);
 		rc = add(batch, file, i, &object->key, jn_object_ref(object));
 	}
 	return rc;
@@ -233,7 +245,7 @@ static int fill(struct jn_batch *batch, struct claims *claims, size_t most)
 
 		rc = add_dropped(batch, claims, file);
 		if (!rc && file->is_included)
-			rc = add_wanted(batch, file);
+			rc = add_wanted(batch, claims->engine, file);
 	}
 	return rc;
 }

@@ -36,6 +36,7 @@ struct jn_file_source {
 	struct jn_watch *watch;
 	uint64_t device, inode; /* of what is watched; 0: it may be gone */
 	struct jn_alarm *alarm; /* the next look: even without memory there is one */
+	uint64_t whole_ms;	/* when a look at all of it began last */
 	uint64_t hasty_since_ms;
 	unsigned hasty_looks; /* since then */
 	uint64_t restless_ms; /* since when something happens again and again; 0: it does not */
@@ -86,6 +87,14 @@ static uint64_t patience(struct jn_file_source *s, uint64_t ms)
 	return now - s->restless_ms < JN_FILE_PATIENCE_MS ? ms : 0;
 }
 
+/* Until all of it is to be looked at again, whatever happens to single files meanwhile. */
+static uint64_t until_whole(const struct jn_file_source *s)
+{
+	uint64_t since = jn_clock_ms() - s->whole_ms;
+
+	return since < JN_FILE_LOOK_MS ? JN_FILE_LOOK_MS - since : 0;
+}
+
 /* Looks that end before the next file of a burst comes would make a write of each. */
 static bool may_be_hasty(struct jn_file_source *s)
 {
@@ -114,11 +123,13 @@ static bool is_of_files(const char *name)
 
 /*
  * Of a file that is known, in the folder that is watched: nothing else has changed. Where something
- * else might have, all of it is looked at: names that are new meet the limit of files.
+ * else might have, all of it is looked at: names that are new meet the limit of files. And now and
+ * then in any case: an event may be lost, and what a link leads to sends none.
  */
 static bool is_only(const struct jn_file_source *s, const char *name)
 {
-	return s->inode && !s->is_above && !s->folder_error && jn_files_find(&s->files, name);
+	return s->inode && !s->is_above && !s->folder_error && until_whole(s) &&
+	       jn_files_find(&s->files, name);
 }
 
 static void on_event(void *arg, const char *name, bool is_content)
@@ -211,7 +222,7 @@ static void look_done(void *arg)
 		}
 	}
 	s->restless_ms = 0;
-	look_in(s, ms ? ms : JN_FILE_LOOK_MS);
+	look_in(s, ms ? ms : until_whole(s));
 	jn_engine_keep(s->options.engine);
 	apply(s);
 }
@@ -265,6 +276,8 @@ static void look_at(struct jn_file_source *s, const char *only)
 	if (!rc)
 		rc = jn_loop_submit(s->options.loop, look_work, look_done, s);
 	s->is_looking = !rc;
+	if (!rc && !only)
+		s->whole_ms = jn_clock_ms();
 	if (!rc)
 		return;
 	jn_look_done(&s->look);

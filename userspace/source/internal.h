@@ -42,8 +42,8 @@ void jn_content_done(struct jn_content *content);
 bool jn_content_has_name(const char *name);
 
 /*
- * The objects of a file, owned by it; text ends with a 0 behind its size. 0; -EINVAL with *error: "line 3: spec.…: …", which ends with
- * the remedy, to be freed; -ENOMEM. *out is zeroed before.
+ * The objects of a file, owned by it; text ends with a 0 behind its size. 0; -EINVAL with *error:
+ * "line 3: spec.…: …", which ends with the remedy, to be freed; -ENOMEM. *out is zeroed before.
  */
 int jn_content_read(const char *name, const char *text, size_t size, struct jn_content *out,
 		    char **error);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One look at the folder, on a worker thread: names, what tells a change, and the content of what
- * changed; or at one file of it, where just that is known to have changed. Only what is complete is read: a file that somebody has open for writing is left alone
- * (the kernel says so by refusing a lease). It does NOT know what was applied, or what for.
+ * changed; or at one file of it, where just that is known to have changed. Only what is complete is
+ * read: a file that somebody has open for writing is left alone (the kernel says so by refusing a
+ * lease). It does NOT know what was applied, or what for.
  */
 #include <dirent.h>
 #include <errno.h>
