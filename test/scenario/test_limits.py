@@ -8,6 +8,7 @@
 
 import ipaddress
 import json
+import resource
 import time
 
 import pytest
@@ -130,3 +131,21 @@ def test_many_services_load_serve_and_come_back(served, record_property, count):
     served.control.remove("last")
     assert connect_errno(served, "127.96.0.99") != 0
     assert served.control.status()["generation"] == generation + 1
+
+
+def test_too_few_descriptors_to_grow_are_named(served):
+    """The refusal asked for another kernel."""
+    def limit(number):
+        resource.prlimit(served.junctord.pid, resource.RLIMIT_NOFILE, (number, hard))
+
+    before, hard = resource.prlimit(served.junctord.pid, resource.RLIMIT_NOFILE)
+    many, more = FILLED["services"]
+    limit(max(served.junctord.open_files()) + 8)
+    answer = served.control.apply(*many, more, timeout=60)
+    assert answer.status == 503
+    assert "too few file descriptors" in answer.json["message"]
+    assert "allow more (ulimit -n" in answer.json["message"]
+    assert used(served)["services"] == 1
+    limit(before)
+    assert served.control.apply(*many, more, timeout=60).status == 200
+    assert name_at(served, "127.96.0.10") == "a"

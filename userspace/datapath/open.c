@@ -100,6 +100,12 @@ int jn_datapath_refuse_load(int rc, struct jn_error *err)
 		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
 				    "the kernel has no memory for the tables (%s); free some",
 				    strerror(-rc));
+	case -EMFILE:
+	case -ENFILE:
+		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
+				    "there are too few file descriptors left for programs and "
+				    "tables (%s); allow more (ulimit -n, LimitNOFILE= of systemd)",
+				    strerror(-rc));
 	default:
 		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
 				    "the kernel refused a program or a table (%s); Linux 6.1 or "
