@@ -116,7 +116,8 @@ class World:
         """{name of a service: its id in the kernel}"""
         pin, = Path(self.node.pins).glob("v*/jn_names")
         rows = json.loads(run("bpftool", "-j", "map", "dump", "pinned", pin))
-        return {row["formatted"]["value"]["name"]: row["formatted"]["key"] for row in rows}
+        whole = [row["formatted"] for row in rows if "formatted" in row]  # one may just have gone
+        return {row["value"]["name"]: row["key"] for row in whole}
 
     def await_probes(self):
         """Several rounds: probing goes on, at its pace."""

@@ -406,6 +406,23 @@ static void test_a_scan_that_fails_is_made_again(void **state)
 	assert_int_equal(tables_socket_count, 0);
 }
 
+/* As in engine_owed_test.c: a scan that had failed counted as one that found nothing. */
+static void test_a_scan_that_fails_at_once_is_made_again(void **state)
+{
+	(void)state;
+	declare(V1, B(1) "," B(2));
+	start();
+	rest(5);
+	add_socket(IPPROTO_UDP, 1);
+	works_at_once = true;
+	tables_find_rc = -ENOMEM;
+	declare(V1, B(2));
+	rest(2);
+	tables_find_rc = 0;
+	rest(5);
+	assert_int_equal(tables_socket_count, 0);
+}
+
 static bool is_drained;
 
 static void on_drained(void *arg)
@@ -457,6 +474,7 @@ int main(void)
 		ENDINGS_TEST(test_a_lost_namespace_is_searched_ever_more_seldom),
 		ENDINGS_TEST(test_programs_get_only_what_netlink_cannot_end),
 		ENDINGS_TEST(test_a_scan_that_fails_is_made_again),
+		ENDINGS_TEST(test_a_scan_that_fails_at_once_is_made_again),
 		ENDINGS_TEST(test_the_end_waits_for_the_scan_and_stops_the_timer),
 		ENDINGS_TEST(test_a_timer_does_not_hold_up_the_end),
 	};

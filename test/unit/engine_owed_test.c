@@ -156,6 +156,25 @@ static void test_a_full_disk_hinders_no_file(void **state)
 	restart();
 }
 
+/* Its errno was overwritten by that of handing it over: what no disk held counted as stored. */
+static void test_a_disk_that_is_full_at_once_is_full(void **state)
+{
+	(void)state;
+	works_at_once = true;
+	tables_commit_rc = -ENOSPC;
+	serve(web_of_file(B(1)), "random 10.1.0.1:1");
+	run_jobs();
+	assert_non_null(jn_engine_unkept(engine));
+	assert_int_equal(tables->generation, 0);
+	tables_commit_rc = 0;
+	jn_engine_keep(engine);
+	run_jobs();
+	assert_null(jn_engine_unkept(engine));
+	assert_int_equal(rows->generation, 1);
+	expect(NULL);
+	restart();
+}
+
 static void test_what_could_not_be_stored_is_newer_than_what_failed(void **state)
 {
 	(void)state;
@@ -221,6 +240,7 @@ int main(void)
 		TEST(test_the_store_gets_the_newest),
 		TEST(test_another_write_takes_along_what_is_owed),
 		TEST(test_a_full_disk_hinders_no_file),
+		TEST(test_a_disk_that_is_full_at_once_is_full),
 		TEST(test_what_could_not_be_stored_is_newer_than_what_failed),
 		TEST(test_dead_before_it_is_stored),
 		TEST(test_a_crash_at_any_step_leaves_old_or_new),

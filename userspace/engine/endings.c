@@ -252,15 +252,17 @@ static void scan_done(void *arg)
 static void scan(struct jn_engine *e)
 {
 	struct jn_endings *endings = &e->endings;
+	int rc;
 
 	endings->is_asked = false;
 	endings->found.count = 0;
 	endings->state = JN_ENDINGS_SCANNING;
-	endings->scan_rc = jn_datapath_find_stale(e->install.datapath, &endings->finder);
-	if (!endings->scan_rc)
-		endings->scan_rc = e->executor.submit(e->executor.context, scan_work, scan_done, e);
-	if (!endings->scan_rc)
-		return;
+	rc = jn_datapath_find_stale(e->install.datapath, &endings->finder);
+	if (!rc)
+		rc = e->executor.submit(e->executor.context, scan_work, scan_done, e);
+	if (!rc)
+		return; /* scan_rc is the worker's now, which may have written it already */
+	endings->scan_rc = rc;
 	jn_close_fd(&endings->finder);
 	note_scan(endings);
 	rest(e, AGAIN_LATER_MS);

@@ -199,18 +199,21 @@ void jn_owed_store(struct jn_engine *e)
 {
 	struct jn_owed *owed = &e->owed;
 	struct jn_table none = owed->storing;
+	int rc;
 
 	if (!jn_owed_is_due(owed) || e->current || e->is_store_busy)
 		return;
 	owed->storing = owed->items;
 	owed->items = none;
 	owed->generation = e->generation;
-	owed->rc = add_rows(&owed->storing, &owed->rows);
-	if (!owed->rc)
-		owed->rc = jn_rows_close(&owed->rows);
-	if (!owed->rc)
-		owed->rc = e->executor.submit(e->executor.context, store_work, store_done, e);
-	e->is_store_busy = !owed->rc;
-	if (owed->rc)
-		end_storing(e);
+	rc = add_rows(&owed->storing, &owed->rows);
+	if (!rc)
+		rc = jn_rows_close(&owed->rows);
+	if (!rc)
+		rc = e->executor.submit(e->executor.context, store_work, store_done, e);
+	e->is_store_busy = !rc;
+	if (!rc)
+		return; /* owed->rc is the worker's now, which may have written it already */
+	owed->rc = rc;
+	end_storing(e);
 }
