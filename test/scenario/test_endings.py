@@ -23,6 +23,7 @@ import pytest
 
 from lib.crash import CrashAt
 from lib.junctord import wait_for
+from lib.kernel import pace
 from lib.node import Factory
 from lib.objects import POLICIES, policy, service, udp
 from lib.sockets import Holder, each, leaf
@@ -34,9 +35,9 @@ COUNT = 500 if SOAK else 5  # of each kind, in each leaf
 FEW = 5
 VIP = "10.96.0.40"
 GONE, STAYS, ELSEWHERE = "10.1.0.1", "10.1.0.2", "10.1.0.3"
-END_SECONDS = 1.0
+END_SECONDS = 1.0 * pace()
 DRAIN_SECONDS = 8 if SOAK else 2
-STUCK_SECONDS = 4.0
+STUCK_SECONDS = 3.0 + END_SECONDS
 
 pytestmark = pytest.mark.usefixtures("world")
 
