@@ -51,9 +51,12 @@ def tour():
 
 def shape(lines):
     """Lines with every number, and every choice of one server, made equal. What bash says of its
-    jobs is left out: it says it otherwise at a terminal."""
+    jobs is left out: it says it otherwise at a terminal. So is that the cgroup2 here is a part of
+    the host's, which it is."""
     shaped = []
-    for line in lines:
+    text = re.sub(r"^(Degraded: +)yes\n  - PartOfHost: .*\n(?!  - )", r"\1no\n", "\n".join(lines),
+                  flags=re.M)
+    for line in text.splitlines():
         if line.startswith("bash: line") or JOB_ENDED.match(line):
             continue
         line = re.sub(r"^(blue|green)$", "SERVER", line.strip())

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The tables as text. Where clients are (affinity, UDP sockets) it does NOT tell.
+ * The tables as text. Where clients are (affinity, UDP sockets) it does NOT tell, nor what junctord's
+ * own canaries use.
  */
 #include <arpa/inet.h>
 
@@ -17,6 +18,8 @@ static int add_frontend(void *arg, const struct jn_frontend_key *key,
 	struct jn_dump_file *file = arg;
 	char text[JN_ENDPOINT_TEXT_BYTES];
 
+	if (value->service == JN_CANARY_SERVICE)
+		return 0;
 	if (!jn_dump_begin_line(file))
 		return 1;
 	jn_write_key_text(&file->w, "vip", jn_endpoint_format(&key->vip, ntohs(key->port), text));
@@ -113,7 +116,7 @@ static int write_sets(struct jn_dump_file *file)
 		uint64_t word = jn_datapath_sets(file->dp)[i].word;
 		struct jn_revision revision;
 
-		if (!word)
+		if (!word || jn_offline_is_canary(file->dp, i))
 			continue;
 		if (!jn_dump_begin_line(file))
 			return 0;
@@ -145,7 +148,7 @@ static int write_endpoints(struct jn_dump_file *file)
 	for (uint32_t i = 1; i < jn_datapath_sizes(file->dp)->endpoints; i++) {
 		struct jn_endpoint e = jn_datapath_endpoints(file->dp)[i];
 
-		if (!e.service)
+		if (!e.service || e.service == JN_CANARY_SERVICE)
 			continue;
 		if (!jn_dump_begin_line(file))
 			return 0;

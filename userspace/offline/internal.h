@@ -15,6 +15,9 @@
 void jn_offline_add_service(struct jn_datapath *dp, uint32_t service, struct jn_buffer *out);
 /* "127.0.0.1:8081", or "endpoint 7" where it is none any more. */
 void jn_offline_add_endpoint(const struct jn_datapath *dp, uint32_t id, struct jn_buffer *out);
+/* canary.c: do junctord's own canaries use it, which nobody declared? A set, as far as it shows: by
+ * the endpoint that it leads to. */
+bool jn_offline_is_canary(const struct jn_datapath *dp, uint32_t set);
 const char *jn_offline_algorithm(unsigned algorithm);
 /* "ASKS_BACKEND" and the like in words, ", " between them. */
 void jn_offline_add_flags(unsigned flags, struct jn_buffer *out);

@@ -11,8 +11,7 @@ static int count_frontend(void *arg, const struct jn_frontend_key *key,
 			  const struct jn_frontend *value)
 {
 	(void)key;
-	(void)value;
-	++*(uint64_t *)arg;
+	*(uint64_t *)arg += value->service != JN_CANARY_SERVICE;
 	return 0;
 }
 
@@ -45,9 +44,12 @@ static int write_tables(struct jn_writer *w, struct jn_datapath *dp)
 	if (rc)
 		return rc;
 	for (uint32_t i = 1; i < sizes->sets; i++)
-		sets += jn_datapath_sets(dp)[i].word != 0;
-	for (uint32_t i = 1; i < sizes->endpoints; i++)
-		endpoints += jn_datapath_endpoints(dp)[i].service != 0;
+		sets += jn_datapath_sets(dp)[i].word && !jn_offline_is_canary(dp, i);
+	for (uint32_t i = 1; i < sizes->endpoints; i++) {
+		uint32_t service = jn_datapath_endpoints(dp)[i].service;
+
+		endpoints += service && service != JN_CANARY_SERVICE;
+	}
 	jn_write_key(w, "tables");
 	jn_write_open(w, '{');
 	write_table(w, "services", services, sizes->services);
