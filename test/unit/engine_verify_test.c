@@ -15,6 +15,7 @@ static int verify_setup(void **state)
 struct answer {
 	unsigned count;
 	uint64_t found, repaired;
+	char text[512]; /* what was found, expected */
 };
 
 static void on_verified(void *arg, const struct jn_verification *verification)
@@ -25,6 +26,9 @@ static void on_verified(void *arg, const struct jn_verification *verification)
 	answer->count++;
 	answer->found = verification->found;
 	answer->repaired = verification->repaired;
+	if (verification->shown)
+		(void)snprintf(answer->text, sizeof(answer->text), "%s; %s",
+			       verification->drifts[0].found, verification->drifts[0].expected);
 }
 
 static void ask(bool repairs, struct answer *answer)
@@ -106,12 +110,32 @@ static void test_one_that_repairs_and_one_that_does_not(void **state)
 	assert_int_equal(after.found, 0);
 }
 
+/* What was expected began behind the first '|', wherever that came from. */
+static void test_any_name_may_be_found(void **state)
+{
+	const uint32_t service = 1;
+	struct answer answer = { 0 };
+	struct jn_name name;
+	size_t done;
+
+	(void)state;
+	declare(V1, B(1));
+	assert_int_equal(jn_datapath_get_name(tables, service, &name), 0);
+	memset(name.namespace_, '|', JN_NAME_BYTES);
+	assert_int_equal(jn_datapath_put_names(tables, &service, &name, 1, &done), 0);
+	ask(false, &answer);
+	run_all();
+	assert_int_equal(answer.found, 1);
+	assert_non_null(strstr(answer.text, "||/web port \"\"; default/web port \"\""));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, verify_setup, engine_teardown)
 	static const struct CMUnitTest tests[] = {
 		TEST(test_who_asks_while_one_runs_is_told_of_the_next),
 		TEST(test_one_that_repairs_and_one_that_does_not),
+		TEST(test_any_name_may_be_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
