@@ -158,6 +158,23 @@ def test_a_cgroup_that_takes_no_process(bare_node):
     assert said.returncode == 0 and "connect4 (not tried out)" in said.stdout
 
 
+def test_a_cgroup_that_is_frozen(bare_node):
+    """A child that is born there does not run: nobody waits for it, and junctord can be stopped."""
+    node = bare_node
+    served = Path(node.machine.cgroup("served"))
+    node.junctord.start(cgroup=served)
+    await_proof(node)
+    freezer = served / "cgroup.freeze"
+    node.machine.callback(freezer.write_text, "0", encoding="ascii")
+    freezer.write_text("1", encoding="ascii")
+    wait_for(lambda: "is frozen" in hooks(node)["connect4"].get("reason", ""), "it is said",
+             RED_SECONDS)
+    assert "effective" not in hooks(node)["connect4"] and status(node)["degraded"] == []
+    assert (served / "cgroup.procs").read_text(encoding="ascii") == ""
+    assert node.junctord.terminate() == 0
+    freezer.write_text("0", encoding="ascii")
+
+
 def test_a_cgroup_that_goes_away(bare_node):
     node = bare_node
     transient = node.machine.cgroup("transient")

@@ -13,6 +13,8 @@
 
 #include "canary/canary.h"
 
+#define JN_CANARY_PATIENCE_MS 400 /* of each wait; five of them, one after the other, at worst */
+
 union jn_socket_name {
 	struct sockaddr any;
 	struct sockaddr_in v4;

@@ -16,7 +16,6 @@
 #include "base/clock.h"
 #include "canary/internal.h"
 
-#define PATIENCE_MS 400	   /* of each wait; four of them, one after the other, at worst */
 #define MAX_STRANGERS 1024 /* who knock here, passed over while one of ours is waited for */
 #define LETTER_MS 20	   /* what was sent before it was accepted is there, or on its way */
 #define NAME_BYTES 64
@@ -78,7 +77,7 @@ static bool is_ready(int fd, short events, uint64_t deadline_ms)
 
 static uint64_t deadline(void)
 {
-	return jn_clock_ms() + PATIENCE_MS;
+	return jn_clock_ms() + JN_CANARY_PATIENCE_MS;
 }
 
 /* --- connections --------------------------------------------------------------------------------- */
@@ -263,6 +262,11 @@ static void explain_missing(const struct jn_canary *canary, int error, struct jn
 			else if (error == EBUSY || error == EOPNOTSUPP)
 				find(finding, JN_CANARY_UNKNOWN,
 				     "the cgroup takes no process, so that none can try it out");
+			else if (error == ETIMEDOUT)
+				find(finding, JN_CANARY_UNKNOWN,
+				     "a process in the cgroup does not get to run: it is frozen, "
+				     "or "
+				     "has no processor time");
 			else if (error)
 				find(finding, JN_CANARY_UNKNOWN,
 				     "no socket can be made in the cgroup (%s)", strerror(error));

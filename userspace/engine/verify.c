@@ -142,7 +142,7 @@ void jn_verify_done(struct jn_verify *v)
 
 static void begin(struct jn_engine *e);
 
-/* Those that asked for such a cycle are told; they may ask again. */
+/* Those that the cycle was for are told; they may ask again. */
 static void tell(struct jn_verify *v, const struct jn_verification *verification)
 {
 	size_t i = 0;
@@ -150,7 +150,7 @@ static void tell(struct jn_verify *v, const struct jn_verification *verification
 	while (i < v->requests.count) {
 		struct jn_verify_request request = v->requests.items[i];
 
-		if (request.repairs != v->repairs) {
+		if (!request.is_served) {
 			i++;
 			continue;
 		}
@@ -397,7 +397,10 @@ static void read_done(void *arg)
 		compare(e);
 }
 
-/* The first request of the queue decides whether this cycle repairs. */
+/*
+ * The first request of the queue decides whether this cycle repairs. One that comes later is for the
+ * next: this one may have been where there is something to find.
+ */
 static void begin(struct jn_engine *e)
 {
 	struct jn_verify *v = &e->verify;
@@ -405,6 +408,8 @@ static void begin(struct jn_engine *e)
 
 	v->is_running = true;
 	v->repairs = v->requests.items[0].repairs;
+	for (size_t i = 0; i < v->requests.count; i++)
+		v->requests.items[i].is_served = v->requests.items[i].repairs == v->repairs;
 	v->at_object = v->at_key = 0;
 	v->has_generation = false;
 	v->found = v->repaired = v->services = 0;
@@ -428,7 +433,7 @@ int jn_engine_verify(struct jn_engine *e, bool repairs, jn_verified_fn fn, void 
 
 	if (!request)
 		return -ENOMEM;
-	*request = (struct jn_verify_request){ repairs, fn, arg };
+	*request = (struct jn_verify_request){ .repairs = repairs, .fn = fn, .arg = arg };
 	if (!e->verify.is_running)
 		begin(e);
 	return 0;

@@ -21,6 +21,7 @@
 
 struct jn_verify_request {
 	bool repairs;
+	bool is_served; /* by the cycle under way, which began after it */
 	jn_verified_fn fn;
 	void *arg;
 };
