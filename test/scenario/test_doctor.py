@@ -52,8 +52,8 @@ def bad(found):
 
 
 def left_by_doctor():
-    return [path for folder in ("/tmp", find_mount("cgroup2"))
-            for path in Path(folder).rglob("junctor-doctor*")] + \
+    return [*Path("/tmp").glob("junctor-doctor*"),
+            *Path(find_mount("cgroup2")).rglob("junctor-doctor*")] + \
         [line for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
          if "junctor-doctor" in line]
 
