@@ -16,6 +16,7 @@ import pytest
 from lib import kernel
 from lib.junctord import wait_for
 from lib.node import built
+from lib.objects import service
 from machine import run
 
 SOURCE = Path(__file__).parent / "bpf" / "hostile.bpf.c"
@@ -203,7 +204,7 @@ def test_ipv6_is_not_there(bare_node):
     node.space.run("ip", "-6", "address", "flush", "dev", "lo")
     node.junctord.start()
     wait_for(lambda: hooks(node)["connect4"].get("effective"), "IPv4 is tried out")
-    assert "no address of this family" in hooks(node)["connect6"]["reason"]
+    assert "no address of this family for it (Cannot assign" in hooks(node)["connect6"]["reason"]
     assert status(node)["degraded"] == [] and junctor_status(node).returncode == 0
 
 
@@ -219,6 +220,30 @@ def test_strangers_do_not_get_into_a_canarys_way(own_node):
         with pytest.raises(TimeoutError):
             stranger.connect((address.strip("[]"), int(port)))
         stranger.close()
+
+
+def test_a_packet_filter_on_lo(own_node):
+    """Hooks are not what is wrong, and the sentence says where to look."""
+    node = own_node
+    await_proof(node)
+    node.space.run("nft", "add table inet t; add chain inet t o { type filter hook output "
+                   "priority 0; }; add rule inet t o ip daddr 127.0.0.0/8 tcp dport >= 1024 drop")
+    assert "packet filter" in await_red(node, r"connect4: connect\(\) fails \(Connection timed out")
+
+
+def test_an_address_that_a_service_has(own_node):
+    """Canaries keep away from it: first from its port, then, as it is guarded, from all of it."""
+    node = own_node
+    await_proof(node)
+    port, = [int(line.split()[3].rpartition(":")[2])
+             for line in node.said("ss", "-Hltn").splitlines() if "127.127.74.78" in line]
+    node.control.declare(service("own", "127.127.74.78", port, ["127.0.0.1:8081"]))
+    wait_for(lambda: "no address of their own (Address already in use)" in
+             hooks(node)["connect4"].get("reason", ""), "it is said", RED_SECONDS)
+    wait_for(lambda: "for it (Cannot assign" in hooks(node)["connect4"].get("reason", "") and
+             hooks(node)["connect6"].get("effective"), "IPv6 flies again", RED_SECONDS)
+    assert status(node)["degraded"] == []
+    assert [frontend for frontend, _ in node.tables()] == [f"127.127.74.78:{port}"]
 
 
 def test_canaries_leave_no_trace(own_node):

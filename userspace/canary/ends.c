@@ -113,6 +113,7 @@ static int open_family(struct jn_canary *canary, unsigned family)
 	if (!rc)
 		rc = end_open(&backend, &canary->families[family].backend);
 	canary->families[family].is_there = !rc;
+	canary->families[family].error = -rc;
 	return rc;
 }
 

@@ -32,6 +32,7 @@ struct jn_end {
 struct jn_canary {
 	struct {
 		bool is_there;
+		int error;		    /* an errno, where it is not */
 		struct jn_end vip, backend; /* vip: the trap */
 	} families[JN_CANARY_FAMILIES];
 };

@@ -281,7 +281,8 @@ static void explain_missing(const struct jn_canary *canary, int error, struct jn
 
 			if (!canary->families[family].is_there)
 				find(finding, JN_CANARY_UNKNOWN,
-				     "lo has no address of this family");
+				     "lo has no address of this family for it (%s)",
+				     strerror(canary->families[family].error));
 			else if (error == EBUSY || error == EOPNOTSUPP)
 				find(finding, JN_CANARY_UNKNOWN,
 				     "the cgroup takes no process, so that none can try it out");

@@ -36,6 +36,7 @@ struct jn_health {
 	uint64_t unrepaired; /* entries, at the last verification */
 	struct jn_canary *canary;
 	bool is_flying, is_bad_news;
+	int canary_rc; /* why there is no canary */
 	struct jn_cgroup_place place;
 	struct jn_canary_round round;
 	struct jn_judgement judgement;
@@ -137,13 +138,32 @@ static void judge(struct jn_health *h)
 	log_change(&before, &h->judgement);
 }
 
+/* Every hook is not tried out for this reason. */
+static void explain_absence(struct jn_health *h)
+{
+	for (unsigned family = 0; family < JN_CANARY_FAMILIES; family++) {
+		for (unsigned part = 0; part < JN_CANARY_PARTS; part++) {
+			struct jn_canary_finding *finding = &h->round.found[family][part];
+
+			(void)snprintf(finding->what, sizeof(finding->what),
+				       h->canary_rc == -ENOSPC ? "the tables have no room for "
+								 "canaries (%s)"
+							       : "canaries have no address of "
+								 "their own (%s)",
+				       strerror(-h->canary_rc));
+		}
+	}
+}
+
 static void fly_work(void *arg)
 {
 	struct jn_health *h = arg;
 
 	memset(&h->round, 0, sizeof(h->round));
 	jn_datapath_cgroup_place(h->options.datapath, &h->place);
-	if (h->canary && h->place.fd >= 0)
+	if (!h->canary)
+		explain_absence(h);
+	else if (h->place.fd >= 0)
 		jn_canary_fly(h->canary, h->place.holds_us ? -1 : h->place.fd, &h->round);
 }
 
@@ -185,6 +205,7 @@ static void begin(void *arg)
 		jn_alarm_set(h->alarm, AGAIN_MS);
 		return;
 	}
+	h->canary_rc = rc;
 	if (rc) /* without canaries the rest is looked at all the same */
 		jn_canary_close(&h->canary);
 	if (jn_loop_submit(h->options.loop, fly_work, fly_done, h)) {

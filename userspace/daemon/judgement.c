@@ -58,7 +58,10 @@ static void judge_bad_news(const struct jn_facts *facts, size_t i, const char *w
 		    what, *place->other_name ? place->other_name : "?", place->other,
 		    place->other_count > 1 ? ", and others" : "");
 	else
-		say(out, i, JN_API_PROOF_NO, "%s; run junctor doctor", what);
+		say(out, i, JN_API_PROOF_NO,
+		    "%s, and no program of somebody else is there; see whether a packet filter "
+		    "stops it on lo (nft list ruleset), and run junctor doctor",
+		    what);
 }
 
 static void judge_hook(const struct jn_facts *facts, size_t i, struct jn_judgement *out)
