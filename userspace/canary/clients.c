@@ -81,23 +81,40 @@ static int be_born(int cgroup)
 	return (int)syscall(SYS_clone3, &args, sizeof(args));
 }
 
-static int make_there(int cgroup, const struct jn_canary *canary, struct jn_clients *clients)
+int jn_canary_be_there(int cgroup, int (*fn)(void *arg), void *arg)
 {
-	int rc = each_client(canary, clients, hold_place), status = 0;
-	pid_t child;
+	pid_t child = be_born(cgroup);
+	int status = 0;
 
-	if (rc)
-		return rc;
-	child = be_born(cgroup);
 	if (child < 0)
 		return -errno;
 	if (!child) /* every errno of these calls fits into a byte */
-		_exit(-each_client(canary, clients, fill_place));
+		_exit(-fn(arg));
 	while (waitpid(child, &status, __WALL) < 0) {
 		if (errno != EINTR)
 			return -errno;
 	}
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
+}
+
+struct places {
+	const struct jn_canary *canary;
+	struct jn_clients *clients;
+};
+
+static int fill_places(void *arg)
+{
+	const struct places *places = arg;
+
+	return each_client(places->canary, places->clients, fill_place);
+}
+
+static int make_there(int cgroup, const struct jn_canary *canary, struct jn_clients *clients)
+{
+	int rc = each_client(canary, clients, hold_place);
+
+	return rc ? rc
+		  : jn_canary_be_there(cgroup, fill_places, &(struct places){ canary, clients });
 }
 
 void jn_clients_open(int cgroup, const struct jn_canary *canary, struct jn_clients *out)

@@ -100,6 +100,12 @@ struct jn_hook_status {
 /* Static names; asks the kernel for each link. */
 void jn_datapath_hooks(struct jn_datapath *dp, struct jn_hook_status out[JN_HOOK_COUNT]);
 
+/*
+ * May a program be attached that runs before all others, whoever attached those (BPF_F_PREORDER)? Tried
+ * with one that does nothing, gone at once: 1, 0 or -errno.
+ */
+int jn_cgroup_has_first(int cgroup);
+
 /* --- what stands at the cgroup that the hooks were attached at; the first on any thread --------- */
 struct jn_cgroup_place {
 	int fd;		  /* the caller's; -1: it is gone, or another one has its path now */

@@ -80,6 +80,11 @@ void jn_ender_close(struct jn_ender **ender)
 	free(e);
 }
 
+bool jn_ender_has_tcp(const struct jn_ender *ender)
+{
+	return ender->tcp >= 0;
+}
+
 /* --- one pass ---------------------------------------------------------------------------------- */
 
 struct place {

@@ -161,6 +161,12 @@ void jn_check_sock_kfunc(struct jn_doctor *d)
 			       "are gone stay, and all of them where netlink cannot; boot Linux "
 			       "6.5 or later",
 			       strerror(-rc));
+	else if (!jn_ender_has_tcp(ender))
+		jn_doctor_warn(d, "programs end UDP sockets only, as this kernel may release a TCP "
+				  "socket twice while all are walked (CVE-2026-64575): MPTCP "
+				  "sockets of "
+				  "backends that are gone stay; boot Linux 6.18.42, 7.1.6 or "
+				  "later");
 	else
 		jn_doctor_good(d, "programs can end sockets (bpf_sock_destroy)");
 }
