@@ -100,12 +100,6 @@ struct jn_hook_status {
 /* Static names; asks the kernel for each link. */
 void jn_datapath_hooks(struct jn_datapath *dp, struct jn_hook_status out[JN_HOOK_COUNT]);
 
-/*
- * May a program be attached that runs before all others, whoever attached those (BPF_F_PREORDER)? Tried
- * with one that does nothing, gone at once: 1, 0 or -errno.
- */
-int jn_cgroup_has_first(int cgroup);
-
 /* --- what stands at the cgroup that the hooks were attached at; the first on any thread --------- */
 struct jn_cgroup_place {
 	int fd;		  /* the caller's; -1: it is gone, or another one has its path now */
@@ -146,9 +140,6 @@ int jn_datapath_grow_load(const struct jn_datapath *dp, const struct jn_sizes *s
  */
 int jn_datapath_grow_swap(struct jn_datapath *dp, struct jn_growth *growth, struct jn_error *err);
 void jn_datapath_grow_settle(struct jn_datapath *dp, struct jn_growth **growth);
-
-/* Has the kernel compiled the programs, or does it interpret them? */
-bool jn_datapath_is_compiled(const struct jn_datapath *dp);
 
 /* Was there a pinned table already when jn_datapath_open ran? */
 bool jn_datapath_is_adopted(const struct jn_datapath *dp);
@@ -228,6 +219,17 @@ int jn_datapath_read_reasons(struct jn_datapath *dp, uint64_t out[JN_REASON_MAX]
 int jn_datapath_read_events(struct jn_datapath *dp, uint64_t out[JN_EVENT_MAX]);
 
 /* --- about this machine --------------------------------------------------------------------- */
+/*
+ * Are programs compiled (JIT)? Tried with one that does nothing: 1, 0 (they are interpreted, and ours
+ * are refused) or -errno; -EINVAL and -ENOSYS where there are no programs at cgroups.
+ */
+int jn_kernel_compiles(void);
+/*
+ * May a program run before all others, whoever attached those (BPF_F_PREORDER)? Tried in the same way
+ * at this cgroup: 1, 0 or -errno.
+ */
+int jn_cgroup_has_first(int cgroup);
+
 /* The cookie by which hooks know this process's network namespace; -errno when it has none. */
 int jn_datapath_netns_cookie(uint64_t *out);
 

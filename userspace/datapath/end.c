@@ -51,6 +51,7 @@ int jn_ender_open(struct jn_ender **out)
 	if (!ender)
 		return -ENOMEM;
 	ender->tcp = ender->udp = -1;
+	jn_libbpf_listen();
 	ender->skeleton = end_bpf__open();
 	if (!ender->skeleton)
 		return -errno;

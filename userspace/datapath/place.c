@@ -96,31 +96,3 @@ void jn_datapath_hook_place(const struct jn_datapath *dp, int cgroup, size_t hoo
 			note_other(ids[i], out);
 	}
 }
-
-/* --- who comes first ----------------------------------------------------------------------------- */
-
-#ifndef BPF_F_PREORDER
-#define BPF_F_PREORDER (1U << 6) /* of Linux 6.15 */
-#endif
-
-int jn_cgroup_has_first(int cgroup)
-{
-	static const struct bpf_insn allow[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1 },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_CGROUP_INET4_CONNECT);
-	JN_AUTO(jn_close_fd)
-	int program = bpf_prog_load(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, "jn_first", "Dual BSD/GPL",
-				    allow, JN_COUNT(allow), &options);
-	int rc;
-
-	if (program < 0)
-		return program;
-	rc = bpf_prog_attach(program, cgroup, BPF_CGROUP_INET4_CONNECT,
-			     BPF_F_ALLOW_MULTI | BPF_F_PREORDER);
-	if (rc)
-		return rc == -EINVAL ? 0 : rc; /* flags that are not known */
-	rc = bpf_prog_detach2(program, cgroup, BPF_CGROUP_INET4_CONNECT);
-	return rc ? rc : 1;
-}
