@@ -43,6 +43,12 @@ extern const int jn_canary_socket_types[JN_SOCKET_TYPES]; /* SOCK_STREAM, SOCK_D
 bool jn_name_is_same(const union jn_socket_name *a, const union jn_socket_name *b);
 socklen_t jn_name_size(const union jn_socket_name *name);
 
+/*
+ * Only what comes from this port comes in at the ends; 0: nothing does. Else anybody could fill the
+ * queues, and a canary would be lost among strangers.
+ */
+int jn_canary_admit(const struct jn_canary *canary, unsigned family, unsigned type, __be16 port);
+
 /* The sockets of a round; -1 where there is none, and why: an errno. */
 struct jn_clients {
 	int sockets[JN_CANARY_FAMILIES][JN_SOCKET_TYPES];
