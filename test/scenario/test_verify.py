@@ -83,7 +83,7 @@ def spoil_sets(node, tables):
     _, far, *_ = tables.way(FAR)
     _, web, *_ = tables.way(WEB)
     tables.put("jn_sets", far, tables.get("jn_sets", web))
-    return [rf"set {far} \(IPv4\): revision \d+ has other rules or slots"]
+    return [rf"set {far} \(IPv4\): it publishes revision \d+, another's"]
 
 
 def spoil_word(node, tables):

@@ -15,6 +15,7 @@
 #include "proto/object.h"
 
 #define MAX_SHOWN 200 /* bytes of an answer that is no Status */
+#define HELLO_MS 5000 /* of silence before anything is asked; more than its longest turn */
 
 /* --- refusals ---------------------------------------------------------------------------------- */
 
@@ -105,11 +106,34 @@ static void say_refusal(const struct jn_answer *answer)
 
 /* --- requests ---------------------------------------------------------------------------------- */
 
-int jn_ask_open(const struct jn_command *command, struct jn_client **out)
+/* Anything is an answer; what else is wrong, the request that follows will say. */
+static bool is_silent(struct jn_client *client)
 {
+	static const struct jn_request hello = { .method = "GET",
+						 .target = "/livez",
+						 .timeout_ms = HELLO_MS };
+	JN_AUTO(jn_answer_done) struct jn_answer answer = { 0 };
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 
-	return jn_client_open(command->socket, out, &err) ? fail(&err) : JN_EXIT_OK;
+	return jn_client_request(client, &hello, &answer, &err) == -ETIMEDOUT;
+}
+
+int jn_ask_open(const struct jn_command *command, struct jn_client **out)
+{
+	JN_AUTO(jn_client_close) struct jn_client *client = NULL;
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
+
+	if (jn_client_open(command->socket, &client, &err))
+		return fail(&err);
+	if (is_silent(client)) {
+		jn_text_say("junctord at %s has not answered for %u s, nothing was asked of it: it "
+			    "is stopped, stuck or very busy; look at its process and its log, and "
+			    "at `junctor status --offline` for what the kernel serves meanwhile",
+			    command->socket, HELLO_MS / 1000);
+		return JN_EXIT_UNREACHABLE;
+	}
+	*out = JN_MOVE(client);
+	return JN_EXIT_OK;
 }
 
 /* 0, whatever the HTTP status, or the exit code. */

@@ -12,7 +12,10 @@
 
 #define JN_PATIENCE_MS 60000 /* of silence, for whatever has no time of its own */
 
-/* Each returns an exit code; other than JN_EXIT_OK it has been explained on stderr. */
+/*
+ * Each returns an exit code; other than JN_EXIT_OK it has been explained on stderr. To open is to
+ * hear a first answer, within seconds; what is asked then may take its time.
+ */
 int jn_ask_open(const struct jn_command *command, struct jn_client **out);
 int jn_ask(struct jn_client *client, const struct jn_request *request, struct jn_answer *out);
 

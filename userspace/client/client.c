@@ -23,7 +23,7 @@
 #include "base/clock.h"
 #include "client/parse.h"
 
-#define CONNECT_SECONDS 10 /* a junctord whose queue of new clients stays full that long is stuck */
+#define CONNECT_SECONDS 5 /* a junctord whose queue of new clients stays full that long is stuck */
 #define READ_BYTES 65536
 
 struct jn_client {
@@ -51,7 +51,8 @@ static int refuse_connection(const char *path, int rc, struct jn_error *err)
 	if (rc == -EACCES || rc == -EPERM)
 		remedy = "become root or a member of group junctor";
 	else if (rc == -EAGAIN)
-		remedy = "it is stuck or overrun; look at its log";
+		remedy = "it is stopped, stuck or overrun; look at its log, and at "
+			 "`junctor status --offline`";
 	else if (rc == -ENAMETOOLONG)
 		remedy = "give a path of at most 107 bytes";
 	return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE, "no junctord answers at %s (%s): %s",

@@ -302,7 +302,7 @@ static int attach_sets(struct adoption *a, struct jn_error *err)
 	return rc;
 }
 
-/* What the published revisions of a port ask for. */
+/* The published revisions of a port, and what they ask for. */
 static void attach_rules(struct adoption *a, struct jn_installed_port *port)
 {
 	for (unsigned family = 0; family < JN_FAMILY_MAX; family++) {
@@ -312,6 +312,7 @@ static void attach_rules(struct adoption *a, struct jn_installed_port *port)
 
 		if (!revision)
 			continue;
+		port->published[family] = jn_publication_of(a->in->datapath, index);
 		port->flags |= revision->flags;
 		if (!port->live && revision->live < a->sizes->live)
 			port->live = revision->live;

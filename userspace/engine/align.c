@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/vec.h"
 #include "datapath/datapath.h"
 #include "engine/internal.h"
 #include "engine/loading.h"
@@ -26,8 +27,18 @@ void jn_align_note(struct jn_engine *e)
 
 int jn_align_touched(struct jn_engine *e, struct jn_key_list *out)
 {
-	return e->current->is_alignment ? jn_loading_all_keys(e, out)
-					: jn_model_touched(e->model, &e->changes, out);
+	const struct jn_write *write = e->current;
+	struct jn_object_key *key;
+
+	if (!write->is_alignment)
+		return jn_model_touched(e->model, &e->changes, out);
+	if (!write->aligned.name[0])
+		return jn_loading_all_keys(e, out);
+	key = jn_vec_add(out);
+	if (!key)
+		return -ENOMEM;
+	*key = write->aligned;
+	return 0;
 }
 
 void jn_align_go_on(struct jn_engine *e)

@@ -18,8 +18,8 @@
 static const struct jn_revision *old_revision(const struct jn_transaction *t,
 					      const struct jn_set_plan *set)
 {
-	return set->old_revision ? &jn_datapath_revisions(t->in->datapath)[set->old_revision]
-				 : NULL;
+	return set->is_old_served ? &jn_datapath_revisions(t->in->datapath)[set->old.revision]
+				  : NULL;
 }
 
 /* --- how many ------------------------------------------------------------------------------------ */
@@ -135,7 +135,7 @@ static int build_set(const struct jn_transaction *t, const struct jn_port_plan *
 	const struct jn_revision *revision = old_revision(t, set);
 	int rc = jn_plan_slots(port->desired, port->match.ids, family, revision, &set->slots);
 
-	set->is_same = !rc && !set->is_new && revision &&
+	set->is_same = !rc && !set->is_new && revision && revision->live == port->live.id &&
 		       jn_plan_is_published(port->desired, family, &set->slots, revision,
 					    jn_datapath_slots(t->in->datapath));
 	return rc;

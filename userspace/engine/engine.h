@@ -106,7 +106,8 @@ struct jn_write {
 	/* "items", "lines": fault paths start with items[position]; NULL: one object. */
 	const char *list_word;
 	bool is_dry_run;
-	bool is_alignment; /* the engine's own: without items, of all services (align.h) */
+	bool is_alignment; /* the engine's own: without items, it declares nothing (align.h) */
+	struct jn_object_key aligned; /* by it: this service; name "": all of them */
 	/*
 	 * Who writes; the objects say the same. What another source owns is not written
 	 * (JN_ERROR_CONFLICT), except where it was lost or rebuilt from the tables. Only the api

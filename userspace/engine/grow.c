@@ -23,10 +23,9 @@ static int count_set(const struct jn_install *in, const struct jn_desired_port *
 		     struct jn_sizes *need)
 {
 	struct jn_plan_size size;
-	uint32_t index;
 	int rc = jn_plan_measure(port, family,
-				 jn_published(in->datapath, installed ? installed->sets[family] : 0,
-					      &index),
+				 installed ? jn_published_own(in->datapath, installed, family)
+					   : NULL,
 				 &size);
 
 	if (rc)

@@ -14,7 +14,15 @@
 
 #include "base/log.h"
 #include "base/table.h"
+#include "engine/ids.h"
 #include "model/resolve.h"
+
+/* What was published for a set: the ids that are freed when something else is. revision 0: nothing. */
+struct jn_publication {
+	uint32_t revision, number;
+	struct jn_extent slots;
+	uint64_t sum; /* of what stands in them */
+};
 
 struct jn_installed_port {
 	char port_name[JN_NAME_BYTES];
@@ -25,7 +33,8 @@ struct jn_installed_port {
 	uint32_t service;
 	uint32_t live; /* of the service; 0: none */
 	uint64_t netns_cookie;
-	uint32_t sets[JN_FAMILY_MAX]; /* 0: none */
+	uint32_t sets[JN_FAMILY_MAX];			/* 0: none */
+	struct jn_publication published[JN_FAMILY_MAX]; /* by us: the tables may say otherwise */
 	struct jn_frontend_key *frontends;
 	unsigned frontend_count;
 	uint32_t *endpoints;

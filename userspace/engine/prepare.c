@@ -107,23 +107,6 @@ static bool takes_over(const struct jn_transaction *t, const struct jn_port_plan
 	return false;
 }
 
-const struct jn_revision *jn_published(const struct jn_datapath *datapath, uint32_t set,
-				       uint32_t *index)
-{
-	uint64_t word = set ? jn_datapath_sets(datapath)[set].word : 0;
-	const struct jn_sizes *sizes = jn_datapath_sizes(datapath);
-	const struct jn_revision *revision;
-
-	*index = (uint32_t)word;
-	if (!*index || *index >= sizes->revisions)
-		return NULL;
-	revision = &jn_datapath_revisions(datapath)[*index];
-	if (revision->number != word >> 32 || revision->slot_base > sizes->slots ||
-	    jn_revision_slots(revision) > sizes->slots - revision->slot_base)
-		return NULL;
-	return revision;
-}
-
 static int take_revision(struct jn_install *in, const struct jn_service_plan *service,
 			 struct jn_set_plan *plan, struct jn_error *err)
 {
@@ -156,18 +139,19 @@ static int assign_port(struct jn_install *in, const struct jn_service_plan *serv
 	return rc;
 }
 
-/* What the tables hold for this set today. */
+/* What was published for this set, and what of it can be compared with. */
 static const struct jn_revision *remember_old(const struct jn_install *in, struct jn_set_plan *plan,
-					      uint32_t set)
+					      const struct jn_installed_port *port,
+					      enum jn_family family)
 {
-	uint32_t index;
-	const struct jn_revision *revision = jn_published(in->datapath, set, &index);
+	const struct jn_revision *revision;
 
-	plan->old_set = set;
-	if (!revision)
+	if (!port)
 		return NULL;
-	plan->old_revision = index;
-	plan->old_slots = (struct jn_extent){ revision->slot_base, jn_revision_slots(revision) };
+	plan->old_set = port->sets[family];
+	plan->old = port->published[family];
+	revision = jn_published_own(in->datapath, port, family);
+	plan->is_old_served = revision;
 	return revision;
 }
 
@@ -183,7 +167,7 @@ static int plan_set(struct jn_transaction *t, const struct jn_service_plan *serv
 	struct jn_set_plan *plan = &port->sets[family];
 	const struct jn_revision *revision;
 
-	revision = remember_old(in, plan, port->installed ? port->installed->sets[family] : 0);
+	revision = remember_old(in, plan, port->installed, family);
 	plan->is_wanted = port->desired && jn_desired_has_family(port->desired, family);
 	if (!plan->is_wanted)
 		return 0;

@@ -80,8 +80,7 @@ static int hide_port(struct jn_transaction *t, struct jn_port_plan *plan)
 	for (size_t i = 0; i < plan->desired->endpoint_count; i++)
 		hide_endpoint(t, plan, i);
 	for (unsigned family = 0; family < JN_FAMILY_MAX; family++) {
-		const struct jn_set_plan *set = &plan->sets[family];
-
+		struct jn_set_plan *set = &plan->sets[family];
 		struct jn_revision revision;
 
 		if (!set->is_published_anew)
@@ -90,6 +89,7 @@ static int hide_port(struct jn_transaction *t, struct jn_port_plan *plan)
 					    set->slot_base);
 		revision.live = plan->live.id;
 		jn_datapath_put_revision(datapath, set->revision, &revision, set->slots.items);
+		set->sum = jn_slots_sum(set->slots.items, (uint32_t)set->slots.count);
 	}
 	return 0;
 }
@@ -280,14 +280,14 @@ static void discard_set(const struct jn_set_plan *set, struct jn_garbage *garbag
 
 	if (!has_room(&garbage->sets) || !has_room(&garbage->revisions))
 		return;
-	if (set->old_revision && (set->set != set->old_set || set->is_published_anew)) {
-		if (set->old_slots.count) {
+	if (set->old.revision && (set->set != set->old_set || set->is_published_anew)) {
+		if (set->old.slots.count) {
 			extent = jn_vec_add(&garbage->slots);
 			if (!extent)
 				return;
-			*extent = set->old_slots;
+			*extent = set->old.slots;
 		}
-		add_id(&garbage->revisions, set->old_revision);
+		add_id(&garbage->revisions, set->old.revision);
 	}
 	if (set->old_set && set->set != set->old_set)
 		add_id(&garbage->sets, set->old_set);
@@ -305,6 +305,18 @@ static void discard_port(struct jn_install *in, const struct jn_port_plan *plan,
 		add_id(&garbage->services, plan->service);
 }
 
+static struct jn_publication publication_of(const struct jn_set_plan *set)
+{
+	if (!set->is_published_anew)
+		return set->set ? set->old : (struct jn_publication){ 0 };
+	return (struct jn_publication){
+		.revision = set->revision,
+		.number = set->number,
+		.slots = { set->slot_base, (uint32_t)set->slots.count },
+		.sum = set->sum,
+	};
+}
+
 /* Move what the plan made into the record of what is installed. */
 static void adopt_port(struct jn_port_plan *plan, struct jn_desired_port *desired,
 		       struct jn_installed_port *port)
@@ -316,8 +328,10 @@ static void adopt_port(struct jn_port_plan *plan, struct jn_desired_port *desire
 	port->flags = jn_plan_flags(desired);
 	port->is_probed = desired->probe;
 	port->netns_cookie = plan->netns_cookie;
-	for (unsigned family = 0; family < JN_FAMILY_MAX; family++)
+	for (unsigned family = 0; family < JN_FAMILY_MAX; family++) {
 		port->sets[family] = plan->sets[family].set;
+		port->published[family] = publication_of(&plan->sets[family]);
+	}
 	port->frontends = JN_MOVE(desired->frontends);
 	port->frontend_count = desired->frontend_count;
 	port->endpoints = JN_MOVE(plan->match.ids);

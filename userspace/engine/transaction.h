@@ -64,6 +64,13 @@ struct jn_install {
  */
 const struct jn_revision *jn_published(const struct jn_datapath *datapath, uint32_t set,
 				       uint32_t *index);
+/* The same where it is the one that we published for this port, else NULL. */
+const struct jn_revision *jn_published_own(const struct jn_datapath *datapath,
+					   const struct jn_installed_port *port,
+					   enum jn_family family);
+/* As the tables have it. */
+struct jn_publication jn_publication_of(const struct jn_datapath *datapath, uint32_t index);
+uint64_t jn_slots_sum(const struct jn_slot *slots, uint32_t count); /* in this process only */
 
 /* A port with these flags is installed (1) or not any more (-1). */
 void jn_install_weigh(struct jn_install *in, uint8_t flags, int change);
@@ -98,17 +105,19 @@ void jn_garbage_collect(struct jn_install *in, struct jn_garbage *garbage);
 
 /* A set's part of a plan. */
 struct jn_set_plan {
-	uint32_t set;			/* 0: this family has no VIP any more */
-	bool is_new;			/* nothing leads to it yet */
-	uint32_t old_set, old_revision; /* what stands in the tables before; 0: nothing */
-	struct jn_extent old_slots;
-	bool is_wanted; /* this family has VIPs */
-	bool is_same;	/* what was built stands in the tables already */
+	uint32_t set;	  /* 0: this family has no VIP any more */
+	bool is_new;	  /* nothing leads to it yet */
+	uint32_t old_set; /* 0: there was none */
+	struct jn_publication old;
+	bool is_old_served; /* the tables still lead to it, and it is what it was */
+	bool is_wanted;	    /* this family has VIPs */
+	bool is_same;	    /* what was built stands in the tables already */
 	struct jn_plan_size size;
 	bool is_published_anew; /* a fresh revision is prepared below */
 	uint32_t revision, number, slot_base;
 	struct jn_slot_list slots;
 	bool has_slots; /* a range was taken */
+	uint64_t sum;	/* of the slots, once they are written */
 };
 
 /* An entry of jn_live that a port is going to use. id 0: none. */

@@ -2,10 +2,12 @@
 /*
  * What the tables hold against what was declared, entry by entry. For the engine only.
  *
- *	verify.c        the cycle: who asked, what is read, slices
+ *	verify.c        the cycle: who asked, slices
+ *	reading.c       what a worker reads
  *	verify_port.c   one service port: compare and repair
  *
- *	idle -> reading (a worker: frontends, guard routes) -> comparing, in slices -> idle
+ *	idle -> reading (a worker: frontends, names, guard routes) -> comparing, in slices -> idle
+ *	                                                       comparing <-> rewriting
  */
 #ifndef JUNCTOR_ENGINE_VERIFY_H
 #define JUNCTOR_ENGINE_VERIFY_H
@@ -15,11 +17,13 @@
 #include <stdint.h>
 
 #include "engine/engine.h"
+#include "engine/reading.h"
 
 #define JN_MAX_DRIFTS_SHOWN 100
 
 struct jn_verify_request {
 	bool repairs;
+	bool is_served; /* by the cycle under way, which began after it */
 	jn_verified_fn fn;
 	void *arg;
 };
@@ -31,25 +35,21 @@ struct jn_verify {
 	} requests;
 	bool is_running, repairs, is_stopped;
 	void *timer;
-	int frontends; /* a table's fd, while it is read */
-	int64_t guard_jobs;
-	struct {
-		struct jn_frontend_key *items;
-		size_t count, capacity;
-	} keys; /* of all frontends there were */
-	struct {
-		struct jn_addr *items;
-		size_t count, capacity;
-	} routes; /* guards there were, sorted */
-	int read_rc, routes_rc;
+	int64_t guard_jobs; /* when it was read; -1: routes are not ours to read */
+	struct jn_reading reading;
 	struct jn_object_list objects; /* services that were declared */
 	size_t at_object, at_key;
+	bool has_generation; /* it is compared */
 	uint64_t begin_ns, services;
 	struct {
 		struct jn_drift *items;
 		size_t count, capacity;
 	} drifts;
-	uint64_t found, repaired; /* in this cycle */
+	uint64_t found, repaired;	  /* in this cycle */
+	uint64_t steps;			  /* of builds for the service that is looked at */
+	bool is_rewriting;		  /* a write publishes the sets of one service anew */
+	uint64_t awaiting;		  /* of the drifts found, what it repairs */
+	bool awaits[JN_MAX_DRIFTS_SHOWN]; /* the same, of those that are shown */
 	struct jn_drift_stats stats;
 };
 
@@ -59,6 +59,11 @@ void jn_verify_stop(struct jn_engine *e);
 
 /* Texts are copied; beyond the first ones, and without memory, they are only counted. */
 void jn_verify_note(struct jn_verify *verify, const struct jn_drift *drift);
+
+/* A write will repair what was noted last. */
+void jn_verify_await(struct jn_verify *verify);
+/* It begins: of this service; the cycle goes on when it is over. */
+void jn_verify_rewrite(struct jn_engine *e, const struct jn_object_key *service);
 
 /* verify_port.c: of this service, as it is declared now. 0 or -ENOMEM. */
 int jn_verify_service(struct jn_engine *e, const struct jn_object *service);

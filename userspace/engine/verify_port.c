@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One service against the tables: name, endpoints, sets, frontends of each of its ports, by the same
- * comparisons by which a start and a write find out what differs. The repair writes what differs in the
- * order of a publication: endpoints, slots and a new revision, then the set, then frontends.
- *
- * Of a revision that is replaced here nobody knows whose it is, as the word that led there was not
- * ours: its ids stay taken until the next start reads the tables anew.
+ * comparisons by which a start and a write find out what differs. The repair puts back single entries;
+ * a set is published anew by a write of its service that declares nothing.
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +19,8 @@
 #include "model/rules.h"
 #include "proto/address.h"
 
-#define TEXT_BYTES 192
+#define TEXT_BYTES 256
+#define MOST_STEPS 16384 /* of builds for one service: less than a millisecond */
 
 /* The port that is looked at. */
 struct look {
@@ -38,25 +35,25 @@ static bool repairs(const struct look *look)
 	return look->e->verify.repairs;
 }
 
-static void __attribute__((format(printf, 4, 5)))
-note(const struct look *look, bool is_repaired, const char *entry, const char *found, ...)
+static void note(const struct look *look, bool is_repaired, const char *entry, const char *found,
+		 const char *expected)
 {
-	char object[JN_KEY_TEXT_BYTES], text[2 * TEXT_BYTES];
-	char *expected;
-	va_list args;
+	char object[JN_KEY_TEXT_BYTES];
 
-	va_start(args, found);
-	(void)vsnprintf(text, sizeof(text), found, args); /* cut if need be */
-	va_end(args);
-	expected = strchr(text, '|');
-	if (expected)
-		*expected++ = 0;
 	jn_verify_note(&look->e->verify,
 		       &(struct jn_drift){ jn_object_key_text(&look->object->key, object), entry,
-					   text, expected ? expected : "", is_repaired });
+					   found, expected, is_repaired });
 }
 
 /* --- names --------------------------------------------------------------------------------------- */
+
+static void describe_name(const struct jn_name *name, char out[TEXT_BYTES])
+{
+	const int most = JN_NAME_BYTES - 1; /* what was found may have no end */
+
+	(void)snprintf(out, TEXT_BYTES, "%.*s/%.*s port \"%.*s\"", most, name->namespace_, most,
+		       name->name, most, name->port_name);
+}
 
 static void look_at_name(const struct look *look)
 {
@@ -64,23 +61,23 @@ static void look_at_name(const struct look *look)
 	const struct jn_name *expected = &look->desired->name;
 	uint32_t service = look->port->service;
 	struct jn_name found;
-	char entry[64];
+	char entry[64], is[TEXT_BYTES] = "it is missing", shall[TEXT_BYTES];
 	size_t done;
 	bool is_repaired;
-	int rc = jn_datapath_get_name(datapath, service, &found);
+	int rc;
 
+	if (jn_reading_has_name(&look->e->verify.reading, service, expected))
+		return;
+	rc = jn_datapath_get_name(datapath, service, &found);
 	if (!rc && !memcmp(&found, expected, sizeof(found)))
 		return;
 	is_repaired = repairs(look) &&
 		      !jn_datapath_put_names(datapath, &service, expected, 1, &done);
 	(void)snprintf(entry, sizeof(entry), "name of service id %u", service);
-	if (rc)
-		note(look, is_repaired, entry, "it is missing|%s/%s", expected->namespace_,
-		     expected->name);
-	else
-		note(look, is_repaired, entry, "%.63s/%.63s port \"%.63s\"|%s/%s port \"%s\"",
-		     found.namespace_, found.name, found.port_name, expected->namespace_,
-		     expected->name, expected->port_name);
+	if (!rc)
+		describe_name(&found, is);
+	describe_name(expected, shall);
+	note(look, is_repaired, entry, is, shall);
 }
 
 /* --- endpoints ----------------------------------------------------------------------------------- */
@@ -130,44 +127,33 @@ static void look_at_endpoint(const struct look *look, unsigned i)
 	if (repairs(look))
 		jn_datapath_put_endpoint(datapath, id, &expected);
 	(void)snprintf(entry, sizeof(entry), "endpoint %u", id);
-	note(look, repairs(look), entry, "%s|%s", is, shall);
+	note(look, repairs(look), entry, is, shall);
 }
 
 /* --- sets ---------------------------------------------------------------------------------------- */
 
-/* A new revision for the set, as nothing that stands there can be trusted. */
-static int publish_anew(const struct look *look, enum jn_family family)
+/*
+ * What takes long to build is not built to be compared: that would hold up the loop. Its slots are those
+ * that were published, if their sum is.
+ */
+static bool is_as_published(const struct look *look, enum jn_family family,
+			    const struct jn_revision *revision)
 {
-	struct jn_install *in = &look->e->install;
-	JN_AUTO(jn_free_mem) struct jn_slot *items = NULL;
-	struct jn_slot_list slots = { 0 };
-	struct jn_revision revision;
-	uint32_t index, base = 0;
-	int rc = jn_plan_slots(look->desired, look->port->endpoints, family, NULL, &slots);
+	const struct jn_slot *slots = jn_datapath_slots(look->e->install.datapath);
 
-	items = slots.items;
-	if (rc)
-		return rc;
-	index = jn_ids_take(&in->revisions, jn_clock_ms());
-	if (!index)
-		return -ENOSPC;
-	if (slots.count && jn_ranges_take(&in->slots, (uint32_t)slots.count, &base)) {
-		jn_ids_free(&in->revisions, index, 0);
-		return -ENOSPC;
-	}
-	if (!++in->last_number)
-		in->last_number = 1; /* 0 means that nothing is published */
-	revision = jn_plan_revision(look->desired, family, &slots, in->last_number, base);
-	revision.live = look->port->live;
-	jn_datapath_put_revision(in->datapath, index, &revision, slots.items);
-	jn_datapath_publish(in->datapath, look->port->sets[family], index, in->last_number);
-	return 0;
+	return revision->algorithm == look->desired->algorithm &&
+	       revision->no_endpoint_errno == look->desired->no_endpoint_errno &&
+	       revision->flags == jn_plan_set_flags(look->desired, family) &&
+	       !memcmp(&revision->rules, &look->desired->rules, sizeof(revision->rules)) &&
+	       look->port->published[family].sum ==
+		       jn_slots_sum(slots + revision->slot_base, jn_revision_slots(revision));
 }
 
-/* Very many slots are not built to be compared: that would hold up the loop. *out: is it right? */
+/* *out: is it right? */
 static int compare_set(const struct look *look, enum jn_family family,
 		       const struct jn_revision *revision, bool *out)
 {
+	const struct jn_slot *table = jn_datapath_slots(look->e->install.datapath);
 	struct jn_slot_list slots = { 0 };
 	struct jn_plan_size size;
 	int rc = jn_plan_measure(look->desired, family, revision, &size);
@@ -175,57 +161,76 @@ static int compare_set(const struct look *look, enum jn_family family,
 	if (rc)
 		return rc;
 	*out = revision->live == look->port->live;
-	if (size.steps >= JN_BIG_BUILD) {
-		*out &= revision->algorithm == look->desired->algorithm &&
-			!memcmp(&revision->rules, &look->desired->rules, sizeof(revision->rules));
+	look->e->verify.steps += size.steps;
+	if (look->e->verify.steps > MOST_STEPS) {
+		*out &= is_as_published(look, family, revision);
 		return 0;
 	}
 	rc = jn_plan_slots(look->desired, look->port->endpoints, family, revision, &slots);
 	if (!rc)
-		*out &= jn_plan_is_published(look->desired, family, &slots, revision,
-					     jn_datapath_slots(look->e->install.datapath));
+		*out &= jn_plan_is_published(look->desired, family, &slots, revision, table);
 	free(slots.items);
 	return rc;
 }
 
-static int look_at_set(const struct look *look, enum jn_family family)
+static void note_set(const struct look *look, enum jn_family family)
 {
-	struct jn_datapath *datapath = look->e->install.datapath;
+	const struct jn_publication *own = &look->port->published[family];
 	uint32_t set = look->port->sets[family], index;
-	const struct jn_revision *revision = jn_published(datapath, set, &index);
-	bool is_right = false, is_repaired;
-	char entry[64];
-	int rc = 0;
+	const struct jn_revision *revision = jn_published(look->e->install.datapath, set, &index);
+	char entry[64], found[64], expected[64] = "the choice that is declared";
 
-	if (!set || !jn_desired_has_family(look->desired, family))
-		return 0;
-	if (revision)
-		rc = compare_set(look, family, revision, &is_right);
-	if (rc || is_right)
-		return rc;
-	is_repaired = repairs(look) && !publish_anew(look, family);
 	(void)snprintf(entry, sizeof(entry), "set %u (%s)", set,
 		       family == JN_FAMILY_V4 ? "IPv4" : "IPv6");
-	if (revision)
-		note(look, is_repaired, entry,
-		     "revision %u has other rules or slots|the choice that is declared", index);
-	else
-		note(look, is_repaired, entry,
-		     "it publishes no revision that fits together (%u)|the choice that is declared",
-		     index);
-	return 0;
+	(void)snprintf(found, sizeof(found),
+		       !revision		? "it publishes no revision that fits together (%u)"
+		       : index != own->revision ? "it publishes revision %u, another's"
+						: "revision %u has other rules or slots",
+		       index);
+	if (revision && index != own->revision)
+		(void)snprintf(expected, sizeof(expected), "revision %u", own->revision);
+	note(look, false, entry, found, expected);
+	jn_verify_await(&look->e->verify);
+}
+
+static int look_at_set(const struct look *look, enum jn_family family)
+{
+	const struct jn_revision *own;
+	bool is_right = false;
+	int rc = 0;
+
+	if (!look->port->sets[family] || !jn_desired_has_family(look->desired, family))
+		return 0;
+	own = jn_published_own(look->e->install.datapath, look->port, family);
+	if (own)
+		rc = compare_set(look, family, own, &is_right);
+	if (!rc && !is_right)
+		note_set(look, family);
+	return rc;
 }
 
 /* --- frontends ----------------------------------------------------------------------------------- */
 
+static void describe_frontend(const struct jn_frontend *frontend, char out[TEXT_BYTES])
+{
+	(void)snprintf(out, TEXT_BYTES, "service id %u, set %u, namespace %llu", frontend->service,
+		       frontend->set, (unsigned long long)frontend->netns_cookie);
+}
+
+static struct jn_frontend frontend_of(const struct look *look, const struct jn_frontend_key *key)
+{
+	return (struct jn_frontend){ .service = look->port->service,
+				     .set = look->port->sets[jn_family_of(&key->vip)],
+				     .netns_cookie = look->port->netns_cookie };
+}
+
 static void look_at_frontend(const struct look *look, const struct jn_frontend_key *key)
 {
 	struct jn_datapath *datapath = look->e->install.datapath;
-	const struct jn_frontend expected = { .service = look->port->service,
-					      .set = look->port->sets[jn_family_of(&key->vip)],
-					      .netns_cookie = look->port->netns_cookie };
+	const struct jn_frontend expected = frontend_of(look, key);
 	struct jn_frontend found;
 	char text[JN_FRONTEND_TEXT_BYTES], entry[JN_FRONTEND_TEXT_BYTES + 16];
+	char is[TEXT_BYTES] = "it is missing", shall[TEXT_BYTES];
 	size_t done;
 	bool is_repaired;
 	int rc = jn_datapath_get_frontend(datapath, key, &found);
@@ -235,14 +240,26 @@ static void look_at_frontend(const struct look *look, const struct jn_frontend_k
 	is_repaired = repairs(look) &&
 		      !jn_datapath_put_frontends(datapath, key, &expected, 1, &done);
 	(void)snprintf(entry, sizeof(entry), "frontend %s", jn_verify_key_text(key, text));
-	if (rc)
-		note(look, is_repaired, entry, "it is missing|service id %u, set %u",
-		     expected.service, expected.set);
-	else
-		note(look, is_repaired, entry,
-		     "service id %u, set %u, namespace %llu|service id %u, set %u, namespace %llu",
-		     found.service, found.set, (unsigned long long)found.netns_cookie,
-		     expected.service, expected.set, (unsigned long long)expected.netns_cookie);
+	if (!rc)
+		describe_frontend(&found, is);
+	describe_frontend(&expected, shall);
+	note(look, is_repaired, entry, is, shall);
+}
+
+static void look_at_frontends(const struct look *look)
+{
+	const struct jn_desired_port *desired = look->desired;
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < desired->frontend_count; i++) {
+		const struct jn_frontend expected = frontend_of(look, &desired->frontends[i]);
+
+		sum += jn_reading_sum(&desired->frontends[i], &expected);
+	}
+	if (jn_reading_has_frontends(&look->e->verify.reading, look->port->service, sum))
+		return;
+	for (unsigned i = 0; i < desired->frontend_count; i++)
+		look_at_frontend(look, &desired->frontends[i]);
 }
 
 /* --- all of it ----------------------------------------------------------------------------------- */
@@ -254,7 +271,7 @@ static int look_at_port(const struct look *look)
 	/* The records follow what is declared at every write: anything else is a fault of ours. */
 	if (!look->port || look->port->endpoint_count != look->desired->endpoint_count) {
 		note(look, false, "the record of what is installed",
-		     "it has another port or other endpoints|restart junctord, and report it");
+		     "it has another port or other endpoints", "restart junctord, and report it");
 		return 0;
 	}
 	look_at_name(look);
@@ -262,8 +279,7 @@ static int look_at_port(const struct look *look)
 		look_at_endpoint(look, i);
 	for (unsigned family = 0; family < JN_FAMILY_MAX && !rc; family++)
 		rc = look_at_set(look, family);
-	for (unsigned i = 0; i < look->desired->frontend_count; i++)
-		look_at_frontend(look, &look->desired->frontends[i]);
+	look_at_frontends(look);
 	return rc;
 }
 
@@ -274,6 +290,7 @@ int jn_verify_service(struct jn_engine *e, const struct jn_object *service)
 	JN_AUTO(jn_desired_done) struct jn_desired desired = { 0 };
 	int rc = jn_resolve(e->model, service, &desired);
 
+	e->verify.steps = 0;
 	for (unsigned i = 0; i < desired.port_count && !rc; i++) {
 		const struct jn_name *name = &desired.ports[i].name;
 		struct look look = { .e = e,
@@ -284,5 +301,7 @@ int jn_verify_service(struct jn_engine *e, const struct jn_object *service)
 
 		rc = look_at_port(&look);
 	}
+	if (!rc)
+		jn_verify_rewrite(e, &service->key);
 	return rc;
 }
