@@ -19,7 +19,7 @@ packages=(
 	python3-grpcio python3-protobuf libfaketime
 	iproute2 util-linux procps libcap2-bin
 	# make deb
-	debhelper lintian dpkg-dev systemd
+	build-essential debhelper lintian dpkg-dev systemd
 	# other kernels
 	qemu-system-x86 busybox-static cpio gzip kmod xz-utils
 	# make bench

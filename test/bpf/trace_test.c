@@ -22,9 +22,10 @@
 static void publish_many(struct jn_datapath *dp, uint8_t algorithm, struct jn_rules rules,
 			 uint8_t flags)
 {
-	static uint32_t number = 1;
+	static uint32_t last = 1;
+	const uint32_t number = ++last;
 	struct jn_slot slots[BACKENDS];
-	struct jn_revision r = { .number = ++number,
+	struct jn_revision r = { .number = number,
 				 .slot_base = 8 * number,
 				 .slot_count = BACKENDS,
 				 .no_endpoint_errno = EHOSTUNREACH,

@@ -7,6 +7,7 @@
 
 import re
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -165,6 +166,23 @@ def test_a_cgroup_that_takes_no_process(bare_node):
     assert node.control.get("/readyz").status == 200
 
 
+def test_a_cgroup_that_is_frozen(bare_node):
+    """A child that is born there does not run: nobody waits for it, and junctord can be stopped."""
+    node = bare_node
+    served = Path(node.machine.cgroup("served"))
+    node.junctord.start(cgroup=served)
+    await_proof(node)
+    freezer = served / "cgroup.freeze"
+    node.machine.callback(freezer.write_text, "0", encoding="ascii")
+    freezer.write_text("1", encoding="ascii")
+    wait_for(lambda: "is frozen" in hooks(node)["connect4"].get("reason", ""), "it is said",
+             RED_SECONDS)
+    assert "effective" not in hooks(node)["connect4"] and status(node)["degraded"] == []
+    assert (served / "cgroup.procs").read_text(encoding="ascii") == ""
+    assert node.junctord.terminate() == 0
+    freezer.write_text("0", encoding="ascii")
+
+
 def test_a_cgroup_that_goes_away(bare_node):
     node = bare_node
     transient = node.machine.cgroup("transient")
@@ -194,6 +212,20 @@ def test_ipv6_is_not_there(bare_node):
     wait_for(lambda: hooks(node)["connect4"].get("effective"), "IPv4 is tried out")
     assert "no address of this family" in hooks(node)["connect6"]["reason"]
     assert status(node)["degraded"] == [] and junctor_status(node).returncode == 0
+
+
+def test_strangers_do_not_get_into_a_canarys_way(own_node):
+    """Anybody who connected to its ports, again and again, made a hook look as if it did nothing."""
+    node = own_node
+    await_proof(node)
+    listening = [line.split()[3].rpartition(":") for line in node.said("ss", "-Hltn").splitlines()]
+    assert len(listening) == 4
+    for address, _, port in listening:
+        stranger = node.open_socket(socket.AF_INET6 if ":" in address else socket.AF_INET,
+                                    timeout=0.3)
+        with pytest.raises(TimeoutError):
+            stranger.connect((address.strip("[]"), int(port)))
+        stranger.close()
 
 
 def test_canaries_leave_no_trace(own_node):

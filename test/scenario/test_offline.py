@@ -7,6 +7,7 @@
 
 import json
 import os
+import struct
 import tarfile
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from lib.clients import connect_errno, name_at
 from lib.node import Node, built
 from lib.objects import policy, service
 from lib.servers import SERVERS
+from test_verify import Tables, frontend
 
 VIP = "127.96.8.1"
 
@@ -36,6 +38,18 @@ def status(node, *flags, check=True):
     done = node.run(built("junctor"), "status", "--offline", "--pin-dir", node.pins, *flags,
                     check=check)
     return done.stdout
+
+
+def test_trace_of_a_damaged_table(dead_node):
+    """Whatever stands there is shown: an errno that is none, a name without an end."""
+    tables = Tables(dead_node)
+    service_id, _, revision, *_ = tables.way(frontend(VIP, 80))
+    tables.put("jn_names", service_id, b"A" * len(tables.get("jn_names", service_id)))
+    tables.change("jn_revisions", revision, 8, struct.pack("=IH", 0, 4000))  # no slots; errno
+    told = json.loads(dead_node.said(built("junctor"), "trace", "--to", f"{VIP}:80", "--pin-dir",
+                                     dead_node.pins, "-o", "json"))
+    assert told["verdict"]["errno"] == "?" and "fails with ?" in told["verdict"]["message"]
+    assert [told["service"][key] for key in ("namespace", "name", "port")] == ["A" * 63] * 3
 
 
 def test_offline_status_tells_what_the_kernel_serves(dead_node):

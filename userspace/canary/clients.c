@@ -8,7 +8,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -73,31 +76,69 @@ static int fill_place(struct jn_clients *clients, unsigned family, unsigned type
 	return rc;
 }
 
-static int be_born(int cgroup)
+/* *end can be read once the child has ended. */
+static pid_t be_born(int cgroup, int *end)
 {
-	struct clone_args args = { .flags = CLONE_INTO_CGROUP | CLONE_FILES,
+	struct clone_args args = { .flags = CLONE_INTO_CGROUP | CLONE_FILES | CLONE_PIDFD,
+				   .pidfd = (uintptr_t)end,
 				   .cgroup = (uint64_t)cgroup };
 
-	return (int)syscall(SYS_clone3, &args, sizeof(args));
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }
 
-static int make_there(int cgroup, const struct jn_canary *canary, struct jn_clients *clients)
+/* In a cgroup that is frozen it never gets to run, and can be killed all the same. */
+static bool ends_in_time(int end)
 {
-	int rc = each_client(canary, clients, hold_place), status = 0;
-	pid_t child;
+	struct pollfd poll_fd = { .fd = end, .events = POLLIN };
+	int rc;
 
-	if (rc)
-		return rc;
-	child = be_born(cgroup);
+	do
+		rc = poll(&poll_fd, 1, JN_CANARY_PATIENCE_MS);
+	while (rc < 0 && errno == EINTR);
+	return rc > 0;
+}
+
+int jn_canary_be_there(int cgroup, int (*fn)(void *arg), void *arg)
+{
+	JN_AUTO(jn_close_fd) int end = -1;
+	pid_t child = be_born(cgroup, &end);
+	int status = 0;
+	bool is_late;
+
 	if (child < 0)
 		return -errno;
 	if (!child) /* every errno of these calls fits into a byte */
-		_exit(-each_client(canary, clients, fill_place));
+		_exit(-fn(arg));
+	is_late = !ends_in_time(end);
+	if (is_late)
+		(void)kill(child, SIGKILL); /* it is ours until it was waited for */
 	while (waitpid(child, &status, __WALL) < 0) {
 		if (errno != EINTR)
 			return -errno;
 	}
+	if (is_late)
+		return -ETIMEDOUT;
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
+}
+
+struct places {
+	const struct jn_canary *canary;
+	struct jn_clients *clients;
+};
+
+static int fill_places(void *arg)
+{
+	const struct places *places = arg;
+
+	return each_client(places->canary, places->clients, fill_place);
+}
+
+static int make_there(int cgroup, const struct jn_canary *canary, struct jn_clients *clients)
+{
+	int rc = each_client(canary, clients, hold_place);
+
+	return rc ? rc
+		  : jn_canary_be_there(cgroup, fill_places, &(struct places){ canary, clients });
 }
 
 void jn_clients_open(int cgroup, const struct jn_canary *canary, struct jn_clients *out)

@@ -5,6 +5,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,15 +43,36 @@ static void end_done(struct jn_end *end)
 		jn_close_fd(&end->sockets[type]);
 }
 
-/* Any free port where the name has none, else that one. */
+/* The source port stands first in a segment and in a datagram, where filters of sockets begin. */
+static int admit(int fd, __be16 port)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ntohs(port), 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_fprog program = { .len = JN_COUNT(code), .filter = code };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) ? -errno : 0;
+}
+
+int jn_canary_admit(const struct jn_canary *canary, unsigned family, unsigned type, __be16 port)
+{
+	int rc = admit(canary->families[family].vip.sockets[type], port);
+
+	return rc ? rc : admit(canary->families[family].backend.sockets[type], port);
+}
+
+/* Any free port where the name has none, else that one. Nobody comes in. */
 static int wait_at(union jn_socket_name *name, int type, int *out)
 {
 	JN_AUTO(jn_close_fd)
 	int fd = socket(name->any.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	socklen_t size = jn_name_size(name);
 
-	if (fd < 0 || bind(fd, &name->any, size) || getsockname(fd, &name->any, &size) ||
-	    (type == SOCK_STREAM && listen(fd, MAX_WAITING)))
+	if (fd < 0 || admit(fd, 0) || bind(fd, &name->any, size) ||
+	    getsockname(fd, &name->any, &size) || (type == SOCK_STREAM && listen(fd, MAX_WAITING)))
 		return -errno;
 	*out = jn_move_fd(&fd);
 	return 0;

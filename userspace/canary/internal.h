@@ -13,6 +13,8 @@
 
 #include "canary/canary.h"
 
+#define JN_CANARY_PATIENCE_MS 400 /* of each wait; five of them, one after the other, at worst */
+
 union jn_socket_name {
 	struct sockaddr any;
 	struct sockaddr_in v4;
@@ -40,6 +42,12 @@ extern const int jn_canary_socket_types[JN_SOCKET_TYPES]; /* SOCK_STREAM, SOCK_D
 /* Of the same address and port? */
 bool jn_name_is_same(const union jn_socket_name *a, const union jn_socket_name *b);
 socklen_t jn_name_size(const union jn_socket_name *name);
+
+/*
+ * Only what comes from this port comes in at the ends; 0: nothing does. Else anybody could fill the
+ * queues, and a canary would be lost among strangers.
+ */
+int jn_canary_admit(const struct jn_canary *canary, unsigned family, unsigned type, __be16 port);
 
 /* The sockets of a round; -1 where there is none, and why: an errno. */
 struct jn_clients {

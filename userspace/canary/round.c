@@ -16,9 +16,8 @@
 #include "base/clock.h"
 #include "canary/internal.h"
 
-#define PATIENCE_MS 400	   /* of each wait; four of them, one after the other, at worst */
-#define MAX_STRANGERS 1024 /* who knock here, passed over while one of ours is waited for */
-#define LETTER_MS 20	   /* what was sent before it was accepted is there, or on its way */
+#define MAX_STRANGERS 64 /* left by earlier rounds; passed over while one of ours is waited for */
+#define LETTER_MS 20	 /* what was sent before it was accepted is there, or on its way */
 #define NAME_BYTES 64
 
 struct letter {
@@ -78,7 +77,7 @@ static bool is_ready(int fd, short events, uint64_t deadline_ms)
 
 static uint64_t deadline(void)
 {
-	return jn_clock_ms() + PATIENCE_MS;
+	return jn_clock_ms() + JN_CANARY_PATIENCE_MS;
 }
 
 /* --- connections --------------------------------------------------------------------------------- */
@@ -241,14 +240,37 @@ static void fly_datagram(struct jn_canary *canary, unsigned family, int client,
 
 /* --- both ---------------------------------------------------------------------------------------- */
 
-/* What others left there would stand in the way of ours. */
-static void empty(const struct jn_end *end)
+/* The ends hear these clients, and nobody else. */
+static int let_in(const struct jn_canary *canary, unsigned family, const struct jn_clients *clients)
 {
-	union jn_socket_name nobody = { 0 };
-	struct letter none = { { 0 } };
+	int rc = 0;
 
-	(void)arrives_at(end->sockets[JN_STREAM], &none, 0); /* it never comes */
-	(void)receives(end->sockets[JN_DATAGRAM], &none, 0, &nobody);
+	for (unsigned type = 0; type < JN_SOCKET_TYPES && !rc; type++) {
+		union jn_socket_name own = { .any.sa_family =
+						     (sa_family_t)jn_canary_families[family] };
+		int client = clients->sockets[family][type];
+		socklen_t size = jn_name_size(&own);
+
+		if (bind(client, &own.any, size) || getsockname(client, &own.any, &size))
+			return -errno;
+		rc = jn_canary_admit(canary, family, type, /* of both families at one place */
+				     own.v4.sin_port);
+	}
+	return rc;
+}
+
+static void shut(const struct jn_canary *canary, unsigned family)
+{
+	for (unsigned type = 0; type < JN_SOCKET_TYPES; type++)
+		(void)jn_canary_admit(canary, family, type,
+				      0); /* no memory: until the next round */
+}
+
+static void explain_shortage(struct jn_canary_finding found[JN_CANARY_PARTS], int error)
+{
+	for (unsigned part = 0; part < JN_CANARY_PARTS; part++)
+		find(&found[part], JN_CANARY_UNKNOWN, "no port can be had for it (%s)",
+		     strerror(error));
 }
 
 static void explain_missing(const struct jn_canary *canary, int error, struct jn_canary_round *out)
@@ -263,11 +285,30 @@ static void explain_missing(const struct jn_canary *canary, int error, struct jn
 			else if (error == EBUSY || error == EOPNOTSUPP)
 				find(finding, JN_CANARY_UNKNOWN,
 				     "the cgroup takes no process, so that none can try it out");
+			else if (error == ETIMEDOUT)
+				find(finding, JN_CANARY_UNKNOWN,
+				     "a process in the cgroup does not get to run: it is frozen, "
+				     "or "
+				     "has no processor time");
 			else if (error)
 				find(finding, JN_CANARY_UNKNOWN,
 				     "no socket can be made in the cgroup (%s)", strerror(error));
 		}
 	}
+}
+
+static void fly_family(struct jn_canary *canary, unsigned family, const struct jn_clients *clients,
+		       struct jn_canary_finding found[JN_CANARY_PARTS])
+{
+	int rc = let_in(canary, family, clients);
+
+	if (rc) {
+		explain_shortage(found, -rc);
+	} else {
+		fly_stream(canary, family, clients->sockets[family][JN_STREAM], found);
+		fly_datagram(canary, family, clients->sockets[family][JN_DATAGRAM], found);
+	}
+	shut(canary, family);
 }
 
 void jn_canary_fly(struct jn_canary *canary, int cgroup, struct jn_canary_round *out)
@@ -278,12 +319,7 @@ void jn_canary_fly(struct jn_canary *canary, int cgroup, struct jn_canary_round 
 	jn_clients_open(cgroup, canary, &clients);
 	explain_missing(canary, clients.error, out);
 	for (unsigned family = 0; !clients.error && family < JN_CANARY_FAMILIES; family++) {
-		if (!canary->families[family].is_there)
-			continue;
-		empty(&canary->families[family].vip);
-		empty(&canary->families[family].backend);
-		fly_stream(canary, family, clients.sockets[family][JN_STREAM], out->found[family]);
-		fly_datagram(canary, family, clients.sockets[family][JN_DATAGRAM],
-			     out->found[family]);
+		if (canary->families[family].is_there)
+			fly_family(canary, family, &clients, out->found[family]);
 	}
 }

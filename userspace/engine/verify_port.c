@@ -6,7 +6,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,7 @@
 #include "model/rules.h"
 #include "proto/address.h"
 
-#define TEXT_BYTES 192
+#define TEXT_BYTES 256
 #define MOST_STEPS 16384 /* of builds for one service: less than a millisecond */
 
 /* The port that is looked at. */
@@ -36,25 +35,25 @@ static bool repairs(const struct look *look)
 	return look->e->verify.repairs;
 }
 
-static void __attribute__((format(printf, 4, 5)))
-note(const struct look *look, bool is_repaired, const char *entry, const char *found, ...)
+static void note(const struct look *look, bool is_repaired, const char *entry, const char *found,
+		 const char *expected)
 {
-	char object[JN_KEY_TEXT_BYTES], text[2 * TEXT_BYTES];
-	char *expected;
-	va_list args;
+	char object[JN_KEY_TEXT_BYTES];
 
-	va_start(args, found);
-	(void)vsnprintf(text, sizeof(text), found, args); /* cut if need be */
-	va_end(args);
-	expected = strchr(text, '|');
-	if (expected)
-		*expected++ = 0;
 	jn_verify_note(&look->e->verify,
 		       &(struct jn_drift){ jn_object_key_text(&look->object->key, object), entry,
-					   text, expected ? expected : "", is_repaired });
+					   found, expected, is_repaired });
 }
 
 /* --- names --------------------------------------------------------------------------------------- */
+
+static void describe_name(const struct jn_name *name, char out[TEXT_BYTES])
+{
+	const int most = JN_NAME_BYTES - 1; /* what was found may have no end */
+
+	(void)snprintf(out, TEXT_BYTES, "%.*s/%.*s port \"%.*s\"", most, name->namespace_, most,
+		       name->name, most, name->port_name);
+}
 
 static void look_at_name(const struct look *look)
 {
@@ -62,23 +61,23 @@ static void look_at_name(const struct look *look)
 	const struct jn_name *expected = &look->desired->name;
 	uint32_t service = look->port->service;
 	struct jn_name found;
-	char entry[64];
+	char entry[64], is[TEXT_BYTES] = "it is missing", shall[TEXT_BYTES];
 	size_t done;
 	bool is_repaired;
-	int rc = jn_datapath_get_name(datapath, service, &found);
+	int rc;
 
+	if (jn_reading_has_name(&look->e->verify.reading, service, expected))
+		return;
+	rc = jn_datapath_get_name(datapath, service, &found);
 	if (!rc && !memcmp(&found, expected, sizeof(found)))
 		return;
 	is_repaired = repairs(look) &&
 		      !jn_datapath_put_names(datapath, &service, expected, 1, &done);
 	(void)snprintf(entry, sizeof(entry), "name of service id %u", service);
-	if (rc)
-		note(look, is_repaired, entry, "it is missing|%s/%s", expected->namespace_,
-		     expected->name);
-	else
-		note(look, is_repaired, entry, "%.63s/%.63s port \"%.63s\"|%s/%s port \"%s\"",
-		     found.namespace_, found.name, found.port_name, expected->namespace_,
-		     expected->name, expected->port_name);
+	if (!rc)
+		describe_name(&found, is);
+	describe_name(expected, shall);
+	note(look, is_repaired, entry, is, shall);
 }
 
 /* --- endpoints ----------------------------------------------------------------------------------- */
@@ -128,7 +127,7 @@ static void look_at_endpoint(const struct look *look, unsigned i)
 	if (repairs(look))
 		jn_datapath_put_endpoint(datapath, id, &expected);
 	(void)snprintf(entry, sizeof(entry), "endpoint %u", id);
-	note(look, repairs(look), entry, "%s|%s", is, shall);
+	note(look, repairs(look), entry, is, shall);
 }
 
 /* --- sets ---------------------------------------------------------------------------------------- */
@@ -179,20 +178,18 @@ static void note_set(const struct look *look, enum jn_family family)
 	const struct jn_publication *own = &look->port->published[family];
 	uint32_t set = look->port->sets[family], index;
 	const struct jn_revision *revision = jn_published(look->e->install.datapath, set, &index);
-	char entry[64];
+	char entry[64], found[64], expected[64] = "the choice that is declared";
 
 	(void)snprintf(entry, sizeof(entry), "set %u (%s)", set,
 		       family == JN_FAMILY_V4 ? "IPv4" : "IPv6");
-	if (!revision)
-		note(look, false, entry,
-		     "it publishes no revision that fits together (%u)|the choice that is declared",
-		     index);
-	else if (index != own->revision)
-		note(look, false, entry, "it publishes revision %u, another's|revision %u", index,
-		     own->revision);
-	else
-		note(look, false, entry,
-		     "revision %u has other rules or slots|the choice that is declared", index);
+	(void)snprintf(found, sizeof(found),
+		       !revision		? "it publishes no revision that fits together (%u)"
+		       : index != own->revision ? "it publishes revision %u, another's"
+						: "revision %u has other rules or slots",
+		       index);
+	if (revision && index != own->revision)
+		(void)snprintf(expected, sizeof(expected), "revision %u", own->revision);
+	note(look, false, entry, found, expected);
 	jn_verify_await(&look->e->verify);
 }
 
@@ -214,14 +211,26 @@ static int look_at_set(const struct look *look, enum jn_family family)
 
 /* --- frontends ----------------------------------------------------------------------------------- */
 
+static void describe_frontend(const struct jn_frontend *frontend, char out[TEXT_BYTES])
+{
+	(void)snprintf(out, TEXT_BYTES, "service id %u, set %u, namespace %llu", frontend->service,
+		       frontend->set, (unsigned long long)frontend->netns_cookie);
+}
+
+static struct jn_frontend frontend_of(const struct look *look, const struct jn_frontend_key *key)
+{
+	return (struct jn_frontend){ .service = look->port->service,
+				     .set = look->port->sets[jn_family_of(&key->vip)],
+				     .netns_cookie = look->port->netns_cookie };
+}
+
 static void look_at_frontend(const struct look *look, const struct jn_frontend_key *key)
 {
 	struct jn_datapath *datapath = look->e->install.datapath;
-	const struct jn_frontend expected = { .service = look->port->service,
-					      .set = look->port->sets[jn_family_of(&key->vip)],
-					      .netns_cookie = look->port->netns_cookie };
+	const struct jn_frontend expected = frontend_of(look, key);
 	struct jn_frontend found;
 	char text[JN_FRONTEND_TEXT_BYTES], entry[JN_FRONTEND_TEXT_BYTES + 16];
+	char is[TEXT_BYTES] = "it is missing", shall[TEXT_BYTES];
 	size_t done;
 	bool is_repaired;
 	int rc = jn_datapath_get_frontend(datapath, key, &found);
@@ -231,14 +240,26 @@ static void look_at_frontend(const struct look *look, const struct jn_frontend_k
 	is_repaired = repairs(look) &&
 		      !jn_datapath_put_frontends(datapath, key, &expected, 1, &done);
 	(void)snprintf(entry, sizeof(entry), "frontend %s", jn_verify_key_text(key, text));
-	if (rc)
-		note(look, is_repaired, entry, "it is missing|service id %u, set %u",
-		     expected.service, expected.set);
-	else
-		note(look, is_repaired, entry,
-		     "service id %u, set %u, namespace %llu|service id %u, set %u, namespace %llu",
-		     found.service, found.set, (unsigned long long)found.netns_cookie,
-		     expected.service, expected.set, (unsigned long long)expected.netns_cookie);
+	if (!rc)
+		describe_frontend(&found, is);
+	describe_frontend(&expected, shall);
+	note(look, is_repaired, entry, is, shall);
+}
+
+static void look_at_frontends(const struct look *look)
+{
+	const struct jn_desired_port *desired = look->desired;
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < desired->frontend_count; i++) {
+		const struct jn_frontend expected = frontend_of(look, &desired->frontends[i]);
+
+		sum += jn_reading_sum(&desired->frontends[i], &expected);
+	}
+	if (jn_reading_has_frontends(&look->e->verify.reading, look->port->service, sum))
+		return;
+	for (unsigned i = 0; i < desired->frontend_count; i++)
+		look_at_frontend(look, &desired->frontends[i]);
 }
 
 /* --- all of it ----------------------------------------------------------------------------------- */
@@ -250,7 +271,7 @@ static int look_at_port(const struct look *look)
 	/* The records follow what is declared at every write: anything else is a fault of ours. */
 	if (!look->port || look->port->endpoint_count != look->desired->endpoint_count) {
 		note(look, false, "the record of what is installed",
-		     "it has another port or other endpoints|restart junctord, and report it");
+		     "it has another port or other endpoints", "restart junctord, and report it");
 		return 0;
 	}
 	look_at_name(look);
@@ -258,8 +279,7 @@ static int look_at_port(const struct look *look)
 		look_at_endpoint(look, i);
 	for (unsigned family = 0; family < JN_FAMILY_MAX && !rc; family++)
 		rc = look_at_set(look, family);
-	for (unsigned i = 0; i < look->desired->frontend_count; i++)
-		look_at_frontend(look, &look->desired->frontends[i]);
+	look_at_frontends(look);
 	return rc;
 }
 

@@ -180,6 +180,16 @@ void jn_loop_ignore_signals(struct jn_loop *loop)
 
 /* --- timers ------------------------------------------------------------------------------------ */
 
+/*
+ * Never in the same turn: libuv 1.44 would run one of 0 ms before it looks at anything else, and one
+ * that is set anew each time would be all that runs.
+ */
+static void set_timer(uv_timer_t *uv, uv_timer_cb fn, uint64_t delay_ms)
+{
+	uv_update_time(uv->loop); /* the delay counts from now, however long this turn took */
+	(void)uv_timer_start(uv, fn, delay_ms ? delay_ms : 1, 0); /* cannot fail with a callback */
+}
+
 static void on_timer_closed(uv_handle_t *uv)
 {
 	free(uv->data);
@@ -203,9 +213,8 @@ int jn_timer_start(struct jn_loop *loop, uint64_t delay_ms, void (*fn)(void *arg
 	timer->fn = fn;
 	timer->arg = arg;
 	timer->uv.data = timer;
-	(void)uv_timer_init(&loop->uv, &timer->uv); /* these two cannot fail with a callback */
-	uv_update_time(&loop->uv); /* the delay counts from now, however long this turn took */
-	(void)uv_timer_start(&timer->uv, on_timer, delay_ms, 0);
+	(void)uv_timer_init(&loop->uv, &timer->uv); /* cannot fail */
+	set_timer(&timer->uv, on_timer, delay_ms);
 	*out = timer;
 	return 0;
 }
@@ -246,8 +255,7 @@ int jn_alarm_new(struct jn_loop *loop, void (*fn)(void *arg), void *arg, struct 
 
 void jn_alarm_set(struct jn_alarm *alarm, uint64_t delay_ms)
 {
-	uv_update_time(alarm->uv.loop);
-	(void)uv_timer_start(&alarm->uv, on_alarm, delay_ms, 0); /* cannot fail with a callback */
+	set_timer(&alarm->uv, on_alarm, delay_ms);
 }
 
 void jn_alarm_clear(struct jn_alarm *alarm)

@@ -22,7 +22,10 @@ int jn_loop_on_signals(struct jn_loop *loop, const int *signals, void (*fn)(void
 		       void *arg);
 void jn_loop_ignore_signals(struct jn_loop *loop);
 
-/* One shot. *out is the caller's handle until fn runs or jn_timer_stop. */
+/*
+ * One shot. *out is the caller's handle until fn runs or jn_timer_stop. After a delay of 0, as of
+ * alarms, whatever else is waiting comes first.
+ */
 struct jn_timer;
 int jn_timer_start(struct jn_loop *loop, uint64_t delay_ms, void (*fn)(void *arg), void *arg,
 		   struct jn_timer **out);

@@ -36,20 +36,22 @@ static int write_frontends(struct jn_dump_file *file)
 	return jn_datapath_each_frontend(file->dp, add_frontend, file);
 }
 
-static int add_name(void *arg, uint32_t service, const struct jn_name *name)
+static int add_name(void *arg, uint32_t service, const struct jn_name *stored)
 {
 	struct jn_dump_file *file = arg;
 	struct jn_stats stats = { 0 };
+	struct jn_name name = *stored;
 
 	if (!jn_dump_begin_line(file))
 		return 1;
+	jn_offline_end_name(&name);
 	(void)jn_datapath_read_stats(file->dp, &service, 1, &stats); /* not there: 0 */
 	jn_write_key_unsigned(&file->w, "service", service);
 	jn_write_key_text(&file->w, "kind",
-			  name->kind == JN_NAME_SERVICE ? "Service" : "LocalService");
-	jn_write_key_text(&file->w, "namespace", name->namespace_);
-	jn_write_key_text(&file->w, "name", name->name);
-	jn_write_key_text(&file->w, "port", name->port_name);
+			  name.kind == JN_NAME_SERVICE ? "Service" : "LocalService");
+	jn_write_key_text(&file->w, "namespace", name.namespace_);
+	jn_write_key_text(&file->w, "name", name.name);
+	jn_write_key_text(&file->w, "port", name.port_name);
 	jn_write_key_unsigned(&file->w, "forwarded", stats.forwarded);
 	jn_write_key_unsigned(&file->w, "refused", stats.refused);
 	jn_dump_end_line(file);

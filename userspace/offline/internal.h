@@ -11,7 +11,9 @@
 #include "offline/offline.h"
 #include "proto/write.h"
 
-/* names.c: "LocalService default/web:http", or "service 7" where it has no name. */
+/* names.c: in a damaged table the texts of a name may have no end; afterwards they have. */
+void jn_offline_end_name(struct jn_name *name);
+/* "LocalService default/web:http", or "service 7" where it has no name. */
 void jn_offline_add_service(struct jn_datapath *dp, uint32_t service, struct jn_buffer *out);
 /* "127.0.0.1:8081", or "endpoint 7" where it is none any more. */
 void jn_offline_add_endpoint(const struct jn_datapath *dp, uint32_t id, struct jn_buffer *out);
@@ -23,6 +25,8 @@ const char *jn_offline_algorithm(unsigned algorithm);
 void jn_offline_add_flags(unsigned flags, struct jn_buffer *out);
 const char *jn_offline_reason(unsigned reason);
 const char *jn_offline_meaning(unsigned reason);
+/* "ECONNREFUSED"; "?": in a damaged table any number may stand. */
+const char *jn_offline_errno(int error);
 
 /* steps.c: one sentence of what the decision did there. */
 void jn_offline_add_step(struct jn_datapath *dp, const struct jn_trace *trace, unsigned step,

@@ -4,10 +4,18 @@
  */
 #include <arpa/inet.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/auto.h"
 #include "offline/internal.h"
 #include "proto/address.h"
+
+void jn_offline_end_name(struct jn_name *name)
+{
+	name->namespace_[JN_NAME_BYTES - 1] = 0;
+	name->name[JN_NAME_BYTES - 1] = 0;
+	name->port_name[JN_NAME_BYTES - 1] = 0;
+}
 
 void jn_offline_add_service(struct jn_datapath *dp, uint32_t service, struct jn_buffer *out)
 {
@@ -17,11 +25,11 @@ void jn_offline_add_service(struct jn_datapath *dp, uint32_t service, struct jn_
 		jn_buffer_printf(out, "service %u", service);
 		return;
 	}
-	jn_buffer_printf(out, "%s %.*s/%.*s",
-			 name.kind == JN_NAME_SERVICE ? "Service" : "LocalService", JN_NAME_BYTES,
-			 name.namespace_, JN_NAME_BYTES, name.name);
+	jn_offline_end_name(&name);
+	jn_buffer_printf(out, "%s %s/%s", name.kind == JN_NAME_SERVICE ? "Service" : "LocalService",
+			 name.namespace_, name.name);
 	if (*name.port_name)
-		jn_buffer_printf(out, ":%.*s", JN_NAME_BYTES, name.port_name);
+		jn_buffer_printf(out, ":%s", name.port_name);
 }
 
 void jn_offline_add_endpoint(const struct jn_datapath *dp, uint32_t id, struct jn_buffer *out)
@@ -95,4 +103,11 @@ const char *jn_offline_reason(unsigned reason)
 const char *jn_offline_meaning(unsigned reason)
 {
 	return reason < JN_COUNT(reasons) ? reasons[reason].meaning : "?";
+}
+
+const char *jn_offline_errno(int error)
+{
+	const char *name = strerrorname_np(error);
+
+	return name ? name : "?";
 }

@@ -132,7 +132,7 @@ static void add_outcome(const struct jn_trace *trace, struct jn_buffer *out)
 				 jn_endpoint_format(&trace->backend, ntohs(trace->backend_port),
 						    text));
 	else if (err)
-		jn_buffer_printf(out, "connect() fails with %s", strerrorname_np(err));
+		jn_buffer_printf(out, "connect() fails with %s", jn_offline_errno(err));
 	else
 		jn_buffer_add_text(out, "connect() passes untouched");
 }
@@ -151,7 +151,7 @@ static void write_verdict(struct jn_writer *w, const struct jn_trace *trace)
 	if (trace->reason == JN_REASON_OK)
 		write_address(w, "backend", &trace->backend, trace->backend_port);
 	if (err)
-		jn_write_key_text(w, "errno", strerrorname_np(err));
+		jn_write_key_text(w, "errno", jn_offline_errno(err));
 	jn_write_close(w, '}');
 }
 
@@ -165,6 +165,7 @@ static void write_service(struct jn_writer *w, struct jn_datapath *dp, const str
 	jn_write_open(w, '{');
 	jn_write_key_unsigned(w, "id", trace->frontend.service);
 	if (!jn_datapath_get_name(dp, trace->frontend.service, &name)) {
+		jn_offline_end_name(&name);
 		jn_write_key_text(w, "kind",
 				  name.kind == JN_NAME_SERVICE ? "Service" : "LocalService");
 		jn_write_key_text(w, "namespace", name.namespace_);

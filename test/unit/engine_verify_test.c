@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Verifications of the engine, over tables in memory: who is told what. What counts as a drift is
+ * test/scenario/test_verify.py's business.
+ */
+#include "engine_harness.h"
+
+static int verify_setup(void **state)
+{
+	(void)engine_setup(state);
+	tables_watch = NULL; /* what a connect sees is engine_test.c's business */
+	return 0;
+}
+
+struct answer {
+	unsigned count;
+	uint64_t found, repaired;
+	char text[512]; /* what was found, expected */
+};
+
+static void on_verified(void *arg, const struct jn_verification *verification)
+{
+	struct answer *answer = arg;
+
+	assert_int_equal(verification->rc, 0);
+	answer->count++;
+	answer->found = verification->found;
+	answer->repaired = verification->repaired;
+	if (verification->shown)
+		(void)snprintf(answer->text, sizeof(answer->text), "%s; %s",
+			       verification->drifts[0].found, verification->drifts[0].expected);
+}
+
+static void ask(bool repairs, struct answer *answer)
+{
+	assert_int_equal(jn_engine_verify(engine, repairs, on_verified, answer), 0);
+}
+
+static void run_timer(void)
+{
+	void (*fn)(void *arg) = timer.fn;
+
+	timer.fn = NULL;
+	fn(timer.arg);
+}
+
+static void run_all(void)
+{
+	while (job_count || timer.fn) {
+		run_jobs();
+		if (timer.fn)
+			run_timer();
+	}
+}
+
+/* The tables are read, and not yet compared. */
+static void read_tables(void)
+{
+	for (size_t i = 0; i < JN_COUNT(jobs); i++) {
+		if (!jobs[i].work || jobs[i].has_worked)
+			continue;
+		jobs[i].has_worked = true;
+		run_work(i);
+	}
+}
+
+static void put_stray(void)
+{
+	struct jn_frontend_key key = vip_key(2);
+	struct jn_frontend value = { .service = 7 };
+	size_t done;
+
+	assert_int_equal(jn_datapath_put_frontends(tables, &key, &value, 1, &done), 0);
+}
+
+/* It was told of the one under way, which had been there before. */
+static void test_who_asks_while_one_runs_is_told_of_the_next(void **state)
+{
+	struct answer first = { 0 }, second = { 0 };
+
+	(void)state;
+	declare(V1, B(1));
+	ask(false, &first);
+	read_tables();
+	put_stray();
+	ask(false, &second);
+	run_all();
+	assert_int_equal(first.count, 1);
+	assert_int_equal(second.count, 1);
+	assert_int_equal(second.found, 1);
+}
+
+static void test_one_that_repairs_and_one_that_does_not(void **state)
+{
+	struct answer looks = { 0 }, repairs = { 0 }, after = { 0 };
+
+	(void)state;
+	declare(V1, B(1));
+	put_stray();
+	ask(false, &looks);
+	ask(true, &repairs);
+	run_all();
+	assert_int_equal(looks.found, 1);
+	assert_int_equal(looks.repaired, 0);
+	assert_int_equal(repairs.found, 1);
+	assert_int_equal(repairs.repaired, 1);
+	ask(false, &after);
+	run_all();
+	assert_int_equal(after.count, 1);
+	assert_int_equal(after.found, 0);
+}
+
+/* What was expected began behind the first '|', wherever that came from. */
+static void test_any_name_may_be_found(void **state)
+{
+	const uint32_t service = 1;
+	struct answer answer = { 0 };
+	struct jn_name name;
+	size_t done;
+
+	(void)state;
+	declare(V1, B(1));
+	assert_int_equal(jn_datapath_get_name(tables, service, &name), 0);
+	memset(name.namespace_, '|', JN_NAME_BYTES);
+	assert_int_equal(jn_datapath_put_names(tables, &service, &name, 1, &done), 0);
+	ask(false, &answer);
+	run_all();
+	assert_int_equal(answer.found, 1);
+	assert_non_null(strstr(answer.text, "||/web port \"\"; default/web port \"\""));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, verify_setup, engine_teardown)
+	static const struct CMUnitTest tests[] = {
+		TEST(test_who_asks_while_one_runs_is_told_of_the_next),
+		TEST(test_one_that_repairs_and_one_that_does_not),
+		TEST(test_any_name_may_be_found),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
