@@ -5,7 +5,7 @@
 # when all of it is there. Programs that are there in another form (go, node) are not replaced.
 #
 #   scripts/deps.sh          everything
-#   scripts/deps.sh deb      only what `make` and `make deb` need, a quarter of it
+#   scripts/deps.sh deb      only what `make` and `make deb` need, not half of it
 set -euo pipefail
 
 packages=(
