@@ -363,23 +363,21 @@ static int refuse_empty(struct reading *r, unsigned at)
 
 static int read_word(struct reading *r, const char *word)
 {
+	const struct jn_cli_verb *verb = r->command->verb;
 	unsigned at = r->words++;
 
-	if (!*word && (at == 0 || (at == 1 && r->command->verb->nouns) ||
-		       (at == 2 && r->command->verb->object)))
-		return refuse_empty(r, at);
-	if (at == 0)
-		return read_verb(r, word);
-	if (at == 1 && r->command->verb->nouns)
-		return read_noun(r, word);
-	if (at == 2 && r->command->verb->object) {
+	if (!verb) /* it comes first */
+		return *word ? read_verb(r, word) : refuse_empty(r, 0);
+	if (at == 1 && verb->nouns)
+		return *word ? read_noun(r, word) : refuse_empty(r, at);
+	if (at == 2 && verb->object) {
 		r->command->name = word;
-		return 0;
+		return *word ? 0 : refuse_empty(r, at);
 	}
 	return jn_error_set(r->err, -EINVAL, JN_ERROR_INVALID,
 			    "\"%s\" is one word too many; `junctor %s --help` shows how to write "
 			    "it",
-			    word, r->command->verb->name);
+			    word, verb->name);
 }
 
 /* Is all there that the verb needs, and nothing that it does not take? */

@@ -209,6 +209,8 @@ int jn_datapath_open_frontends(const struct jn_datapath *dp, int *out);
 int jn_frontends_each(int frontends, jn_frontend_fn fn, void *arg);
 typedef int (*jn_name_fn)(void *arg, uint32_t service, const struct jn_name *name);
 int jn_datapath_each_name(struct jn_datapath *dp, jn_name_fn fn, void *arg);
+int jn_datapath_open_names(const struct jn_datapath *dp, int *out);
+int jn_names_each(int names, jn_name_fn fn, void *arg);
 
 /* --- counters ------------------------------------------------------------------------------- */
 /* Summed over CPUs. services: ids, any order; out: one for each. Batch where the kernel allows. */

@@ -274,7 +274,7 @@ enum { AWAY_LISTENER, AWAY_CLIENT, AWAY_UDP_CLIENT };
 /* Two sockets whose backend has gone. */
 static int strand(struct jn_trial *t, const int made[JN_MAX_MADE])
 {
-	__be16 port;
+	__be16 port = 0;
 	int rc = wait_at(made[AWAY_LISTENER], true, &port);
 
 	if (!rc)
