@@ -232,6 +232,26 @@ def test_kube_proxy_was_here(bare_node):
     assert_found(found, "Warning", "kube-proxy: the device kube-ipvs0")
 
 
+@pytest.mark.parametrize("program", ["iptables-legacy", "ip6tables-legacy"])
+def test_kube_proxy_was_here_with_the_older_iptables(bare_node, program):
+    """Its chains are in no list of nftables."""
+    node = bare_node
+    for chain in ("MINE", "KUBE-SERVICES", "KUBE-SVC-ABC"):
+        node.run(program, "-t", "nat", "-N", chain)
+    node.run(program, "-t", "nat", "-A", "OUTPUT", "-j", "KUBE-SERVICES")
+    assert_found(findings(node), "Warning",
+                 r"kube-proxy: 2 chains of kube-proxy \(KUBE-S(ERVICES|VC-ABC) first\).*--cleanup")
+    node.run(program, "-t", "nat", "-F")
+    node.run(program, "-t", "nat", "-X")
+    assert bad(findings(node)) == []
+
+
+def test_asking_makes_no_table_of_the_older_iptables(bare_node):
+    before = bare_node.said("cat", "/proc/net/ip_tables_names")
+    findings(bare_node)
+    assert bare_node.said("cat", "/proc/net/ip_tables_names") == before
+
+
 def test_a_part_of_the_hierarchy(bare_node):
     node = bare_node
     mount = node.folder / "cgroup"

@@ -290,10 +290,17 @@ int jn_api_open(const struct jn_api_options *options, struct jn_api **out, struc
 	return rc;
 }
 
-void jn_api_set_rules(struct jn_api *api, struct jn_access_rule *rules, unsigned count)
+int jn_api_set_access(struct jn_api *api, const struct jn_access *access)
 {
-	api->options.access.rules = rules;
-	api->options.access.rule_count = count;
+	const struct jn_access was = api->options.access;
+
+	api->options.access = *access;
+	if (was.has_control_group == access->has_control_group &&
+	    was.control_group == access->control_group)
+		return 0; /* whoever opened the socket further meant it */
+	return jn_http_server_set_group(api->server, access->has_control_group
+							     ? (int64_t)access->control_group
+							     : -1);
 }
 
 const char *jn_api_degraded(const struct jn_api *api, size_t at)

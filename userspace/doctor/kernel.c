@@ -158,7 +158,8 @@ void jn_check_sock_kfunc(struct jn_doctor *d)
 
 	if (rc && !jn_kernel_compiles())
 		jn_doctor_warn(d, "programs that are interpreted cannot end sockets; switch the "
-				  "kernel's compiler on (sysctl net.core.bpf_jit_enable=1)");
+				  "kernel's compiler on (sysctl net.core.bpf_jit_enable=1), or "
+				  "boot one with CONFIG_BPF_JIT");
 	else if (rc)
 		jn_doctor_warn(d,
 			       "programs cannot end sockets (%s): MPTCP sockets of backends that "
