@@ -209,7 +209,8 @@ static int exchange(struct trial *t)
 	struct jn_growth *growth = NULL;
 	int rc;
 
-	sizes.live *= 2;
+	sizes.frontends *= 2; /* one that is copied */
+	sizes.live *= 2;      /* and one that is written while it is */
 	rc = jn_datapath_grow_load(t->at.datapath, &sizes, &growth, &t->err);
 	if (rc)
 		return rc;
