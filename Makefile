@@ -220,7 +220,7 @@ test-bpf: $(BPF_TESTS) ## the tests of the kernel programs and their tables alon
 test-kernels: ## the BPF tests and scenarios on Linux 6.1 and 6.12 under qemu; WRITE=1 writes docs/verifier.md (root)
 	@BUILD=$(BUILD) KERNELS="$(KERNELS)" WRITE="$(WRITE)" scripts/test-kernels.sh
 
-fuzz: sanitized ## the fuzz targets, a minute each; TARGET=object|http|plan, SECONDS= or RUNS= of each
+fuzz: sanitized ## the fuzz targets, a minute each; TARGET=object|http|plan|probe, SECONDS= or RUNS= of each
 	@BUILD=$(BUILD) TARGET="$(TARGET)" SECONDS_EACH="$(SECONDS)" RUNS="$(RUNS)" nice scripts/fuzz.sh
 
 soak: ## the full doses of everything, for MINUTES=60: scenarios, model check, fuzz, growth (root)

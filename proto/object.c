@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/table.h"
 
 static const struct jn_kind_names names[] = {
 	[JN_KIND_LOCAL_SERVICE] = { .kind = "LocalService",
@@ -70,6 +71,14 @@ struct jn_object_key jn_object_key_of(enum jn_kind kind, const char *namespace_,
 	(void)snprintf(key.namespace_, sizeof(key.namespace_), "%s", namespace_);
 	(void)snprintf(key.name, sizeof(key.name), "%s", name);
 	return key;
+}
+
+uint64_t jn_object_key_hash(const void *key)
+{
+	const struct jn_object_key *k = key;
+
+	return jn_hash_bytes(k->namespace_, strlen(k->namespace_)) * 31 +
+	       jn_hash_bytes(k->name, strlen(k->name)) + k->kind;
 }
 
 const char *jn_object_key_text(const struct jn_object_key *key, char out[JN_KEY_TEXT_BYTES])

@@ -62,6 +62,8 @@ struct jn_object_key {
 };
 
 struct jn_object_key jn_object_key_of(enum jn_kind kind, const char *namespace_, const char *name);
+/* For struct jn_table_ops: of the texts alone, as a key is mostly room for longer ones. */
+uint64_t jn_object_key_hash(const void *key);
 #define JN_KEY_TEXT_BYTES (32 + JN_NAME_BYTES + JN_LONG_NAME_BYTES)
 /* "LocalService default/web", "Node a". Returns out. */
 const char *jn_object_key_text(const struct jn_object_key *key, char out[JN_KEY_TEXT_BYTES]);

@@ -3,10 +3,12 @@
 #
 # `make deb`: the Debian package of this tree, in BUILD/deb, from a copy of what git knows: nothing
 # that was built is taken over, and the same tree gives the same bytes. Needs no network.
+# scripts/test-vm.sh makes others of it, in OUT: VERSION is another version, PATCH changes the copy,
+# CLANG builds the kernel programs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-out=${BUILD:-build}/deb
+out=${OUT:-${BUILD:-build}/deb}
 source=$out/junctor
 
 for tool in dpkg-buildpackage dh lintian; do
@@ -20,6 +22,8 @@ rm -rf "$out"
 mkdir -p "$source"
 git ls-files -z | grep -zv '^test/corpus/' | tar --null -T - -c | tar -x -C "$source"
 cp -r scripts/packaging/debian "$source/debian"
+[ -z "${PATCH:-}" ] || patch --quiet -d "$source" -p1 <"$PATCH"
+[ -z "${VERSION:-}" ] || sed -i "1s/(.*)/($VERSION)/" "$source/debian/changelog"
 
 # Nothing of the caller's build goes in: this is make's own child.
 unset MAKEFLAGS MFLAGS MAKELEVEL BUILD CC CFLAGS LDFLAGS PREFIX

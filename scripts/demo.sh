@@ -134,8 +134,11 @@ start_servers() {
 	await_port "$far" 10.1.0.2 53
 }
 
+# Nothing of a junctor that is installed here: its configuration and its files are not the demo's.
 start_junctord() {
-	inside "$node" junctord --cgroup "$cgroup" --pin-dir "$dir/pins" --state-dir "$dir/state" \
+	: >"$dir/junctord.yaml"
+	inside "$node" junctord --config "$dir/junctord.yaml" --services-dir "$dir/services.d" \
+		--cgroup "$cgroup" --pin-dir "$dir/pins" --state-dir "$dir/state" \
 		--socket "$SOCK" >>"$dir/junctord.log" 2>&1 &
 	junctord=$!
 	await "junctord does not become ready" "$node" \
@@ -159,7 +162,8 @@ clean_up() {
 	disown -a # bash need not tell that each was killed
 	kill_processes || failed=1
 	if [ -d "$dir/pins" ]; then
-		junctor cleanup --pin-dir "$dir/pins" --cgroup "$cgroup" >"$dir/out" 2>&1 || {
+		junctord --offline cleanup --config "$dir/junctord.yaml" --pin-dir "$dir/pins" \
+			--cgroup "$cgroup" >"$dir/out" 2>&1 || {
 			cat "$dir/out" >&2
 			failed=1
 		}

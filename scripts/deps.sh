@@ -3,30 +3,43 @@
 #
 # Installs what building, testing, measuring and the demo need on a fresh Debian 12. Does nothing
 # when all of it is there. Programs that are there in another form (go, node) are not replaced.
+#
+#   scripts/deps.sh          everything
+#   scripts/deps.sh deb      only what `make` and `make deb` need, not half of it
 set -euo pipefail
 
 packages=(
 	# building
-	gcc make pkg-config clang-14 clang-19 llvm-14 llvm-19 libc6-dev linux-libc-dev bpftool
+	gcc make pkg-config clang-14 llvm-14 libc6-dev linux-libc-dev bpftool
 	libbpf-dev libnl-3-dev libelf-dev libuv1-dev libjansson-dev libsqlite3-dev libxxhash-dev libyaml-dev
 	libsystemd-dev libnghttp2-dev node-llhttp
+	# make deb
+	build-essential debhelper lintian dpkg-dev systemd git
+)
+others=(
 	# make check
-	clang-format-14 clang-tidy-19 libclang-rt-14-dev cppcheck shellcheck codespell mandoc git
+	clang-19 llvm-19 clang-format-14 clang-tidy-19 libclang-rt-14-dev cppcheck shellcheck codespell mandoc
 	# make test
 	libcmocka-dev liburing-dev python3 python3-pytest python3-pytest-timeout
 	# real clients and servers, namespaces
 	nginx-light redis-server redis-tools dnsmasq-base bind9-dnsutils curl netcat-openbsd
 	python3-grpcio python3-protobuf libfaketime
 	iproute2 util-linux procps libcap2-bin
-	# make deb
-	debhelper lintian dpkg-dev systemd
 	# other kernels
 	qemu-system-x86 busybox-static cpio gzip kmod xz-utils
 	# make bench
 	nftables iptables strace haproxy libnginx-mod-stream wrk
 )
-command -v go >/dev/null || [ -x /usr/local/go/bin/go ] || packages+=(golang-go)
-command -v node >/dev/null || packages+=(nodejs)
+command -v go >/dev/null || [ -x /usr/local/go/bin/go ] || others+=(golang-go)
+command -v node >/dev/null || others+=(nodejs)
+case ${1:-} in
+"") packages+=("${others[@]}") ;;
+deb) ;;
+*)
+	echo "usage: $0 [deb]" >&2
+	exit 2
+	;;
+esac
 
 missing=()
 for package in "${packages[@]}"; do

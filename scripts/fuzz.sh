@@ -13,10 +13,10 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build}
 kept=$build/fuzz
-declare -A bytes=([object]=4096 [http]=4096 [plan]=600) # of an input, at most
+declare -A bytes=([object]=4096 [http]=4096 [plan]=600 [probe]=4096) # of an input, at most
 # A history is told from another by how often it does what, a text by where it leads.
 declare -A counters=([plan]=1)
-targets=${TARGET:-object http plan}
+targets=${TARGET:-object http plan probe}
 passed=0
 failed=0
 

@@ -28,7 +28,7 @@ each_file() {
 	for file in docs/man/*; do
 		"$1" 644 "$file" "$destdir$prefix/share/man/man${file##*.}/${file##*/}"
 	done
-	for file in README.md CONTRIBUTING.md LICENSE kernel/README.md examples/*.json \
+	for file in README.md CONTRIBUTING.md SECURITY.md LICENSE kernel/README.md examples/*.json \
 		examples/*.yaml docs/*.md docs/*.svg docs/decisions/*.md; do
 		"$1" 644 "$file" "$docs/$file"
 	done

@@ -52,7 +52,7 @@ suite "endurance" env MINUTES="$(quarter)" nice /usr/bin/python3 -m pytest -q -s
 suite "model check" env MINUTES="$(quarter)" nice /usr/bin/python3 -m pytest -q -s \
 	-p no:cacheprovider test/scenario/test_model.py
 suite "fuzz targets" env \
-	SECONDS_EACH="$(awk -v minutes="$minutes" 'BEGIN { print int(minutes * 60 / 4 / 3) + 1 }')" \
+	SECONDS_EACH="$(awk -v minutes="$minutes" 'BEGIN { print int(minutes * 60 / 4 / 4) + 1 }')" \
 	nice scripts/fuzz.sh
 ran=()
 left=()

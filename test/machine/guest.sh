@@ -4,50 +4,13 @@
 # In the guest: one stage for each boot. Each step is a line "ok ..." or "FAILED ..." on the console;
 # the last stage says that all were run. The host counts (scripts/test-vm.sh).
 set -u
-vip=127.96.0.10
 stage=$(cat /test/stage 2>/dev/null || echo 1)
-
-check() { # WHAT COMMAND...
-	local what=$1 output
-	shift
-	if output=$("$@" 2>&1); then
-		echo "ok $what"
-	else
-		echo "FAILED $what"
-		echo "$output" | tail -n 20
-	fi
-}
-
-# Until it is so, for ten seconds.
-soon() { # COMMAND...
-	for _ in $(seq 100); do
-		"$@" >/dev/null 2>&1 && return
-		sleep 0.1
-	done
-	"$@"
-}
-
-served() { # both backends are reached
-	local answers
-	answers=$(for _ in $(seq 30); do curl -s -m 5 "http://$vip/" || echo "curl says $?"; done)
-	[ "$(sort -u <<<"$answers" | paste -sd' ')" = "8081 8082" ] || {
-		echo "$answers" | sort | uniq -c
-		return 1
-	}
-}
-
-pid() {
-	systemctl show -p MainPID --value junctord
-}
-
-is_another() { # PID: another junctord than this one is up
-	[ "$(systemctl is-active junctord)" = active ] && [ "$(pid)" != "$1" ] && [ "$(pid)" != 0 ]
-}
-
-show_why() {
-	systemctl --no-pager -l status junctord
-	journalctl --no-pager -o cat -u junctord | tail -n 20
-}
+# shellcheck source=test/machine/lib.sh
+. /test/lib.sh
+# shellcheck source=test/machine/upgrades.sh
+. /test/upgrades.sh
+# shellcheck source=test/machine/others.sh
+. /test/others.sh
 
 # --- stage 1: install and use ---------------------------------------------------------------------------
 install_it() {
@@ -57,8 +20,10 @@ install_it() {
 	fi
 }
 
+# On the control socket, and in a file.
 declare_it() {
-	junctor apply -f /test/web.json && junctor status
+	junctor apply -f /test/web.json && cp /test/services.yaml /etc/junctor/services.d/ &&
+		soon curl -s -m 5 http://127.96.0.11/ && junctor status
 }
 
 reload_it() { # LEVEL EXPECTED
@@ -90,6 +55,7 @@ first() {
 	systemctl enable -q --now backend@8081 backend@8082
 	systemctl enable -q early-client
 	bpftool -j link | tr '{' '\n' | sort >/test/links.before
+	file_state >/test/files.before
 	check "the package installs and the service is up" install_it
 	cp /etc/junctor/junctord.yaml /test/shipped.yaml
 	check "a service is declared" declare_it
@@ -99,12 +65,26 @@ first() {
 	check "a good configuration is taken on reload" reload_it debug good
 	check "a bad one is refused on reload and named" reload_it loud bad
 	cp /test/shipped.yaml /etc/junctor/junctord.yaml
+	check "the kernel has no complaint" kernel_is_content
 }
 
 # --- stage 2: after a reboot ----------------------------------------------------------------------------
 early() {
 	cat /test/early
-	grep -E '^808[12]$' /test/early
+	[ "$(grep -cE '^808[12]$' /test/early)" = 2 ]
+}
+
+moment() { # UNIT PROPERTY
+	systemctl show -p "$2TimestampMonotonic" --value "$1"
+}
+
+# Not by luck: junctord had said that it serves before the client, and anything else there, began.
+was_first() {
+	echo "$(moment junctord ActiveEnter) $(moment network-pre.target ActiveEnter)" \
+		"$(moment early-client ExecMainStart)"
+	[ "$(moment junctord ActiveEnter)" -gt 0 ] &&
+		[ "$(moment junctord ActiveEnter)" -le "$(moment network-pre.target ActiveEnter)" ] &&
+		[ "$(moment network-pre.target ActiveEnter)" -le "$(moment early-client ExecMainStart)" ]
 }
 
 # SIGSTOP: it hangs, the watchdog ends it, and connections go on all the while.
@@ -144,16 +124,15 @@ JSON
 
 second() {
 	check "the first client after a boot is served" early
+	check "junctord was up before the network" was_first
 	check "the service is up after a boot" soon systemctl is-active junctord
 	check "and serves" served
 	check "one that hangs is ended by the watchdog, and nobody notices" hang
 	check "one that dies is started again" crash
 	check "a socket of a gone backend in another namespace is ended" end_elsewhere
-	check "the reinstalled package serves on" dpkg -i /test/junctor.deb
-	check "after the upgrade, too" served
 }
 
-# --- stage 3: away --------------------------------------------------------------------------------------
+# --- away --------------------------------------------------------------------------------------
 remove_it() {
 	dpkg -r junctor && ! systemctl is-active junctord && ! curl -s -m 2 "http://$vip/"
 }
@@ -186,7 +165,26 @@ third() {
 	check "installed again it serves what was declared" install_it
 	check "again" served
 	check "purged" dpkg --purge junctor
+	check "a file of the person's own stays" own_file_stays
 	check "nothing is left" nothing_is_left
+}
+
+# --- beside others ----------------------------------------------------------------------------------------
+fourth() {
+	check "others have programs at the host's root, and a unit has a filter" attach_others
+	check "they work before an installation" others_are_well http://127.0.0.1:8081/
+	check "what the kernel holds is written down" remember_kernel
+	check "it is installed beside them" install_it
+	check "and serves what is declared" declare_it
+	check "others after the installation" others_are_well
+	upgrades
+	check "purged once more" dpkg --purge junctor
+	check "a file of the person's own stays, too" own_file_stays
+	check "nothing of ours is left" nothing_is_left
+	check "others after the purge" others_are_well http://127.0.0.1:8081/
+	check "the kernel holds what it held" soon kernel_is_as_before
+	check "files are what they were before the first installation" files_are_as_before
+	check "the kernel has no complaint, again" kernel_is_content
 }
 
 echo "stage $stage, $(uname -r)"
@@ -199,6 +197,7 @@ case $stage in
 2)
 	second
 	third
+	fourth
 	echo "all stages were run"
 	systemctl poweroff
 	;;

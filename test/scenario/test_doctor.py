@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from lib import kernel
 from lib.clients import connect, http_name
 from lib.node import built
 from lib.objects import service
@@ -21,7 +22,18 @@ from machine import find_mount, run
 
 BPF = Path(__file__).parent / "bpf"
 HOOKS = [f"{call}{family}" for call in ("connect", "getpeername", "sendmsg", "recvmsg")
-         for family in "46"]
+         for family in "46"] + ["sock_release", "sockops"]
+TRIED = ["programs and tables of this build load, and all ten hooks attach",
+         r"programs are compiled \(JIT\)",
+         *(f"hook {hook} does what it must" for hook in HOOKS),
+         "a call that is refused gets the errno that is meant",
+         "hooks know this network namespace",
+         "connections of an IPv6 socket to an IPv4 address are led",
+         "datagrams of an IPv6 socket to an IPv4 address are led",
+         "the program of junctor trace tells what hooks do",
+         "the records of sockets of all network namespaces are found",
+         "a TCP socket in another network namespace can be ended over netlink",
+         "tables and programs can be exchanged while they serve, and outlive who made them"]
 
 
 def doctor(node, *flags, prefix=(), **options):
@@ -47,8 +59,16 @@ def assert_found(found, result, words):
         (result, words, found)
 
 
+def has_function(name):
+    """May programs call it? Each has its set of those, which says so."""
+    symbols = Path("/proc/kallsyms").read_text(encoding="ascii")
+    return re.search(rf" {name}$", symbols, re.M) is not None
+
+
 def bad(found):
-    return [line for kind, line in found if kind != "Good"]
+    """But for what this kernel cannot do: test_what_this_kernel_lacks."""
+    return [line for kind, line in found if kind != "Good"
+            and (has_function("bpf_sock_destroy") or not line.startswith("sock-kfunc: "))]
 
 
 def left_by_doctor():
@@ -69,10 +89,15 @@ def compiled(name, folder):
     return path
 
 
-def attach(node, object_path, program, hook):
+def load(node, object_path):
     folder = node.machine.bpffs("stranger")
     node.machine.callback(shutil.rmtree, folder, ignore_errors=True)
     run("bpftool", "prog", "loadall", str(object_path), f"{folder}/progs")
+    return folder
+
+
+def attach(node, object_path, program, hook):
+    folder = load(node, object_path)
     run("bpftool", "cgroup", "attach", node.cgroup, hook, "pinned", f"{folder}/progs/{program}",
         "multi")
     node.machine.callback(run, "bpftool", "cgroup", "detach", node.cgroup, hook, "pinned",
@@ -82,10 +107,49 @@ def attach(node, object_path, program, hook):
 def test_a_machine_without_a_fault(bare_node):
     found = findings(bare_node)
     assert bad(found) == []
-    for hook in HOOKS:
-        assert_found(found, "Good", f"self-test: hook {hook} does what it must")
-    assert doctor(bare_node).stdout.endswith("\n0 failed, 0 warnings\n")
+    for words in TRIED:
+        assert_found(found, "Good", f"self-test: {words}$")
+    assert_found(found, "Good", "guards: guard routes stop connections that no hook saw")
+    warnings = 0 if has_function("bpf_sock_destroy") else 1
+    assert doctor(bare_node).stdout.endswith(f"\n0 failed, {warnings} warnings\n")
     assert left_by_doctor() == []
+
+
+def test_what_this_kernel_lacks(bare_node, tmp_path):
+    """Each kernel has the lines that are true of it, whether they are good or not."""
+    found = findings(bare_node)
+    if has_function("bpf_sock_destroy"):
+        assert_found(found, "Good", r"sock-kfunc: programs can end sockets \(bpf_sock_destroy\)")
+        assert_found(found, "Good", "self-test: a UDP socket in another network namespace can be")
+    else:
+        assert_found(found, "Warning", "sock-kfunc: programs cannot end sockets.*boot Linux 6.5")
+        assert "by a program" not in str(found)
+    folder = load(bare_node, compiled("foreign", tmp_path))
+    try:
+        kernel.attach_first(bare_node.cgroup, f"{folder}/progs/foreign_connect4",
+                            "cgroup_inet4_connect")
+    except OSError:
+        assert_found(found, "Good", r"self-test: no program can run before all others \(no BPF_F_PRE")
+    else:
+        assert_found(found, "Good", r"self-test: programs of others may run before all.*PREORDER")
+
+
+@pytest.mark.skipif(not kernel.is_ours(), reason="switches the compiler of a whole kernel off")
+def test_programs_are_interpreted(bare_node):
+    switch = Path("/proc/sys/net/core/bpf_jit_enable")
+    before = switch.read_text(encoding="ascii")
+    switch.write_text("0", encoding="ascii")
+    try:
+        said = doctor(bare_node)
+        started = bare_node.run(built("junctord"), *bare_node.junctord.flags(), check=False)
+    finally:
+        switch.write_text(before, encoding="ascii")
+    refusal = r"the kernel interprets programs.*\(sysctl net.core.bpf_jit_enable=1\)"
+    assert said.returncode == 1 and re.search(f"FAILED   self-test: {refusal}", said.stdout)
+    assert re.search("sock-kfunc: programs that are interpreted cannot.*bpf_jit_enable=1", said.stdout)
+    assert said.stderr == "", "libbpf speaks to the debug log only"
+    assert started.returncode == 1 and re.search(f"^junctord: {refusal}", started.stderr)
+    assert kernel.attached(bare_node.cgroup) == {} == kernel.pinned(bare_node.pins)
 
 
 def test_beside_a_junctord_that_serves(own_node):
@@ -166,6 +230,26 @@ def test_kube_proxy_was_here(bare_node):
     found = findings(node)
     assert_found(found, "Warning", r"kube-proxy: 1 chains of kube-proxy \(services first\)")
     assert_found(found, "Warning", "kube-proxy: the device kube-ipvs0")
+
+
+@pytest.mark.parametrize("program", ["iptables-legacy", "ip6tables-legacy"])
+def test_kube_proxy_was_here_with_the_older_iptables(bare_node, program):
+    """Its chains are in no list of nftables."""
+    node = bare_node
+    for chain in ("MINE", "KUBE-SERVICES", "KUBE-SVC-ABC"):
+        node.run(program, "-t", "nat", "-N", chain)
+    node.run(program, "-t", "nat", "-A", "OUTPUT", "-j", "KUBE-SERVICES")
+    assert_found(findings(node), "Warning",
+                 r"kube-proxy: 2 chains of kube-proxy \(KUBE-S(ERVICES|VC-ABC) first\).*--cleanup")
+    node.run(program, "-t", "nat", "-F")
+    node.run(program, "-t", "nat", "-X")
+    assert bad(findings(node)) == []
+
+
+def test_asking_makes_no_table_of_the_older_iptables(bare_node):
+    before = bare_node.said("cat", "/proc/net/ip_tables_names")
+    findings(bare_node)
+    assert bare_node.said("cat", "/proc/net/ip_tables_names") == before
 
 
 def test_a_part_of_the_hierarchy(bare_node):

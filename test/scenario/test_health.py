@@ -106,6 +106,7 @@ def test_a_detached_hook(own_node):
     await_red(node, "connect4: somebody detached its link; restart junctord")
     assert hooks(node)["connect4"]["effective"] is False
     assert hooks(node)["connect6"]["effective"] is True
+    assert node.control.get("/readyz").status == 503
     node.junctord.restart()
     await_proof(node)
 
@@ -120,7 +121,12 @@ def test_a_foreign_program_that_gets_in_the_way(own_node, hostile, program, hook
     await_proof(own_node)
     with Attached(own_node, hostile, program, hook):
         assert "take it away" in await_red(own_node, words)
+        answer = own_node.control.get("/readyz")
+        assert answer.status == 503, "it is attached, and who connects is not led"
+        assert re.search(words, answer.json["message"])
+        assert own_node.control.get("/livez").status == 200, "a restart would change nothing"
     await_proof(own_node)
+    assert own_node.control.get("/readyz").status == 200
 
 
 def test_another_program_in_the_place_of_ours(own_node, hostile):
@@ -158,6 +164,7 @@ def test_a_cgroup_that_takes_no_process(bare_node):
     assert "effective" not in hooks(node)["connect4"]
     said = junctor_status(node)
     assert said.returncode == 0 and "connect4 (not tried out)" in said.stdout
+    assert node.control.get("/readyz").status == 200
 
 
 def test_a_cgroup_that_is_frozen(bare_node):

@@ -146,6 +146,17 @@ def test_one_version():
     assert re.match(r"junctor \((.*)\) ", changelog)[1] == version
 
 
+def test_deps_install_what_the_package_needs():
+    """On a fresh Debian `scripts/deps.sh deb && make deb` failed: nothing brought build-essential."""
+    text = (TOP / "scripts/deps.sh").read_text()
+    brought = set(text[text.index("packages=("):text.index("others=(")].split())
+    control = (PACKAGING / "debian/control").read_text()
+    needed = re.search(r"^Build-Depends:\n(.*?)^\S", control, re.M | re.S).group(1)
+    needed = {line.split()[0].rstrip(",") for line in needed.splitlines()}
+    needed -= {"debhelper-compat", "dh-sequence-installsysusers"}  # debhelper's
+    assert needed | {"build-essential", "debhelper"} <= brought
+
+
 @pytest.mark.slow
 def test_the_package_is_clean_and_the_same_twice(tmp_path):
     """lintian finds nothing (scripts/deb.sh), and the place where it is built leaves no trace."""

@@ -44,6 +44,8 @@ def test_every_verb_and_flag_of_junctor():
     verbs = re.findall(r"^  ([a-z]+)\b.*\n      ", told, re.MULTILINE)
     assert {"get", "apply", "cleanup"} <= set(verbs), told
     assert re.findall(r"^\.It Cm ([a-z]+)$", text, re.MULTILINE) == verbs
+    synopsis = text[text.index(".Sh SYNOPSIS"):text.index(".Sh DESCRIPTION")]
+    assert re.findall(r"^\.Nm\n\.Cm ([a-z]+)$", synopsis, re.MULTILINE) == verbs
 
 
 def test_every_exit_code_of_junctor():
@@ -57,6 +59,16 @@ def test_every_flag_of_junctord():
     flags = flags_of(help_of("junctord"))
     assert {"socket", "check", "help"} <= set(flags)
     assert documented_flags(page("junctord.8")) == set(flags)
+
+
+def test_every_task_that_needs_no_daemon():
+    refused = subprocess.run([BUILD / "junctord", "--offline", "x"], check=False, text=True,
+                             capture_output=True).stderr
+    verbs = set(re.findall(r"[a-z]+", re.search(r"takes (.*)\n", refused).group(1))) - {"or"}
+    synopsis = re.search(r"^\.Fl Fl offline Cm (.*)$", page("junctord.8"), re.M).group(1)
+    assert set(synopsis.split(" | ")) == verbs
+    told = help_of("junctord")
+    assert all(f"{verb}:" in told or f"{verb}," in told for verb in verbs), told
 
 
 def test_every_key_of_the_configuration(tmp_path):

@@ -117,6 +117,9 @@ def test_cleanup_after_looking(dead_node):
 
 
 # --- sysdump --------------------------------------------------------------------------------------
+SYSDUMP_SECONDS = 5  # as the manual says
+
+
 def sysdump(node, path, *flags):
     """{name: text} of the archive that junctor writes."""
     node.run(built("junctor"), "sysdump", "-f", path, "--pin-dir", node.pins, "--state-dir",
@@ -196,7 +199,7 @@ def test_sysdump_is_bounded(own_node, tmp_path):
     own_node.junctord.kill()
     begin = time.monotonic()
     files = sysdump(own_node, tmp_path / "dump.tar")
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < SYSDUMP_SECONDS
     assert json.loads(files["offline-status.json"])["tables"]["services"]["used"] == 10000
     cut = [name for name, text in files.items() if '{"cut":' in text]
     assert "tables/endpoints.jsonl" in cut and "objects.jsonl" in cut
@@ -225,6 +228,6 @@ def test_sysdump_has_the_end_of_the_log(own_node, tmp_path):
 def test_sysdump_does_not_wait_for_a_log_that_hangs(own_node, tmp_path):
     begin = time.monotonic()
     files = with_systemd(own_node, tmp_path, "echo before; exec sleep 30")
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < SYSDUMP_SECONDS
     assert files["log.txt"] == "before\n"
     assert "status.json" in files

@@ -171,6 +171,58 @@ def test_access_rules_change_at_once(manager, config):
     assert asked() == "403"
 
 
+def test_the_control_group_is_looked_up_again(manager):
+    """A group that was made after the start stayed locked out until the next one."""
+    node = manager.node
+    os.chmod(node.machine.scratch, 0o755)
+    os.chmod(node.folder, 0o755)
+    groups = node.folder / "group"
+    groups.write_text("root:x:0:\n", encoding="ascii")
+    node.socket_path = node.control.path = str(node.folder / "run" / "control")
+    node.junctord.start("unshare", "--mount", "sh", "-ec",
+                        'mount --bind "$0" /etc/group && exec "$@"', groups, "env",
+                        *manager.environment, socket=node.socket_path)
+    manager.await_told("READY")
+
+    def asked():
+        done = node.run("setpriv", f"--reuid={NOBODY}", "--regid=4242", "--clear-groups", "curl",
+                        "-s", "-o", "/dev/stdout", "-w", "\n%{http_code}", "--unix-socket",
+                        node.socket_path, "http://junctor/v1/status", check=False)
+        return done.stdout.splitlines()[-1]
+
+    assert asked() == "000"
+    groups.write_text("root:x:0:\njunctor:x:4242:\n", encoding="ascii")
+    assert reload(manager)[0] == []
+    assert asked() == "200"
+    assert os.stat(node.socket_path).st_mode & 0o777 == 0o660
+    groups.write_text("root:x:0:\n", encoding="ascii")
+    assert reload(manager)[0] == []
+    assert asked() == "000"
+    assert os.stat(node.socket_path).st_mode & 0o777 == 0o600
+
+
+def test_each_key_that_needs_a_restart_is_named(bare_node):
+    """None of them changes; and the log says so, too."""
+    node = bare_node
+    keys = {"socket": node.socket_path, "cgroup": node.cgroup, "pin_dir": node.pins,
+            "state_dir": node.state, "node_name": "one",
+            "services_dir": node.folder / "services.d", "guardRoutes": "true"}
+    path = node.folder / "junctord.yaml"
+    write(path, **keys)
+    node.junctord.start(config=path, socket=None, cgroup=None, pin_dir=None, state_dir=None,
+                        services_dir=None)
+    changed = {key: f"{value}x" for key, value in keys.items()} | {"guardRoutes": "false"}
+    write(path, **changed)
+    os.kill(node.junctord.pid, signal.SIGHUP)
+    wait_for(lambda: "read again" in node.junctord.log(), "it is read again")
+    degraded = wait_for(lambda: node.control.get("/v1/status").json["degraded"], "it is said")
+    assert [line.split(";")[0] for line in degraded] == [
+        f"RestartNeeded: {key.replace('_', '-')} is {changed[key]} in the configuration, and "
+        f"{value} in this run, where it cannot change" for key, value in keys.items()]
+    for line in degraded:
+        assert line in node.junctord.log()
+
+
 def test_what_cannot_change_is_named_and_stays(manager, config):
     node = manager.node
     write(config, log_level="info", guardRoutes="false")

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import subprocess
+import tarfile
 import time
 
 import pytest
@@ -50,8 +51,9 @@ def test_a_stopped_junctord_is_named(stopped, own_node, tmp_path, words):
         assert str(words) in done.stderr
 
 
-def test_one_whose_queue_is_full_is_named(stopped, own_node):
-    """Whoever connects waits for a place in the queue of a junctord that takes nobody out."""
+@pytest.fixture
+def full(stopped, own_node):
+    """The same; and whoever connects waits for a place in its queue."""
     waiting = []
     try:
         while True:
@@ -61,9 +63,25 @@ def test_one_whose_queue_is_full_is_named(stopped, own_node):
             one.connect(str(own_node.socket_path))
     except BlockingIOError:
         pass
-    done, seconds = stopped("status")
+    yield stopped
     for one in waiting:
         one.close()
+
+
+def test_one_whose_queue_is_full_is_named(full):
+    done, seconds = full("status")
     assert done.returncode == UNREACHABLE, done
     assert seconds < SECONDS
     assert "junctor status --offline" in done.stderr
+
+
+@pytest.mark.parametrize("how", ["stopped", "full"])
+def test_a_sysdump_does_not_wait_for_it(request, own_node, tmp_path, how):
+    """At most five seconds, as the manual says: nobody needs it more than who is not answered."""
+    ask = request.getfixturevalue(how)
+    done, seconds = ask("sysdump", "-f", tmp_path / "dump.tar", "--pin-dir", own_node.pins,
+                        "--state-dir", own_node.state, "--cgroup", own_node.cgroup)
+    assert done.returncode == 0, done
+    assert seconds < 5
+    with tarfile.open(tmp_path / "dump.tar") as archive:
+        assert "tables/frontends.jsonl" in archive.getnames()

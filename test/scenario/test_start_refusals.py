@@ -213,6 +213,41 @@ def test_check_names_all_that_a_start_would_refuse(bare_node):
     assert not bare_node.state.exists()
 
 
+def refused_paths(node):
+    """(flag, path): what a start does not take."""
+    folder = node.folder
+    (folder / "file").write_text("x", encoding="ascii")
+    (folder / "loop").symlink_to("loop")
+    (folder / "lost").symlink_to("/nowhere/x")
+    (folder / "kept" / "state.db").mkdir(parents=True)
+    name = "n" * 256
+    for path in (f"{folder}/kept", f"{folder}/new/", f"{folder}/loop/x", f"{folder}/lost/x",
+                 f"{folder}/lost", f"{folder}/file/x", "/proc/x", "/proc/x/y", "/",
+                 f"{node.pins}/x", f"{node.cgroup}/x", f"{folder}/" + "s" * 108):
+        yield "socket", path
+    for path in (f"{folder}/{name}", f"{folder}/{name}/x", f"{folder}/loop/x", f"{folder}/loop",
+                 f"{folder}/lost", f"{folder}/file", f"{folder}/kept", "/proc/x", "/sys/x",
+                 f"{node.pins}/x"):
+        yield "state_dir", path
+    for path in (f"{node.pins}/a.b", f"{node.pins}/a.b/c", f"{node.pins}/{name}", f"{folder}/loop",
+                 f"{folder}/lost", f"{folder}/file/x", f"{folder}/kept", "/proc/x"):
+        yield "pin_dir", path
+    for path in (f"{folder}/kept", f"{node.cgroup}/cgroup.procs", f"{node.cgroup}/none",
+                 "/proc/self", f"{folder}/{name}", f"{folder}/loop"):
+        yield "cgroup", path
+
+
+def test_check_refuses_each_path_that_a_start_refuses(bare_node):
+    """A link that leads nowhere, a name that is too long, a place that keeps no files, ..."""
+    for flag, path in refused_paths(bare_node):
+        flags = bare_node.junctord.flags(**{flag: path})
+        assert start(bare_node, flags=flags).returncode == 1, (flag, path)
+        done = start(bare_node, flags=[*flags, "--check"])
+        assert done.returncode == 1, (flag, path)
+        assert done.stderr.startswith(f"junctord: --{flag.replace('_', '-')}: "), done.stderr
+        assert done.stderr.count("\n") == 1, done.stderr
+
+
 def test_check_of_a_daemon_that_runs(own_node):
     done = start(own_node, flags=[*own_node.junctord.flags(), "--check"])
     assert (done.returncode, done.stdout) == (0, "configuration is valid\n"), done.stderr

@@ -134,7 +134,13 @@ static void test_usage_errors(void **state)
 	bad("get servces", "did you mean services?");
 	bad("get nonsense", "junctor get services|backends|policies");
 	bad("get services a b", "\"b\"");
-	bad("get services ''", "one word too many");
+	bad("''", "the verb is empty");
+	bad("get ''", "the kind behind get is empty");
+	bad("get services ''", "the name behind services is empty");
+	bad("get services ''", "leave it out");
+	bad("delete service ''", "the name behind service is empty");
+	bad("describe service ''", "give one (");
+	bad("status ''", "one word too many");
 	bad("apply", "-f FILE|-");
 	bad("apply -f", "--filename FILE|-");
 	bad("apply -f ''", "is empty");

@@ -154,6 +154,43 @@ static void test_a_repair_leaks_nothing(void **state)
 	check_shop_keeps_its_own();
 }
 
+/* One service with two frontends: their sum is that of before only if each leads where it did. */
+static void test_what_is_read_at_once_is_told_apart(void **state)
+{
+	static const struct view view = { .vip = { "random 10.1.0.1:1", "random 10.1.0.1:1" } };
+	struct jn_frontend_key one = vip_key(0), other = vip_key(1);
+	struct jn_write *w = new_write();
+	struct jn_frontend *frontend;
+	struct jn_name *name;
+
+	(void)state;
+	add_service(w, "web", V1 "," V2, B(1));
+	expect(&view);
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	tables_watch = NULL;
+	verify(false);
+	assert_int_equal(verified.found, 0);
+
+	frontend = &tables_place(tables, &one)->value;
+	frontend->netns_cookie += 1;
+	tables_place(tables, &other)->value.netns_cookie -= 1;
+	verify(true);
+	assert_int_equal(verified.found, 2);
+	assert_int_equal(verified.repaired, 2);
+
+	name = &tables->names[frontend->service];
+	name->kind = JN_NAME_SERVICE;
+	verify(true);
+	assert_int_equal(verified.found, 1);
+	assert_int_equal(name->kind, JN_NAME_LOCAL_SERVICE);
+
+	frontend->service += 1; /* an id that nobody has */
+	verify(true);
+	assert_int_equal(verified.found, 1);
+	verify(false);
+	assert_int_equal(verified.found, 0);
+}
+
 static void test_a_repair_for_which_there_is_no_room_is_none(void **state)
 {
 	struct jn_ranges *slots = &engine->install.slots;
@@ -264,6 +301,7 @@ int main(void)
 		TEST(test_a_write_of_the_same_puts_the_set_right),
 		TEST(test_what_somebody_made_of_a_revision_frees_nothing_else),
 		TEST(test_a_repair_leaks_nothing),
+		TEST(test_what_is_read_at_once_is_told_apart),
 		TEST(test_a_repair_for_which_there_is_no_room_is_none),
 		TEST(test_a_slot_among_very_many_is_found),
 		TEST(test_a_repair_of_very_many_is_a_workers),

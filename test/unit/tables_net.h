@@ -134,7 +134,7 @@ int jn_guards_apply(struct jn_guard *guards, size_t count)
 	return tables_route_rc;
 }
 
-static struct jn_datapath *tables_read; /* the one whose frontends were opened last */
+static struct jn_datapath *tables_read; /* the one whose tables were opened last */
 
 int jn_datapath_open_frontends(const struct jn_datapath *dp, int *out)
 {
@@ -147,6 +147,19 @@ int jn_frontends_each(int frontends, jn_frontend_fn fn, void *arg)
 {
 	(void)frontends;
 	return jn_datapath_each_frontend(tables_read, fn, arg);
+}
+
+int jn_datapath_open_names(const struct jn_datapath *dp, int *out)
+{
+	tables_read = (struct jn_datapath *)(uintptr_t)dp;
+	*out = -1;
+	return 0;
+}
+
+int jn_names_each(int names, jn_name_fn fn, void *arg)
+{
+	(void)names;
+	return jn_datapath_each_name(tables_read, fn, arg);
 }
 
 #endif

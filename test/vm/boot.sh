@@ -58,7 +58,7 @@ timeout "${LIMIT:-600}" qemu-system-x86_64 -nodefaults -no-reboot -display none 
 	echo "vm: the guest said no result; its kernel may have died, see the lines above"
 	exit 1
 }
-if grep -E 'WARNING:|BUG:|Oops|RIP:|KASAN|refcount_t' "$share/dmesg"; then
+if "$here/complaints.sh" "$share/dmesg"; then
 	echo "vm: that is what its kernel complains of; see $share/dmesg"
 	exit 1
 fi

@@ -13,7 +13,8 @@ export BUILD=$2
 
 # Those that ask what the kernel does; what is junctord's alone is the same on every kernel.
 scenarios=(clients sockets datagrams listeners balance isolation foreign_programs guard_routes endings
-	live unplugged restart start_refusals kubernetes_services kubernetes_nodes)
+	live unplugged restart start_refusals kubernetes_services kubernetes_nodes health verify trace
+	offline doctor service_manager)
 
 # client_test comes last: it wants a machine that was not started just now.
 bpf_tests() { # BUILD

@@ -6,6 +6,7 @@
 #include "api/api.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,8 @@
 #include "base/auto.h"
 #include "base/log.h"
 #include "proto/status.h"
+
+#define LARGE_BODY_BYTES 1048576 /* may have been read into a hundred times as much memory */
 
 /* --- calls ------------------------------------------------------------------------------------- */
 
@@ -23,6 +26,8 @@ void jn_call_ref(struct jn_call *call)
 
 void jn_call_unref(struct jn_call *call)
 {
+	bool is_large = call->received >= LARGE_BODY_BYTES;
+
 	if (--call->references)
 		return;
 	if (call->verb && call->verb->free)
@@ -31,6 +36,8 @@ void jn_call_unref(struct jn_call *call)
 	free(call->words);
 	free(call->path);
 	free(call);
+	if (is_large)
+		(void)malloc_trim(0); /* by itself malloc keeps what lies below a small block */
 }
 
 enum jn_role jn_call_role(const struct jn_call *call, const char *namespace_)
@@ -203,6 +210,7 @@ static void on_body(void *arg, struct jn_exchange *x, void *state, const char *d
 
 	(void)arg;
 	(void)x;
+	call->received += size;
 	if (call->verb->body)
 		call->verb->body(call, data, size);
 }
@@ -282,10 +290,17 @@ int jn_api_open(const struct jn_api_options *options, struct jn_api **out, struc
 	return rc;
 }
 
-void jn_api_set_rules(struct jn_api *api, struct jn_access_rule *rules, unsigned count)
+int jn_api_set_access(struct jn_api *api, const struct jn_access *access)
 {
-	api->options.access.rules = rules;
-	api->options.access.rule_count = count;
+	const struct jn_access was = api->options.access;
+
+	api->options.access = *access;
+	if (was.has_control_group == access->has_control_group &&
+	    was.control_group == access->control_group)
+		return 0; /* whoever opened the socket further meant it */
+	return jn_http_server_set_group(api->server, access->has_control_group
+							     ? (int64_t)access->control_group
+							     : -1);
 }
 
 const char *jn_api_degraded(const struct jn_api *api, size_t at)

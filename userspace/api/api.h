@@ -60,8 +60,11 @@ struct jn_api_options {
 };
 
 int jn_api_open(const struct jn_api_options *options, struct jn_api **out, struct jn_error *err);
-/* These rules from the next request on, also of those who are connected. They outlive the api. */
-void jn_api_set_rules(struct jn_api *api, struct jn_access_rule *rules, unsigned count);
+/*
+ * This access from the next request on, also of those who are connected. Copied shallowly, as above.
+ * A negative errno: the socket is open to the members of the group of before.
+ */
+int jn_api_set_access(struct jn_api *api, const struct jn_access *access);
 /* Stops listening and closes every client; closed(arg) when all is gone. *api is NULL at once. */
 void jn_api_close(struct jn_api **api, void (*closed)(void *arg), void *arg);
 

@@ -60,6 +60,7 @@ struct jn_call {
 	const char *namespace_, *name; /* namespace_: "default" where the path has none */
 	char *words;
 	struct jn_buffer body; /* of requests that are one document */
+	uint64_t received;     /* bytes of the body so far */
 	void *data;	       /* the verb's */
 };
 

@@ -2,6 +2,8 @@
 /*
  * How junctord is: /v1/status for people and scripts, /livez (and /healthz) and /readyz for probes.
  */
+#include <errno.h>
+
 #include "api/internal.h"
 #include "api/process.h"
 #include "base/auto.h"
@@ -186,26 +188,50 @@ static bool are_hooks_attached(struct jn_datapath *datapath)
 	return true;
 }
 
+/* The first hook that is seen not to work; one that nobody could try out may. */
+static int check_proof(const struct jn_api *api, struct jn_error *err)
+{
+	struct jn_hook_status hooks[JN_HOOK_COUNT];
+	struct jn_api_health health;
+	size_t i = 0;
+
+	read_health(api, &health);
+	while (i < JN_HOOK_COUNT && health.hooks[i].proof != JN_API_PROOF_NO)
+		i++;
+	if (i == JN_HOOK_COUNT)
+		return 0;
+	jn_datapath_hooks(api->options.datapath, hooks);
+	return jn_error_set(err, -EAGAIN, JN_ERROR_UNAVAILABLE, "a hook is not effective: %s: %s",
+			    hooks[i].name, health.hooks[i].reason);
+}
+
+static int check_ready(const struct jn_api *api, struct jn_error *err)
+{
+	struct jn_engine *engine = api->options.engine;
+	struct jn_api_source source;
+
+	if (!is_synced(engine))
+		return jn_error_set(err, -EAGAIN, JN_ERROR_UNAVAILABLE,
+				    "the kernel does not hold generation %llu yet; wait with "
+				    "/v1/wait, see /v1/status",
+				    (unsigned long long)jn_engine_generation(engine));
+	if (!are_hooks_attached(api->options.datapath))
+		return jn_error_set(err, -EAGAIN, JN_ERROR_UNAVAILABLE,
+				    "a hook is not attached; see hooks in /v1/status, and restart "
+				    "junctord to attach it again");
+	if (read_source(api, &source) && !source.was_synced)
+		return jn_error_set(err, -EAGAIN, JN_ERROR_UNAVAILABLE,
+				    "the %s source has not been read yet; see sources in "
+				    "/v1/status",
+				    source.name);
+	return check_proof(api, err);
+}
+
 static void begin_ready(struct jn_call *call)
 {
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
-	struct jn_api_source source;
 
-	if (!is_synced(call->api->options.engine))
-		(void)jn_error_set(&err, -1, JN_ERROR_UNAVAILABLE,
-				   "the kernel does not hold generation %llu yet; wait with "
-				   "/v1/wait, see /v1/status",
-				   (unsigned long long)jn_engine_generation(
-					   call->api->options.engine));
-	else if (!are_hooks_attached(call->api->options.datapath))
-		(void)jn_error_set(&err, -1, JN_ERROR_UNAVAILABLE,
-				   "a hook is not attached; see hooks in /v1/status, and restart "
-				   "junctord to attach it again");
-	else if (read_source(call->api, &source) && !source.was_synced)
-		(void)jn_error_set(&err, -1, JN_ERROR_UNAVAILABLE,
-				   "the %s source has not been read yet; see sources in /v1/status",
-				   source.name);
-	if (jn_error_is_set(&err))
+	if (check_ready(call->api, &err))
 		jn_answer_error(call, &err);
 	else
 		jn_answer_text(call, 200, "ok\n");

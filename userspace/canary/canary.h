@@ -63,4 +63,10 @@ size_t jn_canary_ends(const struct jn_canary *canary, struct jn_frontend_key vip
  */
 void jn_canary_fly(struct jn_canary *canary, int cgroup, struct jn_canary_round *out);
 
+/*
+ * Run fn in a child that is born in this cgroup and shares this process's descriptors, but not its
+ * memory, and wait for it. fn: a few system calls, no more; 0 or -errno, which comes back.
+ */
+int jn_canary_be_there(int cgroup, int (*fn)(void *arg), void *arg);
+
 #endif

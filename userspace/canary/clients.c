@@ -98,20 +98,17 @@ static bool ends_in_time(int end)
 	return rc > 0;
 }
 
-static int make_there(int cgroup, const struct jn_canary *canary, struct jn_clients *clients)
+int jn_canary_be_there(int cgroup, int (*fn)(void *arg), void *arg)
 {
-	int rc = each_client(canary, clients, hold_place), status = 0;
 	JN_AUTO(jn_close_fd) int end = -1;
+	pid_t child = be_born(cgroup, &end);
+	int status = 0;
 	bool is_late;
-	pid_t child;
 
-	if (rc)
-		return rc;
-	child = be_born(cgroup, &end);
 	if (child < 0)
 		return -errno;
 	if (!child) /* every errno of these calls fits into a byte */
-		_exit(-each_client(canary, clients, fill_place));
+		_exit(-fn(arg));
 	is_late = !ends_in_time(end);
 	if (is_late)
 		(void)kill(child, SIGKILL); /* it is ours until it was waited for */
@@ -122,6 +119,26 @@ static int make_there(int cgroup, const struct jn_canary *canary, struct jn_clie
 	if (is_late)
 		return -ETIMEDOUT;
 	return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
+}
+
+struct places {
+	const struct jn_canary *canary;
+	struct jn_clients *clients;
+};
+
+static int fill_places(void *arg)
+{
+	const struct places *places = arg;
+
+	return each_client(places->canary, places->clients, fill_place);
+}
+
+static int make_there(int cgroup, const struct jn_canary *canary, struct jn_clients *clients)
+{
+	int rc = each_client(canary, clients, hold_place);
+
+	return rc ? rc
+		  : jn_canary_be_there(cgroup, fill_places, &(struct places){ canary, clients });
 }
 
 void jn_clients_open(int cgroup, const struct jn_canary *canary, struct jn_clients *out)

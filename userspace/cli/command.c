@@ -318,6 +318,11 @@ static int read_verb(struct reading *r, const char *word)
 			      "`junctor --help` lists them");
 }
 
+static const char *shown_noun(const struct jn_cli_verb *verb, enum jn_noun noun)
+{
+	return verb->object == NEED_OPTIONAL ? nouns[noun].many : nouns[noun].one;
+}
+
 static int read_noun(struct reading *r, const char *word)
 {
 	const struct jn_cli_verb *verb = r->command->verb;
@@ -329,7 +334,7 @@ static int read_noun(struct reading *r, const char *word)
 	for (unsigned i = 0; i < JN_NOUN_MAX; i++) {
 		if (!(verb->nouns & BIT(i)))
 			continue;
-		names[count++] = verb->object == NEED_OPTIONAL ? nouns[i].many : nouns[i].one;
+		names[count++] = shown_noun(verb, (enum jn_noun)i);
 		if (!strcmp(nouns[i].one, word) || !strcmp(nouns[i].many, word)) {
 			r->command->noun = (enum jn_noun)i;
 			return 0;
@@ -343,22 +348,36 @@ static int read_noun(struct reading *r, const char *word)
 			      jn_spelling_nearest(word, names, count), jn_buffer_text(&advice));
 }
 
+/* Most of all a variable of a script that is not set. */
+static int refuse_empty(struct reading *r, unsigned at)
+{
+	static const char *const what[] = { "verb", "kind", "name" };
+	const struct jn_cli_verb *verb = r->command->verb;
+	const char *behind = at == 2 ? shown_noun(verb, r->command->noun) : at ? verb->name : NULL;
+
+	return jn_error_set(r->err, -EINVAL, JN_ERROR_INVALID,
+			    "the %s%s%s is empty; give one (is a variable not set?)%s", what[at],
+			    behind ? " behind " : "", behind ? behind : "",
+			    at == 2 && verb->object == NEED_OPTIONAL ? ", or leave it out" : "");
+}
+
 static int read_word(struct reading *r, const char *word)
 {
+	const struct jn_cli_verb *verb = r->command->verb;
 	unsigned at = r->words++;
 
-	if (at == 0)
-		return read_verb(r, word);
-	if (at == 1 && r->command->verb->nouns)
-		return read_noun(r, word);
-	if (at == 2 && r->command->verb->object && *word) {
+	if (!verb) /* it comes first */
+		return *word ? read_verb(r, word) : refuse_empty(r, 0);
+	if (at == 1 && verb->nouns)
+		return *word ? read_noun(r, word) : refuse_empty(r, at);
+	if (at == 2 && verb->object) {
 		r->command->name = word;
-		return 0;
+		return *word ? 0 : refuse_empty(r, at);
 	}
 	return jn_error_set(r->err, -EINVAL, JN_ERROR_INVALID,
 			    "\"%s\" is one word too many; `junctor %s --help` shows how to write "
 			    "it",
-			    word, r->command->verb->name);
+			    word, verb->name);
 }
 
 /* Is all there that the verb needs, and nothing that it does not take? */

@@ -80,7 +80,7 @@ static void add_answers(struct jn_buffer *out, const char *socket)
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 	JN_AUTO(jn_buffer_done) struct jn_buffer text = { 0 };
 
-	if (jn_client_open(socket, &client, &err)) {
+	if (jn_client_open_within(socket, ANSWER_MS, &client, &err)) {
 		jn_buffer_printf(&text, "%s\n", jn_error_text(&err));
 		add_file(out, "control.txt", &text);
 		return;

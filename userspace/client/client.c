@@ -23,12 +23,13 @@
 #include "base/clock.h"
 #include "client/parse.h"
 
-#define CONNECT_SECONDS 5 /* a junctord whose queue of new clients stays full that long is stuck */
+#define CONNECT_MS 5000 /* a junctord whose queue of new clients stays full that long is stuck */
 #define READ_BYTES 65536
 
 struct jn_client {
 	int fd; /* -1: unconnected */
 	char *path;
+	unsigned connect_ms;
 	struct jn_parser parser;
 };
 
@@ -59,10 +60,11 @@ static int refuse_connection(const char *path, int rc, struct jn_error *err)
 			    path, strerror(-rc), remedy);
 }
 
-static int dial(const char *path, int *out)
+static int dial(const char *path, unsigned timeout_ms, int *out)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct timeval patience = { .tv_sec = CONNECT_SECONDS };
+	struct timeval patience = { .tv_sec = timeout_ms / 1000,
+				    .tv_usec = timeout_ms % 1000 * 1000 };
 	JN_AUTO(jn_close_fd) int fd = -1;
 
 	if (strlen(path) >= sizeof(address.sun_path))
@@ -83,18 +85,20 @@ static int dial(const char *path, int *out)
 
 static int reconnect(struct jn_client *client, struct jn_error *err)
 {
-	int rc = client->fd < 0 ? dial(client->path, &client->fd) : 0;
+	int rc = client->fd < 0 ? dial(client->path, client->connect_ms, &client->fd) : 0;
 
 	return rc ? refuse_connection(client->path, rc, err) : 0;
 }
 
-int jn_client_open(const char *socket_path, struct jn_client **out, struct jn_error *err)
+int jn_client_open_within(const char *socket_path, unsigned timeout_ms, struct jn_client **out,
+			  struct jn_error *err)
 {
 	JN_AUTO(jn_client_close) struct jn_client *client = calloc(1, sizeof(*client));
 	int rc;
 
 	if (client) {
 		client->fd = -1;
+		client->connect_ms = timeout_ms;
 		client->path = strdup(socket_path);
 	}
 	if (!client || !client->path)
@@ -104,6 +108,11 @@ int jn_client_open(const char *socket_path, struct jn_client **out, struct jn_er
 	if (!rc)
 		*out = JN_MOVE(client);
 	return rc;
+}
+
+int jn_client_open(const char *socket_path, struct jn_client **out, struct jn_error *err)
+{
+	return jn_client_open_within(socket_path, CONNECT_MS, out, err);
 }
 
 void jn_client_close(struct jn_client **client)

@@ -14,6 +14,9 @@ struct jn_client;
 
 /* Connect. -ENOENT, -ECONNREFUSED, -EACCES, … with err (JN_ERROR_UNAVAILABLE) saying what to do. */
 int jn_client_open(const char *socket_path, struct jn_client **out, struct jn_error *err);
+/* The same within this time; the other one gives a junctord that is overrun five seconds. */
+int jn_client_open_within(const char *socket_path, unsigned timeout_ms, struct jn_client **out,
+			  struct jn_error *err);
 void jn_client_close(struct jn_client **client);
 
 struct jn_answer {

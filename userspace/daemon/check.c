@@ -7,11 +7,13 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/un.h>
 
 #include "base/auto.h"
@@ -72,38 +74,93 @@ static void pass_on(const struct check *c, const struct jn_setting_text *text, i
 
 /* --- one function for each key ------------------------------------------------------------------ */
 
+/* File systems of the kernel's own, in which nobody keeps files. */
+static bool takes_nothing(const char *folder, bool is_for_pins)
+{
+	static const long types[] = { PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC,
+				      CGROUP2_SUPER_MAGIC };
+	struct statfs fs;
+
+	if (statfs(folder, &fs) != 0)
+		return false;
+	for (size_t i = 0; i < JN_COUNT(types); i++) {
+		if (fs.f_type == types[i])
+			return true;
+	}
+	return fs.f_type == BPF_FS_MAGIC && !is_for_pins;
+}
+
+/* Does something stand there that leads nowhere? */
+static bool is_lost_link(const char *path)
+{
+	struct stat info;
+
+	return stat(path, &info) != 0 && (errno == ENOENT || errno == ELOOP) &&
+	       lstat(path, &info) == 0;
+}
+
+/* What keeps things from being made below `above`, or NULL. *is_there: look no further up. */
+static const char *obstacle_of(const char *above, bool is_for_pins, bool *is_there)
+{
+	struct stat info;
+
+	*is_there = true;
+	if (is_lost_link(above))
+		return "is a link that leads nowhere";
+	if (stat(above, &info) != 0) {
+		*is_there = errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG;
+		return NULL; /* one that may not look knows nothing */
+	}
+	if (!S_ISDIR(info.st_mode))
+		return "is no folder";
+	return takes_nothing(above, is_for_pins) ? "keeps no files" : NULL;
+}
+
 /* The nearest thing above it that is there must be a folder, in which the others can be made. */
-static void check_above(const struct check *c, const struct jn_setting_text *text, const char *path)
+static void check_above(const struct check *c, const struct jn_setting_text *text, const char *path,
+			bool is_for_pins)
 {
 	JN_AUTO(jn_free_mem) char *above = strdup(path);
-	struct stat info;
+	const char *obstacle = NULL;
+	bool is_there = false;
 	char *slash;
 
-	while (above && (slash = strrchr(above, '/')) && slash != above) {
-		*slash = '\0';
-		if (stat(above, &info) != 0 && (errno == ENOENT || errno == ENOTDIR))
-			continue;
-		if (stat(above, &info) == 0 && !S_ISDIR(info.st_mode))
-			fault(c, text, "%s cannot be made, because %s is no folder; choose another",
-			      path, above);
+	if (!above || strlen(path) >= PATH_MAX) {
+		fault(c, text, "the path has %zu bytes; give one of at most %d", strlen(path),
+		      PATH_MAX - 1);
 		return;
 	}
+	while (!is_there && (slash = strrchr(above, '/')) && slash != above) {
+		if (strlen(slash + 1) > NAME_MAX) {
+			fault(c, text, "a name in the path has %zu bytes; give one of at most %d",
+			      strlen(slash + 1), NAME_MAX);
+			return;
+		}
+		*slash = '\0';
+		obstacle = obstacle_of(above, is_for_pins, &is_there);
+	}
+	if (obstacle)
+		fault(c, text, "%s cannot be made, because %s %s; choose another", path, above,
+		      obstacle);
 }
 
 static void check_socket(const struct check *c, const struct jn_setting_text *text,
 			 const char *path)
 {
 	const size_t longest = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+	size_t size = strlen(path);
 	struct stat info;
 
-	if (strlen(path) > longest)
+	if (size > longest)
 		fault(c, text, "the path of the control socket has %zu bytes; give one of 1 to %zu",
-		      strlen(path), longest);
+		      size, longest);
+	else if (path[size - 1] == '/')
+		fault(c, text, "%s names a folder; add the name of the socket", path);
 	else if (lstat(path, &info) == 0 && !S_ISSOCK(info.st_mode))
 		fault(c, text, "%s is in the way and is no socket; remove it, or choose another",
 		      path);
 	else
-		check_above(c, text, path);
+		check_above(c, text, path, false);
 }
 
 static void check_cgroup(const struct check *c, const struct jn_setting_text *text,
@@ -121,19 +178,29 @@ static void check_pin_dir(const struct check *c, const struct jn_setting_text *t
 			  const char *path)
 {
 	JN_AUTO(jn_error_done) struct jn_error said = { 0 };
+	int rc = jn_bpffs_check(path, &said);
 
-	pass_on(c, text, jn_bpffs_check(path, &said), &said);
+	pass_on(c, text, rc, &said);
+	if (!rc)
+		check_above(c, text, path, true);
 }
 
-static void check_folder(const struct check *c, const struct jn_setting_text *text,
-			 const char *path)
+static void check_state_dir(const struct check *c, const struct jn_setting_text *text,
+			    const char *path)
 {
+	JN_AUTO(jn_free_mem) char *file = NULL;
+	bool is_there;
+	const char *obstacle = obstacle_of(path, false, &is_there);
 	struct stat info;
 
-	if (stat(path, &info) == 0 && !S_ISDIR(info.st_mode))
-		fault(c, text, "%s is no folder; remove it, or choose another", path);
+	if (obstacle)
+		fault(c, text, "%s %s; remove it, or choose another", path, obstacle);
 	else
-		check_above(c, text, path);
+		check_above(c, text, path, false);
+	if (asprintf(&file, "%s/state.db", path) < 0)
+		file = NULL;
+	if (file && stat(file, &info) == 0 && !S_ISREG(info.st_mode))
+		fault(c, text, "%s is no file; remove it, or choose another folder", file);
 }
 
 static void check_services(const struct check *c, const struct jn_setting_text *text,
@@ -151,7 +218,7 @@ static void check_services(const struct check *c, const struct jn_setting_text *
 static void (*const checks[JN_SETTING_TEXTS])(const struct check *c,
 					      const struct jn_setting_text *text,
 					      const char *path) = {
-	check_socket, check_cgroup, check_pin_dir, check_folder, NULL, check_services,
+	check_socket, check_cgroup, check_pin_dir, check_state_dir, NULL, check_services,
 };
 
 int jn_check(const struct jn_options *options, struct jn_error *err)

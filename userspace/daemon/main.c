@@ -10,7 +10,6 @@
  * SIGTERM and SIGINT take down everything but the hooks and the tables: they go on serving.
  */
 #include <errno.h>
-#include <grp.h>
 #include <limits.h>
 #include <malloc.h>
 #include <signal.h>
@@ -270,7 +269,6 @@ static int open_health(struct daemon *d, struct jn_error *err)
 static int open_api(struct daemon *d, struct jn_error *err)
 {
 	const struct jn_settings *s = d->settings;
-	const struct group *group = getgrnam(JN_CONTROL_GROUP);
 	struct jn_api_options options = {
 		.loop = d->loop,
 		.engine = d->engine,
@@ -283,13 +281,9 @@ static int open_api(struct daemon *d, struct jn_error *err)
 		.health_arg = d,
 		.degraded = jn_reload_degraded,
 		.degraded_arg = &d->reload,
-		.access = { .rules = s->rules.items, .rule_count = (unsigned)s->rules.count },
+		.access = jn_reload_access(s),
 	};
 
-	if (group) {
-		options.access.has_control_group = true;
-		options.access.control_group = group->gr_gid;
-	}
 	return jn_api_open(&options, &d->api, err);
 }
 

@@ -74,7 +74,8 @@ const char *jn_options_usage(void)
 	       "  --check            validate the configuration and exit\n"
 	       "  --offline VERB     cleanup: remove links, tables and pins, declared state "
 	       "stays;\n"
-	       "                     status, sysdump, trace: what the kernel holds\n"
+	       "                     status, sysdump, trace: what the kernel holds;\n"
+	       "                     doctor: can junctor work here\n"
 	       "  --to, --from, --netns, --udp  of --offline trace; see junctor trace\n"
 	       "  --version          print the version and exit\n"
 	       "  --help             print this text and exit\n";

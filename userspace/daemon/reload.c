@@ -6,6 +6,7 @@
 #include "daemon/reload.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,15 +94,33 @@ static void name_fixed(struct jn_reload *r, const struct jn_settings *now)
 			    was->has_no_guard_routes ? "false" : "true");
 }
 
+struct jn_access jn_reload_access(const struct jn_settings *settings)
+{
+	const struct group *group = getgrnam(JN_CONTROL_GROUP);
+
+	return (struct jn_access){ .has_control_group = group,
+				   .control_group = group ? group->gr_gid : 0,
+				   .rules = settings->rules.items,
+				   .rule_count = (unsigned)settings->rules.count };
+}
+
 /* The old rules leave with `now`. */
 static void take_live(struct jn_reload *r, struct jn_settings *now, struct jn_api *api)
 {
 	struct jn_settings *s = &r->options->settings;
 	__typeof__(s->rules) old = s->rules;
+	struct jn_access access;
+	int rc;
 
 	s->rules = now->rules;
 	now->rules = old;
-	jn_api_set_rules(api, s->rules.items, (unsigned)s->rules.count);
+	access = jn_reload_access(s);
+	rc = jn_api_set_access(api, &access);
+	if (rc)
+		say(r,
+		    "ControlGroup: the control socket cannot be given to group " JN_CONTROL_GROUP
+		    " (%s); restart junctord",
+		    strerror(-rc));
 	s->log_level = now->log_level;
 	jn_log_set_level(s->log_level);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The configuration, read again while junctord runs (SIGHUP). The log level and the access rules
- * change at once; what else differs takes a restart, is said, and stays. A configuration that is not
+ * The configuration, read again while junctord runs (SIGHUP). The log level, the access rules and
+ * which gid the control group has change at once; what else differs takes a restart, is said, and stays. A configuration that is not
  * valid changes nothing.
  */
 #ifndef JUNCTOR_DAEMON_RELOAD_H
@@ -22,6 +22,8 @@ struct jn_reload {
 	} sentences; /* what is not as the configuration says, since it was read last */
 };
 
+/* Whom these settings, and the control group as it is now, give which role. */
+struct jn_access jn_reload_access(const struct jn_settings *settings);
 /* Says in the log what it did. The rules of the api are those of the settings afterwards. */
 void jn_reload_run(struct jn_reload *reload, struct jn_api *api);
 /* For jn_api_options.degraded: the at-th sentence, or NULL. */

@@ -18,8 +18,11 @@
 
 #define BPFFS "/sys/fs/bpf" /* where every distribution mounts it */
 
-/* Is the path, or the nearest folder above it that exists, on a bpffs? */
-static int is_on_bpffs(const char *path, bool *out)
+/*
+ * Is the path, or the nearest folder above it that exists, on a bpffs? *missing: where what does not
+ * exist begins in the path.
+ */
+static int is_on_bpffs(const char *path, bool *out, const char **missing)
 {
 	JN_AUTO(jn_free_mem) char *at = strdup(path);
 	struct statfs fs;
@@ -29,7 +32,7 @@ static int is_on_bpffs(const char *path, bool *out)
 	while (statfs(at, &fs) != 0) {
 		char *slash = strrchr(at, '/');
 
-		if (errno != ENOENT)
+		if (errno != ENOENT && errno != EPERM) /* a bpffs says so of a name with a dot */
 			return -errno;
 		if (!slash)
 			strcpy(at, "."); /* a relative path: it has one letter at least */
@@ -39,6 +42,7 @@ static int is_on_bpffs(const char *path, bool *out)
 			*slash = 0;
 	}
 	*out = fs.f_type == BPF_FS_MAGIC;
+	*missing = path + strlen(at);
 	return 0;
 }
 
@@ -154,36 +158,45 @@ static int take_folder(const char *path, struct jn_error *err)
 	return 0;
 }
 
-int jn_bpffs_prepare(const char *pin_dir, struct jn_error *err)
+static int check_folder(const char *pin_dir, bool *is_there, struct jn_error *err)
 {
-	bool is_there = false;
+	const char *missing = "";
 	struct stat info;
 	int rc;
 
 	if (!lstat(pin_dir, &info) && !S_ISDIR(info.st_mode))
 		return refuse_kind(pin_dir, -ENOTDIR, err);
-	rc = is_on_bpffs(pin_dir, &is_there);
-	if (!rc && !is_there) {
+	rc = is_on_bpffs(pin_dir, is_there, &missing);
+	if (rc)
+		return refuse_folder(pin_dir, rc, err);
+	if (*is_there && strchr(missing, '.'))
+		return jn_error_set(err, -EINVAL, JN_ERROR_UNAVAILABLE,
+				    "the pin folder %s cannot be made, because a bpf file system "
+				    "takes no name with a dot; choose another with --pin-dir",
+				    pin_dir);
+	return 0;
+}
+
+int jn_bpffs_prepare(const char *pin_dir, struct jn_error *err)
+{
+	bool is_there = false;
+	int rc = check_folder(pin_dir, &is_there, err);
+
+	if (!rc && !is_there)
 		rc = mount_for(pin_dir, err);
-		if (rc)
-			return rc;
-	}
-	if (!rc)
-		rc = jn_folder_make(pin_dir);
+	if (rc)
+		return rc;
+	rc = jn_folder_make(pin_dir);
 	return rc ? refuse_folder(pin_dir, rc, err) : take_folder(pin_dir, err);
 }
 
 int jn_bpffs_check(const char *pin_dir, struct jn_error *err)
 {
 	bool is_there = false;
-	struct stat info;
-	int rc;
+	int rc = check_folder(pin_dir, &is_there, err);
 
-	if (!lstat(pin_dir, &info) && !S_ISDIR(info.st_mode))
-		return refuse_kind(pin_dir, -ENOTDIR, err);
-	rc = is_on_bpffs(pin_dir, &is_there);
 	if (rc)
-		return refuse_folder(pin_dir, rc, err);
+		return rc;
 	if (!is_there && !is_below_bpffs(pin_dir) && !access(pin_dir, F_OK) && !is_empty(pin_dir))
 		return refuse_full(pin_dir, err);
 	return 0;

@@ -141,9 +141,6 @@ int jn_datapath_grow_load(const struct jn_datapath *dp, const struct jn_sizes *s
 int jn_datapath_grow_swap(struct jn_datapath *dp, struct jn_growth *growth, struct jn_error *err);
 void jn_datapath_grow_settle(struct jn_datapath *dp, struct jn_growth **growth);
 
-/* Has the kernel compiled the programs, or does it interpret them? */
-bool jn_datapath_is_compiled(const struct jn_datapath *dp);
-
 /* Was there a pinned table already when jn_datapath_open ran? */
 bool jn_datapath_is_adopted(const struct jn_datapath *dp);
 
@@ -212,6 +209,8 @@ int jn_datapath_open_frontends(const struct jn_datapath *dp, int *out);
 int jn_frontends_each(int frontends, jn_frontend_fn fn, void *arg);
 typedef int (*jn_name_fn)(void *arg, uint32_t service, const struct jn_name *name);
 int jn_datapath_each_name(struct jn_datapath *dp, jn_name_fn fn, void *arg);
+int jn_datapath_open_names(const struct jn_datapath *dp, int *out);
+int jn_names_each(int names, jn_name_fn fn, void *arg);
 
 /* --- counters ------------------------------------------------------------------------------- */
 /* Summed over CPUs. services: ids, any order; out: one for each. Batch where the kernel allows. */
@@ -222,6 +221,17 @@ int jn_datapath_read_reasons(struct jn_datapath *dp, uint64_t out[JN_REASON_MAX]
 int jn_datapath_read_events(struct jn_datapath *dp, uint64_t out[JN_EVENT_MAX]);
 
 /* --- about this machine --------------------------------------------------------------------- */
+/*
+ * Are programs compiled (JIT)? Tried with one that does nothing: 1, 0 (they are interpreted, and ours
+ * are refused) or -errno; -EINVAL and -ENOSYS where there are no programs at cgroups.
+ */
+int jn_kernel_compiles(void);
+/*
+ * May a program run before all others, whoever attached those (BPF_F_PREORDER)? Tried in the same way
+ * at this cgroup: 1, 0 or -errno.
+ */
+int jn_cgroup_has_first(int cgroup);
+
 /* The cookie by which hooks know this process's network namespace; -errno when it has none. */
 int jn_datapath_netns_cookie(uint64_t *out);
 

@@ -51,6 +51,7 @@ int jn_ender_open(struct jn_ender **out)
 	if (!ender)
 		return -ENOMEM;
 	ender->tcp = ender->udp = -1;
+	jn_libbpf_listen();
 	ender->skeleton = end_bpf__open();
 	if (!ender->skeleton)
 		return -errno;
@@ -78,6 +79,11 @@ void jn_ender_close(struct jn_ender **ender)
 	jn_close_fd(&e->udp);
 	end_bpf__destroy(e->skeleton);
 	free(e);
+}
+
+bool jn_ender_has_tcp(const struct jn_ender *ender)
+{
+	return ender->tcp >= 0;
 }
 
 /* --- one pass ---------------------------------------------------------------------------------- */

@@ -200,14 +200,19 @@ static int on_frontend(void *arg, const void *key, const void *value)
 	return walk->fn(walk->arg, key, value);
 }
 
-int jn_datapath_open_frontends(const struct jn_datapath *dp, int *out)
+static int open_again(int table, int *out)
 {
-	int fd = fcntl(dp->frontends, F_DUPFD_CLOEXEC, 0);
+	int fd = fcntl(table, F_DUPFD_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
 	*out = fd;
 	return 0;
+}
+
+int jn_datapath_open_frontends(const struct jn_datapath *dp, int *out)
+{
+	return open_again(dp->frontends, out);
 }
 
 int jn_frontends_each(int frontends, jn_frontend_fn fn, void *arg)
@@ -222,10 +227,7 @@ int jn_frontends_each(int frontends, jn_frontend_fn fn, void *arg)
 
 int jn_datapath_each_frontend(struct jn_datapath *dp, jn_frontend_fn fn, void *arg)
 {
-	struct frontend_walk walk = { fn, arg };
-	struct jn_hash hash = frontends_of(dp);
-
-	return jn_hash_each(&hash, CHUNK, on_frontend, &walk);
+	return jn_frontends_each(dp->frontends, fn, arg);
 }
 
 struct name_walk {
@@ -240,10 +242,22 @@ static int on_name(void *arg, const void *key, const void *value)
 	return walk->fn(walk->arg, *(const uint32_t *)key, value);
 }
 
-int jn_datapath_each_name(struct jn_datapath *dp, jn_name_fn fn, void *arg)
+int jn_datapath_open_names(const struct jn_datapath *dp, int *out)
 {
+	return open_again(dp->names, out);
+}
+
+int jn_names_each(int names, jn_name_fn fn, void *arg)
+{
+	const struct jn_hash hash = { .fd = names,
+				      .key_size = sizeof(uint32_t),
+				      .value_size = sizeof(struct jn_name) };
 	struct name_walk walk = { fn, arg };
-	struct jn_hash hash = names_of(dp);
 
 	return jn_hash_each(&hash, CHUNK, on_name, &walk);
+}
+
+int jn_datapath_each_name(struct jn_datapath *dp, jn_name_fn fn, void *arg)
+{
+	return jn_names_each(dp->names, fn, arg);
 }

@@ -15,6 +15,7 @@
  *	spaces.c   network namespaces        look.c     tables of a junctord that may be dead
  *	trace.c    the program that tells how it would be decided
  *	attached.c whose programs a cgroup runs
+ *	tries.c	   what the kernel can do
  */
 #ifndef JUNCTOR_DATAPATH_INTERNAL_H
 #define JUNCTOR_DATAPATH_INTERNAL_H
@@ -64,6 +65,8 @@ struct jn_datapath {
 /* --- open.c ------------------------------------------------------------------------------------ */
 /* The fds of the skeleton's tables. */
 void jn_datapath_name_tables(struct jn_datapath *dp);
+/* What libbpf has to say goes to the debug log from now on. */
+void jn_libbpf_listen(void);
 /* What the kernel's refusal of the programs or tables means. */
 int jn_datapath_refuse_load(int rc, struct jn_error *err);
 

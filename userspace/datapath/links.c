@@ -415,13 +415,6 @@ int jn_datapath_attach(struct jn_datapath *dp, struct jn_error *err)
 	return 0;
 }
 
-bool jn_datapath_is_compiled(const struct jn_datapath *dp)
-{
-	struct jn_program program;
-
-	return !jn_program_ask(program_of(dp, 0), &program) && program.info.jited_prog_len;
-}
-
 int jn_datapath_need(struct jn_datapath *dp, unsigned needs, struct jn_error *err)
 {
 	unsigned before = dp->needs;

@@ -42,6 +42,11 @@ static int on_libbpf(enum libbpf_print_level level, const char *format, va_list 
 	return 0;
 }
 
+void jn_libbpf_listen(void)
+{
+	(void)libbpf_set_print(on_libbpf);
+}
+
 /* --- what must be there ------------------------------------------------------------------------ */
 
 static int check_btf(struct jn_error *err)
@@ -87,6 +92,29 @@ static int check_cgroup(const char *cgroup, struct jn_error *err)
 
 /* --- loading ----------------------------------------------------------------------------------- */
 
+/* What the kernel says of a program is the same for many reasons, so a simpler one is tried. */
+static int refuse_program(int rc, struct jn_error *err)
+{
+	int compiles = jn_kernel_compiles();
+
+	if (compiles == -EINVAL || compiles == -ENOSYS)
+		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
+				    "the kernel has no programs at cgroups (%s); boot one with "
+				    "CONFIG_BPF_SYSCALL and CONFIG_CGROUP_BPF",
+				    strerror(-compiles));
+	if (!compiles)
+		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
+				    "the kernel interprets programs, and ours must be compiled "
+				    "(%s); switch its compiler on (sysctl "
+				    "net.core.bpf_jit_enable=1), or boot a kernel with "
+				    "CONFIG_BPF_JIT",
+				    strerror(-rc));
+	return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
+			    "the kernel refused a program or a table (%s); Linux 6.1 or later is "
+			    "needed, and --log-level debug tells what the kernel said",
+			    strerror(-rc));
+}
+
 int jn_datapath_refuse_load(int rc, struct jn_error *err)
 {
 	switch (rc) {
@@ -107,17 +135,13 @@ int jn_datapath_refuse_load(int rc, struct jn_error *err)
 				    "tables (%s); allow more (ulimit -n, LimitNOFILE= of systemd)",
 				    strerror(-rc));
 	default:
-		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
-				    "the kernel refused a program or a table (%s); Linux 6.1 or "
-				    "later with CONFIG_CGROUP_BPF is needed, and --log-level debug "
-				    "tells what the kernel said",
-				    strerror(-rc));
+		return refuse_program(rc, err);
 	}
 }
 
 static int open_skeleton(struct jn_datapath *dp, struct jn_error *err)
 {
-	(void)libbpf_set_print(on_libbpf);
+	jn_libbpf_listen();
 	dp->skeleton = junctor_bpf__open();
 	if (!dp->skeleton)
 		return jn_error_set(err, -errno, JN_ERROR_INTERNAL,

@@ -45,6 +45,8 @@ struct jn_ender;
 /* -EOPNOTSUPP: this kernel has no bpf_sock_destroy. */
 int jn_ender_open(struct jn_ender **out);
 void jn_ender_close(struct jn_ender **ender);
+/* Not where this kernel's iterator over TCP sockets is not safe (kernel_version.h). */
+bool jn_ender_has_tcp(const struct jn_ender *ender);
 /*
  * End those of these sockets that are in the calling thread's network namespace and still have
  * their peer; the application sees ECONNABORTED. is_ended[i] is set for each. 0 or a negative errno:

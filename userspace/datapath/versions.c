@@ -4,6 +4,10 @@
  * upgrade, or after one that is taken back. Their tables are not read: what was declared is loaded
  * from the store into ours. Their links are taken over, so that a hook is never without a program,
  * and then the rest goes.
+ *
+ * What programs remember of sockets is in tables, too, so those that tell it, recvmsg and getpeername,
+ * go on beside ours: each renames what it knows, and nothing else. Their links wait in our folder for
+ * the next change of tables, a cleanup or a boot, and hold the tables that they need.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -15,6 +19,8 @@
 #include "base/auto.h"
 #include "base/log.h"
 #include "datapath/internal.h"
+
+#define BEFORE_SUFFIX "_before" /* of the pin of a link that tells what was before ours */
 
 static bool is_version(const char *name)
 {
@@ -68,6 +74,19 @@ int jn_datapath_each_version(const char *pin_dir, jn_version_folder_fn fn, void 
 	return jn_versions_each(pin_dir, tell_folder, &walk);
 }
 
+static bool tells(size_t hook)
+{
+	switch (jn_hook_type(hook)) {
+	case BPF_CGROUP_UDP4_RECVMSG:
+	case BPF_CGROUP_UDP6_RECVMSG:
+	case BPF_CGROUP_INET4_GETPEERNAME:
+	case BPF_CGROUP_INET6_GETPEERNAME:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int take_links(void *arg, const char *folder)
 {
 	const struct jn_datapath *dp = arg;
@@ -79,10 +98,11 @@ static int take_links(void *arg, const char *folder)
 		JN_AUTO(jn_free_mem) char *ours = NULL;
 
 		if (asprintf(&theirs, "%s/%s", folder, jn_hook_pin(i)) < 0 ||
-		    asprintf(&ours, "%s/%s", dp->folder, jn_hook_pin(i)) < 0)
+		    asprintf(&ours, "%s/%s%s", dp->folder, jn_hook_pin(i),
+			     tells(i) ? BEFORE_SUFFIX : "") < 0)
 			return -ENOMEM;
 		/* Where we have a link already, a start before this one went so far. */
-		if (access(ours, F_OK) != 0)
+		if (tells(i) || access(ours, F_OK) != 0)
 			(void)rename(theirs, ours); /* often none is there */
 	}
 	return 0;

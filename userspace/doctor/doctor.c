@@ -26,6 +26,7 @@ static const struct {
 	{ "sock-destroy", jn_check_sock_destroy },
 	{ "sock-kfunc", jn_check_sock_kfunc },
 	{ "self-test", jn_check_selftest },
+	{ "guards", jn_check_guards },
 	{ "pins", jn_check_pins },
 	{ "links", jn_check_links },
 	{ "routes", jn_check_routes },

@@ -250,8 +250,11 @@ static int note_chain(void *arg, const char *table, const char *chain)
 void jn_check_kube_proxy(struct jn_doctor *d)
 {
 	struct chains chains = { 0 };
-	int rc = jn_chains_each(note_chain, &chains);
+	int rc = jn_chains_each(note_chain, &chains), legacy_rc;
 
+	legacy_rc = jn_legacy_chains_each(note_chain, &chains);
+	if (!rc || rc == -EOPNOTSUPP)
+		rc = legacy_rc;
 	if (chains.count)
 		jn_doctor_warn(d,
 			       "%u chains of kube-proxy (%s first) are there: connections that no "
@@ -262,11 +265,11 @@ void jn_check_kube_proxy(struct jn_doctor *d)
 		jn_doctor_warn(d, "the device kube-ipvs0 of kube-proxy owns service addresses; "
 				  "remove "
 				  "it (kube-proxy --cleanup)");
-	else if (rc && rc != -EOPNOTSUPP)
+	else if (rc)
 		jn_doctor_warn(d,
-			       "the chains of nftables cannot be listed (%s), so kube-proxy's are "
-			       "not known; run this as root",
+			       "the chains of nftables and iptables cannot be listed (%s), so "
+			       "kube-proxy's are not known; run this as root",
 			       strerror(-rc));
 	else if (!chains.count)
-		jn_doctor_good(d, "no chains of kube-proxy among those of nftables");
+		jn_doctor_good(d, "no chains of kube-proxy among those of nftables and iptables");
 }

@@ -4,7 +4,9 @@
  *
  *	doctor.c   the list of checks
  *	kernel.c   what the kernel can do	selftest.c   whether it does what we rely on
- *	host.c     what others, and earlier lives of ours, left there
+ *	guards.c   the same of guard routes	sockets.c    the same, by sockets beside canaries
+ *	host.c     what others, and earlier	made.c	     sockets for trials
+ *		   lives of ours, left there
  *
  * Start here to add a check: a function, one line in doctor.c's list, one in docs/man/junctor.1.
  */
@@ -13,9 +15,12 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "doctor/doctor.h"
 #include "proto/write.h"
+
+struct jn_datapath;
 
 struct jn_doctor {
 	const struct jn_doctor_options *options;
@@ -47,6 +52,35 @@ void jn_check_files(struct jn_doctor *d);
 
 /* --- selftest.c -------------------------------------------------------------------------------- */
 void jn_check_selftest(struct jn_doctor *d);
+
+/* The whole datapath at a cgroup of its own. */
+struct jn_trial {
+	struct jn_doctor *d;
+	struct jn_datapath *datapath;
+	int cgroup_fd;
+};
+
+/* --- sockets.c --------------------------------------------------------------------------------- */
+void jn_try_sockets(struct jn_trial *t);
+
+/* --- guards.c ---------------------------------------------------------------------------------- */
+void jn_check_guards(struct jn_doctor *d);
+
+/* --- made.c ------------------------------------------------------------------------------------ */
+struct jn_wanted {
+	int family, type;
+};
+#define JN_MAX_MADE 4
+/*
+ * Sockets that wait for a second at most, made in this cgroup; is_apart: in a network namespace of
+ * their own, with lo up, which can be entered while they are there. Fewer than JN_MAX_MADE; out is
+ * -1 behind them. 0 or -errno.
+ */
+int jn_make_sockets(int cgroup, const struct jn_wanted *wanted, size_t count, bool is_apart,
+		    int out[JN_MAX_MADE]);
+void jn_close_sockets(int made[JN_MAX_MADE]);
+/* This thread goes into a network namespace of its own, with lo up. 0 or -errno. */
+int jn_go_apart(void);
 
 /* --- host.c ------------------------------------------------------------------------------------ */
 void jn_check_cgroup(struct jn_doctor *d);

@@ -17,6 +17,7 @@
 #include <junctor/decide/address.h>
 
 #include "base/auto.h"
+#include "datapath/datapath.h"
 #include "datapath/sockets.h"
 #include "doctor/internal.h"
 #include "netlink/diag.h"
@@ -155,12 +156,22 @@ void jn_check_sock_kfunc(struct jn_doctor *d)
 	JN_AUTO(jn_ender_close) struct jn_ender *ender = NULL;
 	int rc = jn_ender_open(&ender);
 
-	if (rc)
+	if (rc && !jn_kernel_compiles())
+		jn_doctor_warn(d, "programs that are interpreted cannot end sockets; switch the "
+				  "kernel's compiler on (sysctl net.core.bpf_jit_enable=1), or "
+				  "boot one with CONFIG_BPF_JIT");
+	else if (rc)
 		jn_doctor_warn(d,
 			       "programs cannot end sockets (%s): MPTCP sockets of backends that "
 			       "are gone stay, and all of them where netlink cannot; boot Linux "
 			       "6.5 or later",
 			       strerror(-rc));
+	else if (!jn_ender_has_tcp(ender))
+		jn_doctor_warn(d, "programs end UDP sockets only, as this kernel may release a TCP "
+				  "socket twice while all are walked (CVE-2026-64575): MPTCP "
+				  "sockets of "
+				  "backends that are gone stay; boot Linux 6.18.42, 7.1.6 or "
+				  "later");
 	else
 		jn_doctor_good(d, "programs can end sockets (bpf_sock_destroy)");
 }

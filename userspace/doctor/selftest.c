@@ -4,7 +4,8 @@
  * and pinned in a bpffs of their own, all hooks are attached at a new and empty cgroup, and canaries
  * fly through one endpoint of each family. What we rely on is what they show: sockets pass the hooks
  * of the cgroup they were made in, addresses can be written into calls, the peer's name and the sender
- * of an answer can be told otherwise, and the records of sockets can be walked.
+ * of an answer can be told otherwise, connections are counted and watched, and all that can be
+ * exchanged while it serves. What canaries do not show: sockets.c.
  */
 #include <errno.h>
 #include <sched.h>
@@ -29,11 +30,9 @@
 #define PATH_BYTES 64 /* FOLDER and a short name */
 
 struct trial {
-	struct jn_doctor *d;
+	struct jn_trial at;
 	char folder[PATH_BYTES], pins[PATH_BYTES]; /* "": not made */
 	char *cgroup;
-	int cgroup_fd;
-	struct jn_datapath *datapath;
 	struct jn_canary *canary;
 	struct jn_error err;
 };
@@ -55,16 +54,16 @@ static int make_ground(struct trial *t)
 				    strerror(errno));
 	}
 	(void)snprintf(t->pins, sizeof(t->pins), "%s/pins", t->folder);
-	if (asprintf(&t->cgroup, "%s/junctor-doctor-%d", t->d->cgroup, (int)getpid()) < 0) {
+	if (asprintf(&t->cgroup, "%s/junctor-doctor-%d", t->at.d->cgroup, (int)getpid()) < 0) {
 		t->cgroup = NULL;
 		return jn_error_set(&t->err, -ENOMEM, JN_ERROR_INTERNAL,
 				    "out of memory; free some");
 	}
-	if (mkdir(t->cgroup, 0755) || (t->cgroup_fd = open(t->cgroup, O_RDONLY | O_CLOEXEC)) < 0)
+	if (mkdir(t->cgroup, 0755) || (t->at.cgroup_fd = open(t->cgroup, O_RDONLY | O_CLOEXEC)) < 0)
 		return jn_error_set(&t->err, -errno, JN_ERROR_UNAVAILABLE,
 				    "no cgroup can be made below %s (%s); run this as root, where "
 				    "the hierarchy may be written",
-				    t->d->cgroup, strerror(errno));
+				    t->at.d->cgroup, strerror(errno));
 	return jn_bpffs_prepare(t->pins, &t->err);
 }
 
@@ -73,10 +72,10 @@ static void trial_done(struct trial *t)
 	unsigned removed;
 
 	jn_canary_close(&t->canary);
-	jn_datapath_close(&t->datapath);
+	jn_datapath_close(&t->at.datapath);
 	if (*t->pins) /* what stays is in a mount that goes with this process */
 		(void)jn_datapath_cleanup(t->pins, NULL, &removed, NULL);
-	jn_close_fd(&t->cgroup_fd);
+	jn_close_fd(&t->at.cgroup_fd);
 	if (t->cgroup)
 		(void)rmdir(t->cgroup); /* nobody is in it */
 	(void)rmdir(t->pins);
@@ -92,11 +91,11 @@ static int set_up(struct trial *t)
 
 	if (!rc)
 		rc = jn_datapath_open(&(struct jn_datapath_options){ t->pins, t->cgroup },
-				      &t->datapath, &t->err);
+				      &t->at.datapath, &t->err);
 	if (!rc)
-		rc = jn_datapath_need(t->datapath, JN_NEED_COUNTS | JN_NEED_WATCHES, &t->err);
+		rc = jn_datapath_need(t->at.datapath, JN_NEED_COUNTS | JN_NEED_WATCHES, &t->err);
 	if (!rc)
-		rc = jn_datapath_attach(t->datapath, &t->err);
+		rc = jn_datapath_attach(t->at.datapath, &t->err);
 	if (rc)
 		return rc;
 	rc = jn_canary_open(&t->canary);
@@ -117,24 +116,27 @@ static int lead(struct trial *t)
 		const struct jn_slot slot = { .endpoint = i + 1 };
 		const struct jn_frontend value = { .service = i + 1, .set = i + 1 };
 
-		jn_datapath_put_endpoint(t->datapath, i + 1,
+		jn_datapath_put_endpoint(t->at.datapath, i + 1,
 					 &(struct jn_endpoint){ .addr = backends[i].vip,
 								.port = backends[i].port,
 								.weight = 1,
-								.service = i + 1 });
-		jn_datapath_put_revision(t->datapath, i + 1,
+								.service = i + 1,
+								.live = i + 1 });
+		jn_datapath_put_revision(t->at.datapath, i + 1,
 					 &(struct jn_revision){ .number = i + 1,
 								.slot_base = i,
 								.slot_count = 1,
+								.flags = JN_REVISION_COUNTS |
+									 JN_REVISION_WATCHES,
 								.member_base = i,
 								.member_count = 1 },
 					 &slot);
-		jn_datapath_publish(t->datapath, i + 1, i + 1, i + 1);
+		jn_datapath_publish(t->at.datapath, i + 1, i + 1, i + 1);
 		vips[i].proto = IPPROTO_TCP;
-		rc = jn_datapath_put_frontends(t->datapath, &vips[i], &value, 1, &done);
+		rc = jn_datapath_put_frontends(t->at.datapath, &vips[i], &value, 1, &done);
 		vips[i].proto = IPPROTO_UDP;
 		if (!rc)
-			rc = jn_datapath_put_frontends(t->datapath, &vips[i], &value, 1, &done);
+			rc = jn_datapath_put_frontends(t->at.datapath, &vips[i], &value, 1, &done);
 	}
 	return rc;
 }
@@ -161,38 +163,125 @@ static void tell(struct jn_doctor *d, const char *hook, const struct jn_canary_f
 		jn_doctor_good(d, "hook %s does what it must", hook);
 }
 
-static void look_at_records(struct trial *t)
+/* Each canary counted as a connection for its backend and was watched, until it was closed. */
+static void look_at_counts(const struct trial *t, const struct jn_canary_round *round)
 {
-	struct jn_stale_list list = { 0 };
-	JN_AUTO(jn_close_fd) int finder = -1;
-	int rc = jn_datapath_find_stale(t->datapath, &finder);
+	const struct jn_live *live = jn_datapath_live(t->at.datapath);
+	unsigned flown = 0, open = 0, watched = 0;
 
-	if (!rc)
-		rc = jn_stale_read(finder, &list);
-	free(list.items);
-	if (rc)
-		jn_doctor_fail(t->d,
-			       "the records of sockets cannot be walked (%s), so that those of "
-			       "backends that are gone are not found; boot Linux 6.1 or later",
-			       strerror(-rc));
+	for (unsigned family = 0, id = 1; family < JN_CANARY_FAMILIES; family++) {
+		if (!jn_canary_has(t->canary, family))
+			continue;
+		if (round->found[family][JN_CANARY_CONNECT].verdict == JN_CANARY_PROVED) {
+			flown++;
+			open += live[id].open;
+			watched += live[id].answer_us != 0;
+		}
+		id++;
+	}
+	if (!flown)
+		return; /* the canaries say why */
+	if (open)
+		jn_doctor_fail(t->at.d, "hook sock_release does not run when a socket is closed, "
+					"so its "
+					"connection counts for ever: limits and LeastConnections "
+					"cannot be "
+					"used on this kernel; boot Linux 6.1 or later");
 	else
-		jn_doctor_good(t->d, "the records of all sockets can be walked");
+		jn_doctor_good(t->at.d, "hook sock_release does what it must");
+	if (watched < flown)
+		jn_doctor_fail(t->at.d, "hook sockops does not see connections begin, so that no "
+					"backend is "
+					"ejected and Ewma cannot be used; a program of somebody "
+					"else above "
+					"it may be in the way (bpftool cgroup tree), or this "
+					"kernel cannot "
+					"serve");
+	else
+		jn_doctor_good(t->at.d, "hook sockops does what it must");
 }
 
-static void look_at_compiler(const struct trial *t)
+/* Larger tables, and then another start. */
+static int exchange(struct trial *t)
 {
-	if (jn_datapath_is_compiled(t->datapath))
-		jn_doctor_good(t->d, "programs are compiled (JIT)");
+	const struct jn_datapath_options options = { t->pins, t->cgroup };
+	struct jn_sizes sizes = *jn_datapath_sizes(t->at.datapath);
+	struct jn_growth *growth = NULL;
+	int rc;
+
+	sizes.frontends *= 2; /* one that is copied */
+	sizes.live *= 2;      /* and one that is written while it is */
+	rc = jn_datapath_grow_load(t->at.datapath, &sizes, &growth, &t->err);
+	if (rc)
+		return rc;
+	rc = jn_datapath_grow_swap(t->at.datapath, growth, &t->err);
+	jn_datapath_wait_grace();
+	jn_datapath_grow_settle(t->at.datapath, &growth);
+	if (rc)
+		return rc;
+	jn_datapath_close(&t->at.datapath);
+	rc = jn_datapath_open(&options, &t->at.datapath, &t->err);
+	if (!rc)
+		rc = jn_datapath_need(t->at.datapath, JN_NEED_COUNTS | JN_NEED_WATCHES, &t->err);
+	if (!rc)
+		rc = jn_datapath_attach(t->at.datapath, &t->err);
+	if (!rc && !jn_datapath_is_adopted(t->at.datapath))
+		rc = jn_error_set(&t->err, -EPROTO, JN_ERROR_UNAVAILABLE,
+				  "pins do not outlive who made them; run junctord on a bpffs that "
+				  "nothing clears");
+	return rc;
+}
+
+static void try_exchange(struct trial *t, const struct jn_canary_round *before)
+{
+	struct jn_canary_round after;
+	int rc = exchange(t);
+
+	if (rc) {
+		jn_doctor_fail(t->at.d, "what serves cannot be exchanged: %s",
+			       jn_error_is_set(&t->err) ? jn_error_text(&t->err)
+							: "out of memory; free some");
+		return;
+	}
+	jn_canary_fly(t->canary, t->at.cgroup_fd, &after);
+	for (unsigned family = 0; family < JN_CANARY_FAMILIES; family++) {
+		if (before->found[family][JN_CANARY_CONNECT].verdict != JN_CANARY_PROVED ||
+		    after.found[family][JN_CANARY_CONNECT].verdict == JN_CANARY_PROVED)
+			continue;
+		jn_doctor_fail(t->at.d,
+			       "hooks do not serve any more once their tables were exchanged (%s): "
+			       "junctord cannot grow or be upgraded on this kernel; boot another "
+			       "one",
+			       after.found[family][JN_CANARY_CONNECT].what);
+		return;
+	}
+	jn_doctor_good(t->at.d, "tables and programs can be exchanged while they serve, and "
+				"outlive "
+				"who made them");
+}
+
+/* That is for others; ours has its place behind. */
+static void look_at_order(const struct trial *t)
+{
+	int rc = jn_cgroup_has_first(t->at.cgroup_fd);
+
+	if (rc < 0)
+		jn_doctor_warn(t->at.d,
+			       "whether programs of others may run before all others could not be "
+			       "tried out (%s); run this again as root",
+			       strerror(-rc));
 	else
-		jn_doctor_warn(t->d, "programs are interpreted, which makes every connect() "
-				     "several "
-				     "times dearer; switch the compiler on (sysctl "
-				     "net.core.bpf_jit_enable=1)");
+		jn_doctor_good(t->at.d, rc ? "programs of others may run before all others "
+					     "(BPF_F_PREORDER); beside one, hooks change by a "
+					     "second link"
+					   : "no program can run before all others (no "
+					     "BPF_F_PREORDER), so "
+					     "hooks always change in place");
 }
 
 void jn_check_selftest(struct jn_doctor *d)
 {
-	JN_AUTO(trial_done) struct trial t = { .d = d, .cgroup_fd = -1 };
+	JN_AUTO(trial_done) struct trial t = { .at = { .d = d, .cgroup_fd = -1 } };
 	struct jn_canary_round round;
 	int rc;
 
@@ -208,8 +297,10 @@ void jn_check_selftest(struct jn_doctor *d)
 		return;
 	}
 	jn_doctor_good(d, "programs and tables of this build load, and all ten hooks attach");
-	look_at_compiler(&t);
-	jn_canary_fly(t.canary, t.cgroup_fd, &round);
+	jn_doctor_good(d,
+		       "programs are compiled (JIT)"); /* interpreted ones would not have loaded */
+	look_at_order(&t);
+	jn_canary_fly(t.canary, t.at.cgroup_fd, &round);
 	for (unsigned family = 0; family < JN_CANARY_FAMILIES; family++) {
 		if (!jn_canary_has(t.canary, family))
 			jn_doctor_good(d, "%s is off here, and its hooks were not tried out",
@@ -218,5 +309,7 @@ void jn_check_selftest(struct jn_doctor *d)
 		     part++)
 			tell(d, parts[family][part], &round.found[family][part]);
 	}
-	look_at_records(&t);
+	look_at_counts(&t, &round);
+	jn_try_sockets(&t.at);
+	try_exchange(&t, &round);
 }

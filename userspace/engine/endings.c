@@ -100,8 +100,8 @@ static void count_ended(struct jn_endings *endings)
 	if (unreachable != endings->unreachable && unreachable)
 		jn_log_limited(&endings->lost_log, JN_LOG_WARNING, AREA,
 			       "%zu sockets of gone backends are in network namespaces that cannot "
-			       "be entered; they are left until a process, a mount or an open file "
-			       "leads there",
+			       "be entered; they are left until a mount, a process or an open file "
+			       "leads there: for the last two junctord needs CAP_SYS_PTRACE",
 			       unreachable);
 	endings->unreachable = unreachable;
 	if (endings->end_rc && !endings->is_refused)

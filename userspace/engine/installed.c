@@ -7,14 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t hash_service(const void *key)
-{
-	const struct jn_object_key *k = key;
-
-	return jn_hash_bytes(k->namespace_, strlen(k->namespace_)) * 31 +
-	       jn_hash_bytes(k->name, strlen(k->name)) + k->kind;
-}
-
 static bool has_service(const void *entry, const void *key)
 {
 	struct jn_installed_service *const *service = entry;
@@ -26,7 +18,7 @@ static bool has_service(const void *entry, const void *key)
 
 static const struct jn_table_ops installed_ops = {
 	.entry_size = sizeof(struct jn_installed_service *),
-	.hash = hash_service,
+	.hash = jn_object_key_hash,
 	.equal = has_service,
 };
 

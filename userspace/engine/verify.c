@@ -122,10 +122,7 @@ static void note_common(struct jn_verify *v, bool is_repaired, const char *entry
 
 static void forget_reading(struct jn_verify *v)
 {
-	free(v->keys.items);
-	free(v->routes.items);
-	memset(&v->keys, 0, sizeof(v->keys));
-	memset(&v->routes, 0, sizeof(v->routes));
+	jn_reading_done(&v->reading);
 	jn_object_list_done(&v->objects);
 }
 
@@ -263,8 +260,10 @@ static void compare_routes(struct jn_engine *e)
 {
 	struct jn_verify *v = &e->verify;
 
-	if (!v->routes_rc && v->guard_jobs >= 0 && v->guard_jobs == jn_guards_jobs(&e->guards))
-		jn_guards_compare(e, v->routes.items, v->routes.count, note_route, e);
+	if (!v->reading.routes_rc && v->guard_jobs >= 0 &&
+	    v->guard_jobs == jn_guards_jobs(&e->guards))
+		jn_guards_compare(e, v->reading.routes.items, v->reading.routes.count, note_route,
+				  e);
 }
 
 /* Do the tables hold what the records say? Else a write is on its way, or files are to be read. */
@@ -288,8 +287,8 @@ static bool compare_next(struct jn_engine *e, int *rc)
 		v->services++;
 		return true;
 	}
-	if (v->at_key < v->keys.count) {
-		look_at_key(e, &v->keys.items[v->at_key++]);
+	if (v->at_key < v->reading.keys.count) {
+		look_at_key(e, &v->reading.keys.items[v->at_key++]);
 		return true;
 	}
 	return false;
@@ -328,43 +327,11 @@ static void compare(void *arg)
 
 /* --- reading ------------------------------------------------------------------------------------- */
 
-static int read_key(void *arg, const struct jn_frontend_key *key, const struct jn_frontend *value)
-{
-	struct jn_verify *v = arg;
-	struct jn_frontend_key *item = jn_vec_add(&v->keys);
-
-	(void)value; /* it is asked for again */
-	if (!item)
-		return -ENOMEM;
-	*item = *key;
-	return 0;
-}
-
-static int read_route(void *arg, const struct jn_addr *addr)
-{
-	struct jn_verify *v = arg;
-	struct jn_addr *item = jn_vec_add(&v->routes);
-
-	if (!item)
-		return -ENOMEM;
-	*item = *addr;
-	return 0;
-}
-
-static int by_bytes(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct jn_addr));
-}
-
 static void read_work(void *arg)
 {
 	struct jn_engine *e = arg;
-	struct jn_verify *v = &e->verify;
 
-	v->read_rc = jn_frontends_each(v->frontends, read_key, v);
-	v->routes_rc = v->guard_jobs < 0 ? 0 : jn_guards_each(read_route, v);
-	if (v->routes.count)
-		qsort(v->routes.items, v->routes.count, sizeof(*v->routes.items), by_bytes);
+	jn_reading_run(&e->verify.reading);
 }
 
 static int collect_objects(struct jn_engine *e)
@@ -386,9 +353,8 @@ static int collect_objects(struct jn_engine *e)
 static void read_done(void *arg)
 {
 	struct jn_engine *e = arg;
-	int rc = e->verify.read_rc;
+	int rc = e->verify.reading.rc;
 
-	jn_close_fd(&e->verify.frontends);
 	if (!rc)
 		rc = collect_objects(e);
 	if (rc)
@@ -415,14 +381,11 @@ static void begin(struct jn_engine *e)
 	v->found = v->repaired = v->services = 0;
 	v->begin_ns = jn_clock_ns();
 	v->guard_jobs = jn_guards_jobs(&e->guards);
-	v->frontends = -1;
-	rc = jn_datapath_open_frontends(e->install.datapath, &v->frontends);
+	rc = jn_reading_begin(&v->reading, e->install.datapath, v->guard_jobs >= 0);
 	if (!rc)
 		rc = e->executor.submit(e->executor.context, read_work, read_done, e);
-	if (rc) {
-		jn_close_fd(&v->frontends);
+	if (rc)
 		end(e, rc);
-	}
 }
 
 /* --- from outside -------------------------------------------------------------------------------- */

@@ -2,10 +2,11 @@
 /*
  * What the tables hold against what was declared, entry by entry. For the engine only.
  *
- *	verify.c        the cycle: who asked, what is read, slices
+ *	verify.c        the cycle: who asked, slices
+ *	reading.c       what a worker reads
  *	verify_port.c   one service port: compare and repair
  *
- *	idle -> reading (a worker: frontends, guard routes) -> comparing, in slices -> idle
+ *	idle -> reading (a worker: frontends, names, guard routes) -> comparing, in slices -> idle
  *	                                                       comparing <-> rewriting
  */
 #ifndef JUNCTOR_ENGINE_VERIFY_H
@@ -16,6 +17,7 @@
 #include <stdint.h>
 
 #include "engine/engine.h"
+#include "engine/reading.h"
 
 #define JN_MAX_DRIFTS_SHOWN 100
 
@@ -33,17 +35,8 @@ struct jn_verify {
 	} requests;
 	bool is_running, repairs, is_stopped;
 	void *timer;
-	int frontends; /* a table's fd, while it is read */
-	int64_t guard_jobs;
-	struct {
-		struct jn_frontend_key *items;
-		size_t count, capacity;
-	} keys; /* of all frontends there were */
-	struct {
-		struct jn_addr *items;
-		size_t count, capacity;
-	} routes; /* guards there were, sorted */
-	int read_rc, routes_rc;
+	int64_t guard_jobs; /* when it was read; -1: routes are not ours to read */
+	struct jn_reading reading;
 	struct jn_object_list objects; /* services that were declared */
 	size_t at_object, at_key;
 	bool has_generation; /* it is compared */

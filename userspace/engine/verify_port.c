@@ -64,8 +64,11 @@ static void look_at_name(const struct look *look)
 	char entry[64], is[TEXT_BYTES] = "it is missing", shall[TEXT_BYTES];
 	size_t done;
 	bool is_repaired;
-	int rc = jn_datapath_get_name(datapath, service, &found);
+	int rc;
 
+	if (jn_reading_has_name(&look->e->verify.reading, service, expected))
+		return;
+	rc = jn_datapath_get_name(datapath, service, &found);
 	if (!rc && !memcmp(&found, expected, sizeof(found)))
 		return;
 	is_repaired = repairs(look) &&
@@ -214,12 +217,17 @@ static void describe_frontend(const struct jn_frontend *frontend, char out[TEXT_
 		       frontend->set, (unsigned long long)frontend->netns_cookie);
 }
 
+static struct jn_frontend frontend_of(const struct look *look, const struct jn_frontend_key *key)
+{
+	return (struct jn_frontend){ .service = look->port->service,
+				     .set = look->port->sets[jn_family_of(&key->vip)],
+				     .netns_cookie = look->port->netns_cookie };
+}
+
 static void look_at_frontend(const struct look *look, const struct jn_frontend_key *key)
 {
 	struct jn_datapath *datapath = look->e->install.datapath;
-	const struct jn_frontend expected = { .service = look->port->service,
-					      .set = look->port->sets[jn_family_of(&key->vip)],
-					      .netns_cookie = look->port->netns_cookie };
+	const struct jn_frontend expected = frontend_of(look, key);
 	struct jn_frontend found;
 	char text[JN_FRONTEND_TEXT_BYTES], entry[JN_FRONTEND_TEXT_BYTES + 16];
 	char is[TEXT_BYTES] = "it is missing", shall[TEXT_BYTES];
@@ -236,6 +244,22 @@ static void look_at_frontend(const struct look *look, const struct jn_frontend_k
 		describe_frontend(&found, is);
 	describe_frontend(&expected, shall);
 	note(look, is_repaired, entry, is, shall);
+}
+
+static void look_at_frontends(const struct look *look)
+{
+	const struct jn_desired_port *desired = look->desired;
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < desired->frontend_count; i++) {
+		const struct jn_frontend expected = frontend_of(look, &desired->frontends[i]);
+
+		sum += jn_reading_sum(&desired->frontends[i], &expected);
+	}
+	if (jn_reading_has_frontends(&look->e->verify.reading, look->port->service, sum))
+		return;
+	for (unsigned i = 0; i < desired->frontend_count; i++)
+		look_at_frontend(look, &desired->frontends[i]);
 }
 
 /* --- all of it ----------------------------------------------------------------------------------- */
@@ -255,8 +279,7 @@ static int look_at_port(const struct look *look)
 		look_at_endpoint(look, i);
 	for (unsigned family = 0; family < JN_FAMILY_MAX && !rc; family++)
 		rc = look_at_set(look, family);
-	for (unsigned i = 0; i < look->desired->frontend_count; i++)
-		look_at_frontend(look, &look->desired->frontends[i]);
+	look_at_frontends(look);
 	return rc;
 }
 

@@ -84,6 +84,7 @@ struct jn_http_server {
 	char *path;
 	dev_t device; /* with inode: the socket file that is ours */
 	ino_t inode;
+	bool has_made_folder;
 	int fd;
 	int reserve_fd; /* given up for a moment when there is no other left; -1: given up */
 	uv_poll_t poll;

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "base/auto.h"
 #include "loop/http_internal.h"
@@ -18,17 +19,20 @@
 #define PARENT_MODE 0755 /* on the way to ours */
 
 /* Make this folder where it is missing. Its mode does not depend on the umask. */
-static int make_folder(const char *path, mode_t mode, gid_t group)
+static int make_folder(const char *path, mode_t mode, gid_t group, bool *is_made)
 {
+	*is_made = false;
 	if (mkdir(path, 0700))
 		return errno == EEXIST ? 0 : -errno;
+	*is_made = true;
 	if (chown(path, (uid_t)-1, group) || chmod(path, mode))
 		return -errno;
 	return 0;
 }
 
-static int make_folder_of(const char *path, gid_t group, struct jn_error *err)
+static int make_folder_of(struct jn_http_server *s, gid_t group, struct jn_error *err)
 {
+	const char *path = s->path;
 	JN_AUTO(jn_free_mem) char *folder = strdup(path);
 	char *last = folder ? strrchr(folder, '/') : NULL;
 	int rc = folder ? 0 : -ENOMEM;
@@ -38,11 +42,11 @@ static int make_folder_of(const char *path, gid_t group, struct jn_error *err)
 	*last = '\0';
 	for (char *at = strchr(folder + 1, '/'); at && !rc; at = strchr(at + 1, '/')) {
 		*at = '\0';
-		rc = make_folder(folder, PARENT_MODE, (gid_t)-1);
+		rc = make_folder(folder, PARENT_MODE, (gid_t)-1, &s->has_made_folder);
 		*at = '/';
 	}
 	if (!rc)
-		rc = make_folder(folder, FOLDER_MODE, group);
+		rc = make_folder(folder, FOLDER_MODE, group, &s->has_made_folder);
 	if (rc)
 		return jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
 				    "the folder of the control socket %s cannot be made (%s); make "
@@ -121,6 +125,39 @@ static int listen_at(struct jn_http_server *s, const struct sockaddr_un *address
 	return open_to(s, group);
 }
 
+static bool is_ours(const struct jn_http_server *s)
+{
+	struct stat st;
+
+	return s->inode && !lstat(s->path, &st) && st.st_dev == s->device && st.st_ino == s->inode;
+}
+
+static int set_group_of_folder(const struct jn_http_server *s, gid_t group)
+{
+	JN_AUTO(jn_free_mem) char *folder = strdup(s->path);
+	char *last = folder ? strrchr(folder, '/') : NULL;
+
+	if (!s->has_made_folder || !last || last == folder)
+		return folder ? 0 : -ENOMEM;
+	*last = '\0';
+	return chown(folder, (uid_t)-1, group) ? -errno : 0;
+}
+
+int jn_http_server_set_group(struct jn_http_server *s, int64_t gid)
+{
+	gid_t group = gid < 0 ? getegid() : (gid_t)gid;
+	int rc;
+
+	if (!is_ours(s))
+		return -ENOENT;
+	if (gid < 0 && chmod(s->path, 0600))
+		return -errno;
+	rc = set_group_of_folder(s, group);
+	if (!rc && chown(s->path, (uid_t)-1, group))
+		rc = -errno;
+	return rc || gid < 0 ? rc : open_to(s, group);
+}
+
 int jn_http_listen(struct jn_http_server *s, const char *group, struct jn_error *err)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -135,7 +172,7 @@ int jn_http_listen(struct jn_http_server *s, const char *group, struct jn_error 
 				    "to %zu with --socket",
 				    size, sizeof(address.sun_path) - 1);
 	memcpy(address.sun_path, s->path, size);
-	rc = make_folder_of(s->path, gid, err);
+	rc = make_folder_of(s, gid, err);
 	if (!rc)
 		rc = listen_at(s, &address, gid, err);
 	if (rc) {
@@ -150,10 +187,8 @@ int jn_http_listen(struct jn_http_server *s, const char *group, struct jn_error 
 
 void jn_http_unlisten(struct jn_http_server *s)
 {
-	struct stat st;
-
 	jn_close_fd(&s->fd);
-	if (s->inode && !lstat(s->path, &st) && st.st_dev == s->device && st.st_ino == s->inode)
+	if (is_ours(s))
 		(void)unlink(s->path); /* a stale file hurts nobody: the next start removes it */
 	s->inode = 0;
 }

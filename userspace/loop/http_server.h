@@ -78,6 +78,12 @@ int jn_http_server_open(const struct jn_http_server_options *options, struct jn_
  */
 void jn_http_server_close(struct jn_http_server **server, void (*closed)(void *arg), void *arg);
 
+/*
+ * Another owner group of the socket, and of its folder where that was made for it: 0660; -1: there is
+ * none, 0600. A negative errno: it stays as it was.
+ */
+int jn_http_server_set_group(struct jn_http_server *server, int64_t gid);
+
 unsigned jn_http_server_clients(const struct jn_http_server *server);
 
 /* --- what a handler may ask of the request (valid until `gone`) ------------------------------- */

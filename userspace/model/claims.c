@@ -40,8 +40,8 @@ static uint64_t hash_name(const void *key)
 {
 	const struct jn_object_key *k = key;
 
-	return jn_hash_bytes(k->namespace_, sizeof(k->namespace_)) * 31 +
-	       jn_hash_bytes(k->name, sizeof(k->name));
+	return jn_hash_bytes(k->namespace_, strlen(k->namespace_)) * 31 +
+	       jn_hash_bytes(k->name, strlen(k->name));
 }
 
 static bool has_name(const void *entry, const void *key)

@@ -44,11 +44,13 @@ static bool change_has_key(const void *entry, const void *key)
 static const struct jn_table_ops objects_ops = {
 	.entry_size = sizeof(struct jn_object *),
 	.key_size = sizeof(struct jn_object_key),
+	.hash = jn_object_key_hash,
 	.equal = object_has_key,
 };
 static const struct jn_table_ops staged_ops = {
 	.entry_size = sizeof(struct jn_change *),
 	.key_size = sizeof(struct jn_object_key),
+	.hash = jn_object_key_hash,
 	.equal = change_has_key,
 };
 
