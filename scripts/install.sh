@@ -17,6 +17,14 @@ units=$destdir${UNITDIR:-$prefix/lib/systemd/system}
 config=$destdir$sysconfdir/junctor
 docs=$destdir$prefix/share/doc/junctor
 
+# The unit names it, where other characters would mean something.
+case $prefix in
+[!/]* | *[!A-Za-z0-9/._+~-]*)
+	echo "install: the unit cannot name PREFIX '$prefix'; give a path from / of letters, digits, . _ + ~ -" >&2
+	exit 2
+	;;
+esac
+
 # Calls "$1" MODE SOURCE TARGET for each file but the configuration.
 each_file() {
 	local file

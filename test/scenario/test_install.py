@@ -82,6 +82,16 @@ def test_another_prefix(root):
 
 
 # --- the configuration ----------------------------------------------------------------------------
+@pytest.mark.parametrize("prefix", ["/opt/a&b", "/opt/a|b", "/opt/a b", "/opt/100%", "opt"])
+def test_a_prefix_that_the_unit_cannot_name(root, prefix):
+    """It stood there changed, or install stopped half-way."""
+    before = tree(root)
+    done = run(TOP / "scripts/install.sh", "install", BUILD=str(BUILD), DESTDIR=str(root),
+               PREFIX=prefix, check=False)
+    assert done.returncode == 2 and prefix in done.stderr
+    assert tree(root) == before
+
+
 def keys_of(table):
     source = (TOP / "userspace/daemon/config.c").read_text()
     body = re.search(rf"struct key {table}\[\] = {{(.*?)\n}};", source, re.S)[1]
