@@ -66,3 +66,9 @@ if [ ! -e "$policy" ]; then
 	chmod 755 "$policy"
 fi
 apt-get install -y -q --no-install-recommends "${missing[@]}"
+
+# Nor does a boot: what came with this does not serve the machine.
+for server in nginx redis-server haproxy; do
+	[[ " ${missing[*]} " =~ " $server"(-light)?" " ]] || continue
+	systemctl --quiet disable "$server"
+done
