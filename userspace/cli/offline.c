@@ -116,8 +116,11 @@ static int listen_to(struct ear ears[2], unsigned timeout_ms)
 
 		if (timeout_ms && now_ms >= end_ms)
 			return -ETIMEDOUT;
-		if (poll(polls, 2, timeout_ms ? (int)(end_ms - now_ms) : -1) < 0 && errno != EINTR)
-			return -errno;
+		if (poll(polls, 2, timeout_ms ? (int)(end_ms - now_ms) : -1) < 0) {
+			if (errno != EINTR)
+				return -errno;
+			continue; /* what is in polls is of the time before */
+		}
 		for (unsigned i = 0; i < 2 && rc >= 0; i++) {
 			rc = polls[i].fd >= 0 && polls[i].revents ? hear(&ears[i]) : 0;
 			if (rc == 1) {
