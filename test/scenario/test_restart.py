@@ -74,7 +74,8 @@ def test_killed_again_and_again_under_load(served):
     load.ledger.assert_nothing_lost()
     for down, up in gaps:
         meanwhile = load.ledger.servers(after=down, before=up)
-        assert meanwhile.total() >= 0.9 * FRESH * (up - down), "connections while nobody is there"
+        planned = FRESH * (up - down) - 2  # those of the window's edges may be outside of it
+        assert meanwhile.total() >= 0.9 * planned > 0, "connections while nobody is there"
         assert set(meanwhile) == {"a", "b"}, meanwhile
     assert served.control.status()["generation"] == before
 
