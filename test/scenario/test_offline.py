@@ -116,6 +116,30 @@ def test_cleanup_after_looking(dead_node):
     assert connect_errno(dead_node, VIP)
 
 
+def test_cleanup_with_a_configuration_that_is_wrong(dead_node, tmp_path):
+    """What could be read of it counts, and each fault is told: the package can be removed."""
+    config = tmp_path / "junctord.yaml"
+    config.write_text(f"log-level: loud\npin-dir: {dead_node.pins}\nguardRoutes: maybe\n")
+    done = dead_node.run(built("junctord"), "--config", config, "--offline", "cleanup", "--cgroup",
+                         dead_node.cgroup)
+    assert not list(Path(dead_node.pins).glob("v*"))
+    assert f"{config}:1: log-level must be" in done.stderr
+    assert f"{config}:3: guardRoutes must be" in done.stderr
+    assert f"goes on with what could be read of the configuration: tables in {dead_node.pins}" in (
+        done.stderr)
+
+
+def test_looking_with_a_configuration_that_is_no_yaml(dead_node, tmp_path):
+    config = tmp_path / "junctord.yaml"
+    config.write_text("socket: [\n")
+    look = (built("junctord"), "--config", config, "--offline", "status")
+    told = json.loads(dead_node.run(*look, "--pin-dir", dead_node.pins).stdout)
+    assert told["installedGeneration"] == 1
+    done = dead_node.run(built("junctord"), "--config", tmp_path / "absent", "--offline", "status",
+                         check=False)
+    assert done.returncode == 1 and "absent cannot be read" in done.stderr
+
+
 # --- sysdump --------------------------------------------------------------------------------------
 SYSDUMP_SECONDS = 5  # as the manual says
 

@@ -420,10 +420,9 @@ int jn_config_read(const char *path, struct jn_settings *settings, struct jn_err
 				    "--config",
 				    path, strerror(-rc));
 	rc = parse(&r, &file);
+	take_texts(settings, &file);
 	if (rc)
 		return rc;
-
-	take_texts(settings, &file);
 	if (!settings->has_log_level) {
 		settings->has_log_level = file.has_log_level;
 		settings->log_level = file.log_level;

@@ -34,7 +34,7 @@ struct jn_settings {
 /*
  * Read the file at `path` and set what is not set yet in `settings`: what is there wins. Returns 0;
  * -EINVAL with a cause in err for each fault (its field is "path:line"); -ENOENT, -EFBIG, … with a
- * sentence. settings are unchanged then.
+ * sentence. Of a file with faults the texts without one are set, and nothing else.
  */
 int jn_config_read(const char *path, struct jn_settings *settings, struct jn_error *err);
 

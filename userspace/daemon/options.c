@@ -258,30 +258,32 @@ static int default_node_name(char **field, struct jn_error *err)
 	return jn_is_dns_name(name) ? set_path(field, "", name, err) : 0;
 }
 
-int jn_options_complete(struct jn_options *options, struct jn_error *err)
+static int complete_texts(struct jn_settings *s, struct jn_error *err)
 {
-	struct jn_settings *s = &options->settings;
-	int rc = 0;
+	int rc = set_default(&s->socket, JN_DEFAULT_SOCKET, err);
 
-	if (options->config)
-		rc = jn_config_read(options->config, s, err);
-	else if (access(JN_DEFAULT_CONFIG, F_OK) == 0 || errno != ENOENT)
-		rc = jn_config_read(JN_DEFAULT_CONFIG, s, err);
-	if (rc)
-		return rc;
-
-	rc = set_default(&s->socket, JN_DEFAULT_SOCKET, err);
 	if (!rc)
 		rc = set_default(&s->pin_dir, JN_DEFAULT_PIN_DIR, err);
 	if (!rc)
 		rc = set_default(&s->state_dir, JN_DEFAULT_STATE_DIR, err);
 	if (!rc)
 		rc = default_node_name(&s->node_name, err);
-	if (!rc)
-		rc = set_default(&s->services_dir, JN_DEFAULT_SERVICES_DIR, err);
+	return rc ? rc : set_default(&s->services_dir, JN_DEFAULT_SERVICES_DIR, err);
+}
+
+int jn_options_complete(struct jn_options *options, struct jn_error *err)
+{
+	struct jn_settings *s = &options->settings;
+	int rc = 0, of_texts;
+
+	if (options->config)
+		rc = jn_config_read(options->config, s, err);
+	else if (access(JN_DEFAULT_CONFIG, F_OK) == 0 || errno != ENOENT)
+		rc = jn_config_read(JN_DEFAULT_CONFIG, s, err);
 	if (!s->has_log_level)
 		s->log_level = JN_LOG_INFO;
-	return rc;
+	of_texts = complete_texts(s, err);
+	return of_texts ? of_texts : rc;
 }
 
 void jn_options_done(struct jn_options *options)

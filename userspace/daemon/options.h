@@ -47,7 +47,8 @@ int jn_options_parse(int argc, char **argv, struct jn_options *out, struct jn_er
  * Add what the configuration file and the defaults say about settings the command line left open.
  * Afterwards every text but settings.cgroup (NULL: the whole cgroup2 hierarchy) is set, and
  * settings.node_name where the host name is a DNS name.
- * Returns 0; -EINVAL or another negative errno with err naming file and line.
+ * Returns 0; -EINVAL or another negative errno with err naming file and line, and the same is set but
+ * after -ENOMEM: what could be read of the file counts.
  */
 int jn_options_complete(struct jn_options *options, struct jn_error *err);
 
