@@ -443,38 +443,6 @@ static void keep_memory_small(void)
 	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES); /* cannot fail for such a value */
 }
 
-/* Each fault of a configuration on a line of its own. */
-static void print_faults(struct jn_error *err)
-{
-	if (err->message || err->cause_count < 2) {
-		fprintf(stderr, "junctord: %s\n", jn_error_text(err));
-		return;
-	}
-	for (unsigned i = 0; i < err->cause_count; i++)
-		fprintf(stderr, "junctord: %s: %s\n", err->causes[i].field, err->causes[i].message);
-}
-
-/*
- * Whoever looks or cleans up is not kept from it by a file that is wrong: it may be what is the matter.
- * One that was named and is not there is a mistake of this call.
- */
-static bool can_go_on(const struct jn_options *options, int rc)
-{
-	bool is_offline = options->task != JN_TASK_SERVE && options->task != JN_TASK_CHECK;
-
-	return is_offline && (rc == -EINVAL || (rc != -ENOMEM && !options->config));
-}
-
-static void go_on(const struct jn_settings *settings, struct jn_error *err)
-{
-	print_faults(err);
-	fprintf(stderr,
-		"junctord: this goes on with what could be read of the configuration: tables in %s, "
-		"state in %s; name others with --pin-dir and --state-dir\n",
-		settings->pin_dir, settings->state_dir);
-	jn_error_done(err);
-}
-
 int main(int argc, char **argv)
 {
 	JN_AUTO(jn_options_done) struct jn_options options = { 0 };
@@ -496,15 +464,13 @@ int main(int argc, char **argv)
 	}
 	if (!rc)
 		rc = jn_options_complete(&options, &err);
-	if (rc && can_go_on(&options, rc)) {
-		go_on(&options.settings, &err);
+	if (rc && jn_offline_goes_on(&options, rc, &err))
 		rc = 0;
-	}
 	if (!rc) {
 		jn_log_set_level(options.settings.log_level);
 		rc = run_task(&options, &err);
 	}
 	if (rc)
-		print_faults(&err);
+		jn_options_print_faults(&err);
 	return rc ? EXIT_FAILED : EXIT_OK;
 }

@@ -104,3 +104,18 @@ int jn_offline_tell(const struct jn_options *options, struct jn_error *err)
 				    strerror(errno));
 	return 0;
 }
+
+bool jn_offline_goes_on(const struct jn_options *options, int rc, struct jn_error *err)
+{
+	bool is_offline = options->task != JN_TASK_SERVE && options->task != JN_TASK_CHECK;
+
+	if (!is_offline || rc == -ENOMEM || (rc != -EINVAL && options->config))
+		return false;
+	jn_options_print_faults(err);
+	fprintf(stderr,
+		"junctord: this goes on with what could be read of the configuration: tables in "
+		"%s, state in %s; name others with --pin-dir and --state-dir\n",
+		options->settings.pin_dir, options->settings.state_dir);
+	jn_error_done(err);
+	return true;
+}

@@ -10,6 +10,7 @@
 #include <getopt.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -284,6 +285,16 @@ int jn_options_complete(struct jn_options *options, struct jn_error *err)
 		s->log_level = JN_LOG_INFO;
 	of_texts = complete_texts(s, err);
 	return of_texts ? of_texts : rc;
+}
+
+void jn_options_print_faults(struct jn_error *err)
+{
+	if (err->message || err->cause_count < 2) {
+		fprintf(stderr, "junctord: %s\n", jn_error_text(err));
+		return;
+	}
+	for (unsigned i = 0; i < err->cause_count; i++)
+		fprintf(stderr, "junctord: %s: %s\n", err->causes[i].field, err->causes[i].message);
 }
 
 void jn_options_done(struct jn_options *options)
