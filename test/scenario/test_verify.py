@@ -8,6 +8,7 @@
 import json
 import re
 import struct
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,18 @@ def test_each_drift_is_named(own_node, spoil):
     said = verify(own_node)
     assert said.returncode == 1
     assert f"{len(expected)} entries of the kernel tables are not as declared" in said.stdout
+
+
+def test_a_write_that_the_kernel_refuses_is_told_instead_of_a_comparison(own_node):
+    """Until the kernel takes it: the table of frontends is frozen, and takes no entry any more."""
+    declare(own_node)
+    table, = Path(own_node.pins).glob("v*/jn_frontends")
+    subprocess.run(["bpftool", "map", "freeze", "pinned", table], check=True)
+    answer = own_node.control.put(service("late", "127.96.0.99", 80, []))
+    assert answer.status == 503, answer
+    done = verify(own_node)
+    assert done.returncode == 1, done
+    assert "the kernel refuses generation" in done.stderr
 
 
 @pytest.mark.parametrize("spoils", [[spoil_endpoints, spoil_names, spoil_sets, spoil_frontends,

@@ -38,6 +38,27 @@ static void answer(struct jn_call *call, const struct jn_verification *verificat
 	jn_answer_json(call, 200, &body);
 }
 
+static void refuse(struct jn_call *call, int rc, struct jn_error *err)
+{
+	const struct jn_engine *engine = call->api->options.engine;
+
+	if (rc != -EBUSY)
+		(void)jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
+				   "the tables could not be compared (%s); try again in a moment",
+				   strerror(-rc));
+	else if (!jn_engine_is_served(engine))
+		(void)jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
+				   "the kernel refuses generation %llu, which is tried again all "
+				   "the time, and until it takes it there is nothing to compare; "
+				   "free kernel memory, or see the log for what it refuses",
+				   (unsigned long long)jn_engine_generation(engine));
+	else
+		(void)jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
+				   "a change is on its way and does not end, so that the tables "
+				   "cannot be compared with it; try again, or see whether the disk "
+				   "of the state folder hangs");
+}
+
 static void on_verified(void *arg, const struct jn_verification *verification)
 {
 	struct jn_call *call = arg;
@@ -47,9 +68,7 @@ static void on_verified(void *arg, const struct jn_verification *verification)
 		answer(call, verification);
 		return;
 	}
-	(void)jn_error_set(&err, verification->rc, JN_ERROR_UNAVAILABLE,
-			   "the tables could not be compared (%s); try again in a moment",
-			   strerror(-verification->rc));
+	refuse(call, verification->rc, &err);
 	jn_answer_error(call, &err);
 }
 

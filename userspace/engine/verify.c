@@ -21,6 +21,7 @@
 
 #define SLICE_NS 1000000 /* what is to be answered waits so long at most, and one service more */
 #define BUSY_MS 20	 /* until it is looked again whether a write has ended */
+#define PATIENCE_NS 5000000000u /* with a write that does not end, or that the kernel refuses */
 
 const char *jn_verify_key_text(const struct jn_frontend_key *key, char out[JN_FRONTEND_TEXT_BYTES])
 {
@@ -294,6 +295,18 @@ static bool compare_next(struct jn_engine *e, int *rc)
 	return false;
 }
 
+static void await_quiet(struct jn_engine *e)
+{
+	uint64_t now = jn_clock_ns();
+
+	if (!e->verify.busy_ns)
+		e->verify.busy_ns = now;
+	if (now - e->verify.busy_ns < PATIENCE_NS)
+		go_on(e, BUSY_MS);
+	else
+		end(e, -EBUSY);
+}
+
 static void compare(void *arg)
 {
 	struct jn_engine *e = arg;
@@ -307,9 +320,10 @@ static void compare(void *arg)
 		return;
 	}
 	if (!is_quiet(e)) {
-		go_on(e, BUSY_MS);
+		await_quiet(e);
 		return;
 	}
+	v->busy_ns = 0;
 	if (!v->has_generation)
 		compare_generation(e);
 	while (!rc && is_quiet(e) && jn_clock_ns() < until) {
@@ -377,6 +391,7 @@ static void begin(struct jn_engine *e)
 	for (size_t i = 0; i < v->requests.count; i++)
 		v->requests.items[i].is_served = v->requests.items[i].repairs == v->repairs;
 	v->at_object = v->at_key = 0;
+	v->busy_ns = 0;
 	v->has_generation = false;
 	v->found = v->repaired = v->services = 0;
 	v->begin_ns = jn_clock_ns();

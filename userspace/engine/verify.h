@@ -41,6 +41,7 @@ struct jn_verify {
 	size_t at_object, at_key;
 	bool has_generation; /* it is compared */
 	uint64_t begin_ns, services;
+	uint64_t busy_ns; /* since when it waits for a write; 0: it does not */
 	struct {
 		struct jn_drift *items;
 		size_t count, capacity;
