@@ -238,19 +238,39 @@ def test_a_packet_filter_on_lo(own_node):
     assert "packet filter" in await_red(node, r"connect4: connect\(\) fails \(Connection timed out")
 
 
+def traps(node):
+    """IPv4 addresses and ports at which canaries would be caught."""
+    return [tuple(line.split()[3].rsplit(":", 1)) for line in node.said("ss", "-Hltn").splitlines()
+            if "127.127.74." in line]
+
+
 def test_an_address_that_a_service_has(own_node):
     """Canaries keep away from it: first from its port, then, as it is guarded, from all of it."""
     node = own_node
     await_proof(node)
-    port, = [int(line.split()[3].rpartition(":")[2])
-             for line in node.said("ss", "-Hltn").splitlines() if "127.127.74.78" in line]
-    node.control.declare(service("own", "127.127.74.78", port, ["127.0.0.1:8081"]))
-    wait_for(lambda: "no address of their own (Address already in use)" in
-             hooks(node)["connect4"].get("reason", ""), "it is said", RED_SECONDS)
-    wait_for(lambda: "for it (Cannot assign" in hooks(node)["connect4"].get("reason", "") and
-             hooks(node)["connect6"].get("effective"), "IPv6 flies again", RED_SECONDS)
+    (address, port), = traps(node)
+    assert address == "127.127.74.78"
+    node.control.declare(service("own", address, int(port), ["127.0.0.1:8081"]))
+    wait_for(lambda: [where for where, _ in traps(node)] == ["127.127.74.79"], "it moves away",
+             2 * RED_SECONDS)
+    await_proof(node)
     assert status(node)["degraded"] == []
-    assert [frontend for frontend, _ in node.tables()] == [f"127.127.74.78:{port}"]
+    wait_for(lambda: [frontend for frontend, _ in node.tables()] == [f"{address}:{port}"],
+             "the service keeps it")
+    node.junctord.restart()
+    await_proof(node)
+
+
+def test_all_addresses_of_canaries_are_services(own_node):
+    """Then IPv4 is not tried out, which is said, and IPv6 flies on."""
+    node = own_node
+    await_proof(node)
+    node.control.declare(*(service(f"own-{last}", f"127.127.74.{last}", 80, ["127.0.0.1:8081"])
+                           for last in range(78, 86)))
+    node.junctord.restart()
+    wait_for(lambda: "for it (Cannot assign" in hooks(node)["connect4"].get("reason", "") and
+             hooks(node)["connect6"].get("effective"), "IPv6 flies", RED_SECONDS)
+    assert status(node)["degraded"] == []
 
 
 def test_canaries_leave_no_trace(own_node):

@@ -8,6 +8,7 @@
  *	                       |				do nothing, it is reached, and nobody else
  *	                       +--> 127.0.0.1:q or [::1]:q	here they must arrive
  *
+ * Where a service has 127.127.74.78 it is the next address that none has, up to 127.127.74.85.
  * Nothing leaves the machine: every client is bound to lo. Who leads the VIP to the backend is not
  * known here; see engine/canary.c.
  */

@@ -15,6 +15,7 @@
 #include "canary/internal.h"
 
 #define VIP_V4 0x7f7f4a4eu /* 127.127.74.78 */
+#define MAX_VIPS_V4 8	   /* from there on, one after the other */
 #define MAX_WAITING 16
 #define MAX_TRIES 8 /* for a port that is free for both protocols */
 
@@ -96,20 +97,34 @@ static int end_open(const union jn_socket_name *address, struct jn_end *out)
 	return rc;
 }
 
+/* The first that can be had: an address with a guard route, as services have, is not this machine's. */
+static int vip_open(unsigned family, struct jn_end *out)
+{
+	union jn_socket_name name = { 0 };
+	int rc = -EADDRNOTAVAIL;
+
+	name.any.sa_family = (sa_family_t)jn_canary_families[family];
+	if (name.any.sa_family == AF_INET6) {
+		name.v6.sin6_addr = in6addr_loopback;
+		return end_open(&name, out);
+	}
+	for (uint32_t i = 0; i < MAX_VIPS_V4 && rc == -EADDRNOTAVAIL; i++) {
+		name.v4.sin_addr.s_addr = htonl(VIP_V4 + i);
+		rc = end_open(&name, out);
+	}
+	return rc;
+}
+
 static int open_family(struct jn_canary *canary, unsigned family)
 {
-	union jn_socket_name vip = { 0 }, backend;
-	int rc;
+	union jn_socket_name backend = { 0 };
+	int rc = vip_open(family, &canary->families[family].vip);
 
-	vip.any.sa_family = (sa_family_t)jn_canary_families[family];
-	if (vip.any.sa_family == AF_INET)
-		vip.v4.sin_addr.s_addr = htonl(VIP_V4);
-	else
-		vip.v6.sin6_addr = in6addr_loopback;
-	backend = vip;
-	if (vip.any.sa_family == AF_INET)
+	backend.any.sa_family = (sa_family_t)jn_canary_families[family];
+	if (backend.any.sa_family == AF_INET)
 		backend.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	rc = end_open(&vip, &canary->families[family].vip);
+	else
+		backend.v6.sin6_addr = in6addr_loopback;
 	if (!rc)
 		rc = end_open(&backend, &canary->families[family].backend);
 	canary->families[family].is_there = !rc;
