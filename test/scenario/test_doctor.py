@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 
 from lib import kernel
 from lib.clients import connect, http_name
+from lib.junctord import wait_for
 from lib.node import built
 from lib.objects import service
 from machine import find_mount, run
@@ -268,6 +270,66 @@ def test_lo_is_down(bare_node):
     assert_found(found, "Warning", "sock-destroy: no socket on 127.0.0.1.*set lo up")
     assert_found(found, "Warning", "self-test: hook connect4 could not be tried out.*mend that")
     assert_found(found, "Good", "self-test: IPv6 is off here")
+
+
+@pytest.fixture
+def trial(bare_node):
+    """A doctor that stands still in the middle of its trial."""
+    process = bare_node.start(built("junctord"), "--offline", "doctor", "--pin-dir", bare_node.pins,
+                              "--cgroup", bare_node.cgroup, stdout=subprocess.PIPE)
+    wait_for(lambda: list(Path(bare_node.cgroup).glob("junctor-doctor*")), "it is under way")
+    process.send_signal(signal.SIGSTOP)
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize("remover", ["doctor", "cleanup"])
+def test_a_doctor_that_was_killed(bare_node, trial, remover):
+    """It leaves its folder and its cgroup, which the next one removes, and says so."""
+    trial.kill()
+    trial.wait()
+    assert len(left_by_doctor()) == 2
+    if remover == "doctor":
+        found = findings(bare_node)
+        assert bad(found) == []
+        assert_found(found, "Good", "leftovers: 2 folders and cgroups of a trial.*were removed$")
+    else:
+        said = bare_node.said(built("junctor"), "cleanup", "--pin-dir", bare_node.pins, "--cgroup",
+                              bare_node.cgroup)
+        assert "removed 2 folders and cgroups of a junctor doctor that was killed\n" in said
+    assert left_by_doctor() == []
+    assert_found(findings(bare_node), "Good", "leftovers: nothing is left of a trial")
+
+
+def test_a_doctor_beside_another(bare_node, trial):
+    """What a live trial works with is no leftover."""
+    before = left_by_doctor()
+    assert_found(findings(bare_node), "Good", "leftovers: nothing is left of a trial")
+    assert left_by_doctor() == before and len(before) == 2
+    trial.send_signal(signal.SIGCONT)
+    report = json.loads(trial.communicate()[0])
+    assert [one for one in report["findings"] if one["result"] == "Failure"] == []
+    assert left_by_doctor() == []
+
+
+def test_leftovers_that_are_somebody_elses(bare_node, tmp_path):
+    """A stranger's folder of such a name stays, and what it leads to; so does one with things in it."""
+    (tmp_path / "pins").mkdir()
+    link = Path("/tmp/junctor-doctor-link")
+    link.symlink_to(tmp_path)
+    bare_node.machine.callback(link.unlink)
+    foreign = Path("/tmp/junctor-doctor-foreign")
+    foreign.mkdir()
+    os.chown(foreign, 65534, 65534)
+    bare_node.machine.callback(foreign.rmdir)
+    full = Path("/tmp/junctor-doctor-full")
+    full.mkdir()
+    (full / "mine").touch()
+    bare_node.machine.callback(shutil.rmtree, full)
+    found = findings(bare_node)
+    assert_found(found, "Warning", "leftovers: /tmp/junctor-doctor-full is left.*not empty.*rmdir")
+    assert (tmp_path / "pins").is_dir() and foreign.is_dir() and (full / "mine").exists()
 
 
 def test_few_files(bare_node):

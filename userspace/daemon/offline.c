@@ -34,6 +34,23 @@ static int remove_routes(struct jn_error *err)
 	return 0;
 }
 
+/* What stands beside the tables: guard routes, and what a doctor left that was killed. */
+static int remove_rest(const char *cgroup, struct jn_error *err)
+{
+	struct jn_leftovers left;
+
+	jn_leftovers_clear(cgroup, &left);
+	if (left.removed)
+		printf("removed %u folders and cgroups of a junctor doctor that was killed\n",
+		       left.removed);
+	if (left.rc)
+		fprintf(stderr,
+			"junctord: %s of a junctor doctor that was killed stays (%s); look what is "
+			"in it, and remove it (rmdir)\n",
+			left.stuck, strerror(-left.rc));
+	return remove_routes(err);
+}
+
 int jn_offline_cleanup(const struct jn_settings *settings, struct jn_error *err)
 {
 	JN_AUTO(jn_close_fd) int lock = -1;
@@ -44,19 +61,19 @@ int jn_offline_cleanup(const struct jn_settings *settings, struct jn_error *err)
 
 	if (rc)
 		return rc;
+	/* Without a cgroup2 mount nothing can be attached, and there is nothing to look at. */
+	if (!cgroup && jn_cgroup_find_root(root, sizeof(root), NULL) == 0)
+		cgroup = root;
 	if (access(pin_dir, F_OK) != 0 && errno == ENOENT) {
 		printf("nothing to remove: there is no %s\n", pin_dir);
-		return remove_routes(err);
+		return remove_rest(cgroup, err);
 	}
 	rc = jn_folder_lock(pin_dir, &lock, err);
 	if (rc)
 		return rc;
-	/* Without a cgroup2 mount nothing can be attached, and there is nothing to look at. */
-	if (!cgroup && jn_cgroup_find_root(root, sizeof(root), NULL) == 0)
-		cgroup = root;
 	rc = jn_datapath_cleanup(pin_dir, cgroup, &removed, err);
 	if (!rc)
-		rc = remove_routes(err);
+		rc = remove_rest(cgroup, err);
 	if (rc)
 		return rc;
 	if (removed)

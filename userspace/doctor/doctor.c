@@ -25,6 +25,7 @@ static const struct {
 	{ "membarrier", jn_check_membarrier },
 	{ "sock-destroy", jn_check_sock_destroy },
 	{ "sock-kfunc", jn_check_sock_kfunc },
+	{ "leftovers", jn_check_leftovers },
 	{ "self-test", jn_check_selftest },
 	{ "guards", jn_check_guards },
 	{ "pins", jn_check_pins },

@@ -6,6 +6,8 @@
 #ifndef JUNCTOR_DOCTOR_DOCTOR_H
 #define JUNCTOR_DOCTOR_DOCTOR_H
 
+#include <limits.h>
+
 #include "base/buffer.h"
 #include "base/error.h"
 
@@ -16,5 +18,17 @@ struct jn_doctor_options {
 
 /* Every finding, as JSON. This process has a mount namespace of its own afterwards. */
 void jn_doctor(const struct jn_doctor_options *options, struct jn_buffer *out);
+
+struct jn_leftovers {
+	unsigned removed;     /* folders and cgroups */
+	int rc;		      /* -errno of the first one that stays */
+	char stuck[PATH_MAX]; /* and which it is */
+};
+
+/*
+ * Remove what trials left below this cgroup (NULL: there is none), and where folders are made, when
+ * they were killed. What a trial works with that still runs stays.
+ */
+void jn_leftovers_clear(const char *cgroup, struct jn_leftovers *out);
 
 #endif

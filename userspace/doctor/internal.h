@@ -6,7 +6,7 @@
  *	kernel.c   what the kernel can do	selftest.c   whether it does what we rely on
  *	guards.c   the same of guard routes	sockets.c    the same, by sockets beside canaries
  *	host.c     what others, and earlier	made.c	     sockets for trials
- *		   lives of ours, left there
+ *		   lives of ours, left there	leftovers.c  what a trial makes, if it is killed
  *
  * Start here to add a check: a function, one line in doctor.c's list, one in docs/man/junctor.1.
  */
@@ -49,6 +49,13 @@ void jn_check_membarrier(struct jn_doctor *d);
 void jn_check_sock_destroy(struct jn_doctor *d);
 void jn_check_sock_kfunc(struct jn_doctor *d);
 void jn_check_files(struct jn_doctor *d);
+
+/* --- leftovers.c ------------------------------------------------------------------------------- */
+void jn_check_leftovers(struct jn_doctor *d);
+
+#define JN_TRIAL_FOLDER "/tmp" /* where folders of trials are made */
+/* A new folder below this one, of ours for as long as *fd is open. 0 or -errno. */
+int jn_make_held(const char *above, char path[PATH_MAX], int *fd);
 
 /* --- selftest.c -------------------------------------------------------------------------------- */
 void jn_check_selftest(struct jn_doctor *d);

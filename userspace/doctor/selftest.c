@@ -13,10 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <fcntl.h>
 #include <netinet/in.h>
 
 #include "base/auto.h"
@@ -26,13 +24,11 @@
 #include "datapath/sockets.h"
 #include "doctor/internal.h"
 
-#define FOLDER "/tmp/junctor-doctor-XXXXXX"
-#define PATH_BYTES 64 /* FOLDER and a short name */
-
 struct trial {
 	struct jn_trial at;
-	char folder[PATH_BYTES], pins[PATH_BYTES]; /* "": not made */
-	char *cgroup;
+	char folder[PATH_MAX], cgroup[PATH_MAX]; /* "": not made */
+	char *pins;
+	int folder_fd; /* it is held */
 	struct jn_canary *canary;
 	struct jn_error err;
 };
@@ -46,24 +42,26 @@ static void stay_apart(void)
 
 static int make_ground(struct trial *t)
 {
+	int rc;
+
 	stay_apart();
-	if (!mkdtemp(strcpy(t->folder, FOLDER))) {
-		t->folder[0] = 0;
-		return jn_error_set(&t->err, -errno, JN_ERROR_UNAVAILABLE,
-				    "no folder can be made in /tmp (%s); make room there",
-				    strerror(errno));
-	}
-	(void)snprintf(t->pins, sizeof(t->pins), "%s/pins", t->folder);
-	if (asprintf(&t->cgroup, "%s/junctor-doctor-%d", t->at.d->cgroup, (int)getpid()) < 0) {
-		t->cgroup = NULL;
+	rc = jn_make_held(JN_TRIAL_FOLDER, t->folder, &t->folder_fd);
+	if (rc)
+		return jn_error_set(&t->err, rc, JN_ERROR_UNAVAILABLE,
+				    "no folder can be made in " JN_TRIAL_FOLDER " (%s); make room "
+				    "there",
+				    strerror(-rc));
+	if (asprintf(&t->pins, "%s/pins", t->folder) < 0) {
+		t->pins = NULL;
 		return jn_error_set(&t->err, -ENOMEM, JN_ERROR_INTERNAL,
 				    "out of memory; free some");
 	}
-	if (mkdir(t->cgroup, 0755) || (t->at.cgroup_fd = open(t->cgroup, O_RDONLY | O_CLOEXEC)) < 0)
-		return jn_error_set(&t->err, -errno, JN_ERROR_UNAVAILABLE,
+	rc = jn_make_held(t->at.d->cgroup, t->cgroup, &t->at.cgroup_fd);
+	if (rc)
+		return jn_error_set(&t->err, rc, JN_ERROR_UNAVAILABLE,
 				    "no cgroup can be made below %s (%s); run this as root, where "
 				    "the hierarchy may be written",
-				    t->at.d->cgroup, strerror(errno));
+				    t->at.d->cgroup, strerror(-rc));
 	return jn_bpffs_prepare(t->pins, &t->err);
 }
 
@@ -73,15 +71,17 @@ static void trial_done(struct trial *t)
 
 	jn_canary_close(&t->canary);
 	jn_datapath_close(&t->at.datapath);
-	if (*t->pins) /* what stays is in a mount that goes with this process */
+	if (t->pins) { /* what stays is in a mount that goes with this process */
 		(void)jn_datapath_cleanup(t->pins, NULL, &removed, NULL);
-	jn_close_fd(&t->at.cgroup_fd);
-	if (t->cgroup)
+		(void)rmdir(t->pins);
+	}
+	if (*t->cgroup)
 		(void)rmdir(t->cgroup); /* nobody is in it */
-	(void)rmdir(t->pins);
 	if (*t->folder)
 		(void)rmdir(t->folder);
-	free(t->cgroup);
+	jn_close_fd(&t->at.cgroup_fd); /* from here on they would be leftovers */
+	jn_close_fd(&t->folder_fd);
+	free(t->pins);
 	jn_error_done(&t->err);
 }
 
@@ -281,7 +281,7 @@ static void look_at_order(const struct trial *t)
 
 void jn_check_selftest(struct jn_doctor *d)
 {
-	JN_AUTO(trial_done) struct trial t = { .at = { .d = d, .cgroup_fd = -1 } };
+	JN_AUTO(trial_done) struct trial t = { .at = { .d = d, .cgroup_fd = -1 }, .folder_fd = -1 };
 	struct jn_canary_round round;
 	int rc;
 
