@@ -5,6 +5,7 @@
   in which something is hidden
 """
 
+import json
 import os
 import re
 import subprocess
@@ -251,6 +252,65 @@ def test_check_refuses_each_path_that_a_start_refuses(bare_node):
 def test_check_of_a_daemon_that_runs(own_node):
     done = start(own_node, flags=[*own_node.junctord.flags(), "--check"])
     assert (done.returncode, done.stdout) == (0, "configuration is valid\n"), done.stderr
+
+
+# --- who else may write ---------------------------------------------------------------------------
+CAREFUL, STRANGER = 0, 4711
+WRITABLE = {  # what of: (owner, group, mode), and the sentence
+    "config": ((CAREFUL, CAREFUL, 0o622), "anybody.* can give themselves every role"),
+    "state": ((CAREFUL, STRANGER, 0o770), "its group.* can change what was declared"),
+    "services.d": ((STRANGER, CAREFUL, 0o755), "somebody else than root.* can declare services"),
+    "services.d/web.yaml": ((CAREFUL, STRANGER, 0o664), "its group.* can declare services"),
+    "state/state.db": ((CAREFUL, CAREFUL, 0o606), "anybody.* can change what was declared"),
+    ".": ((CAREFUL, CAREFUL, 0o777), "anybody.* can declare services"),
+}
+
+
+def let_in(node, what=None):
+    """Flags of a start whose files only root may write, but for one."""
+    folder = node.folder / "etc"
+    files = [folder / name for name in ("config", "state/state.db", "services.d/web.yaml")]
+    for path in files:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    files[2].write_text(json.dumps(service("web", "127.96.0.10", 80, [])), encoding="ascii")
+    (folder / "shop.json").write_text(json.dumps(service("shop", "127.96.0.11", 80, [])),
+                                      encoding="ascii")
+    files[2].with_name("shop.json").symlink_to("../shop.json")  # a link's own mode says nothing
+    if what:
+        (owner, group, mode), _ = WRITABLE[what]
+        os.chown(folder / what, owner, group)
+        os.chmod(folder / what, mode)
+    return node.junctord.flags(config=files[0], state_dir=folder / "state",
+                               services_dir=folder / "services.d")
+
+
+@pytest.mark.parametrize("what", [None, *WRITABLE])
+def test_files_that_others_may_write(bare_node, what):
+    """That is told by a start, --check and the doctor, and is no reason not to serve."""
+    flags = let_in(bare_node, what)
+    checked = start(bare_node, flags=[*flags, "--check"])
+    examined = start(bare_node, flags=[*flags, "--offline", "doctor"])
+    assert checked.returncode == 0, checked.stderr
+    findings = [one["message"] for one in json.loads(examined.stdout)["findings"]
+                if one["check"] == "trust"]
+    if not what:
+        assert "warning" not in checked.stderr
+        assert findings == ["nobody but root may write the configuration, what was declared, and "
+                            "the files that declare"]
+        return
+    path = os.path.normpath(bare_node.folder / "etc" / what)
+    words = f"{re.escape(path)} .*{WRITABLE[what][1]}; unless.*chmod go-w {re.escape(path)}"
+    assert re.search(f"^warning daemon: {words}", checked.stderr, re.M), checked.stderr
+    assert re.search(words, "\n".join(findings)), findings
+
+
+def test_a_start_beside_others_who_may_write(bare_node):
+    let_in(bare_node, "services.d")
+    folder = bare_node.folder / "etc"
+    bare_node.junctord.start(config=folder / "config", services_dir=folder / "services.d")
+    assert f"warning daemon: {folder}/services.d belongs to" in bare_node.junctord.log()
+    assert bare_node.control.get("/v1/status").json["degraded"] == []
 
 
 def test_flags_win_over_the_configuration(bare_node):

@@ -224,8 +224,7 @@ static void (*const checks[JN_SETTING_TEXTS])(const struct check *c,
 int jn_check(const struct jn_options *options, struct jn_error *err)
 {
 	JN_AUTO(check_done)
-	struct check c = { .path = options->config ? options->config : JN_DEFAULT_CONFIG,
-			   .err = err };
+	struct check c = { .path = jn_options_config(options), .err = err };
 
 	/* Both could be read a moment ago; what cannot now is told with less of a place. */
 	(void)jn_options_parse(options->argc, options->argv, &c.command, NULL);

@@ -411,10 +411,19 @@ static int serve(struct jn_options *options, struct jn_error *err)
 	return 0;
 }
 
+static void warn(void *arg, const char *sentence)
+{
+	(void)arg; /* nothing is told by it */
+	jn_warn(AREA, "%s", sentence);
+}
+
 static int run_task(struct jn_options *options, struct jn_error *err)
 {
+	const struct jn_doctor_options doctor = jn_offline_doctor(options);
 	int rc;
 
+	if (options->task == JN_TASK_SERVE || options->task == JN_TASK_CHECK)
+		jn_trust_look(&doctor, warn, NULL);
 	switch (options->task) {
 	case JN_TASK_CHECK:
 		rc = jn_check(options, err);

@@ -96,15 +96,25 @@ static void dump(const struct jn_settings *settings, struct jn_buffer *out)
 	jn_offline_dump(&options, out);
 }
 
+struct jn_doctor_options jn_offline_doctor(const struct jn_options *options)
+{
+	const struct jn_settings *s = &options->settings;
+
+	return (struct jn_doctor_options){ .pin_dir = s->pin_dir,
+					   .cgroup = s->cgroup,
+					   .config = jn_options_config(options),
+					   .state_dir = s->state_dir,
+					   .services_dir = s->services_dir };
+}
+
 int jn_offline_tell(const struct jn_options *options, struct jn_error *err)
 {
 	JN_AUTO(jn_buffer_done) struct jn_buffer text = { 0 };
+	const struct jn_doctor_options doctor = jn_offline_doctor(options);
 	int rc = jn_prepare_privileges(err);
 
 	if (!rc && options->task == JN_TASK_DOCTOR)
-		jn_doctor(&(struct jn_doctor_options){ options->settings.pin_dir,
-						       options->settings.cgroup },
-			  &text);
+		jn_doctor(&doctor, &text);
 	else if (!rc && options->task == JN_TASK_SYSDUMP)
 		dump(&options->settings, &text);
 	else if (!rc && options->task == JN_TASK_STATUS)

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "daemon/config.h"
 #include "daemon/options.h"
+#include "doctor/doctor.h"
 
 /*
  * Take junctor out of the kernel: links, tables and pins below settings->pin_dir. Refused while a
@@ -26,5 +27,8 @@ bool jn_offline_goes_on(const struct jn_options *options, int rc, struct jn_erro
 
 /* What the task asks for (JN_TASK_TRACE, STATUS, SYSDUMP), to stdout. Whether a daemon runs does not matter. */
 int jn_offline_tell(const struct jn_options *options, struct jn_error *err);
+
+/* What the doctor is told of these options, which are complete and stay. */
+struct jn_doctor_options jn_offline_doctor(const struct jn_options *options);
 
 #endif

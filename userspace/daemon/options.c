@@ -287,6 +287,11 @@ int jn_options_complete(struct jn_options *options, struct jn_error *err)
 	return of_texts ? of_texts : rc;
 }
 
+const char *jn_options_config(const struct jn_options *options)
+{
+	return options->config ? options->config : JN_DEFAULT_CONFIG;
+}
+
 void jn_options_print_faults(struct jn_error *err)
 {
 	if (err->message || err->cause_count < 2) {

@@ -52,6 +52,9 @@ int jn_options_parse(int argc, char **argv, struct jn_options *out, struct jn_er
  */
 int jn_options_complete(struct jn_options *options, struct jn_error *err);
 
+/* The configuration that counts, whether it is there or not. */
+const char *jn_options_config(const struct jn_options *options);
+
 /* To standard error, each fault of a configuration on a line of its own. */
 void jn_options_print_faults(struct jn_error *err);
 

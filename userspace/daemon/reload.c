@@ -128,7 +128,7 @@ static void take_live(struct jn_reload *r, struct jn_settings *now, struct jn_ap
 /* What is not a regular file may keep the reader waiting, and the loop with it. */
 static int check_file(const struct jn_options *options, struct jn_error *err)
 {
-	const char *path = options->config ? options->config : JN_DEFAULT_CONFIG;
+	const char *path = jn_options_config(options);
 	struct stat file;
 
 	if (stat(path, &file) != 0 || S_ISREG(file.st_mode))

@@ -22,6 +22,7 @@ static const struct {
 	{ "unprivileged-bpf", jn_check_unprivileged },
 	{ "cgroup", jn_check_cgroup },
 	{ "files", jn_check_files },
+	{ "trust", jn_check_trust },
 	{ "membarrier", jn_check_membarrier },
 	{ "sock-destroy", jn_check_sock_destroy },
 	{ "sock-kfunc", jn_check_sock_kfunc },

@@ -13,11 +13,19 @@
 
 struct jn_doctor_options {
 	const char *pin_dir;
-	const char *cgroup; /* NULL: the whole hierarchy is meant */
+	const char *cgroup;			       /* NULL: the whole hierarchy is meant */
+	const char *config, *state_dir, *services_dir; /* they need not be there */
 };
 
 /* Every finding, as JSON. This process has a mount namespace of its own afterwards. */
 void jn_doctor(const struct jn_doctor_options *options, struct jn_buffer *out);
+
+/*
+ * A sentence, which ends with the remedy, for each of the three paths that others than root and this
+ * user may write to, or could put something else in the place of.
+ */
+void jn_trust_look(const struct jn_doctor_options *options,
+		   void (*say)(void *arg, const char *sentence), void *arg);
 
 struct jn_leftovers {
 	unsigned removed;     /* folders and cgroups */

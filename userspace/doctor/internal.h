@@ -7,6 +7,7 @@
  *	guards.c   the same of guard routes	sockets.c    the same, by sockets beside canaries
  *	host.c     what others, and earlier	made.c	     sockets for trials
  *		   lives of ours, left there	leftovers.c  what a trial makes, if it is killed
+ *	trust.c    who else may write our files
  *
  * Start here to add a check: a function, one line in doctor.c's list, one in docs/man/junctor.1.
  */
@@ -56,6 +57,9 @@ void jn_check_leftovers(struct jn_doctor *d);
 #define JN_TRIAL_FOLDER "/tmp" /* where folders of trials are made */
 /* A new folder below this one, of ours for as long as *fd is open. 0 or -errno. */
 int jn_make_held(const char *above, char path[PATH_MAX], int *fd);
+
+/* --- trust.c ----------------------------------------------------------------------------------- */
+void jn_check_trust(struct jn_doctor *d);
 
 /* --- selftest.c -------------------------------------------------------------------------------- */
 void jn_check_selftest(struct jn_doctor *d);
