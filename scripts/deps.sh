@@ -20,7 +20,7 @@ others=(
 	# make check
 	clang-19 llvm-19 clang-format-14 clang-tidy-19 libclang-rt-14-dev cppcheck shellcheck codespell mandoc
 	# make test
-	libcmocka-dev liburing-dev python3 python3-pytest python3-pytest-timeout
+	libcmocka-dev liburing-dev valgrind python3 python3-pytest python3-pytest-timeout
 	# real clients and servers, namespaces
 	nginx-light redis-server redis-tools dnsmasq-base bind9-dnsutils curl netcat-openbsd
 	python3-grpcio python3-protobuf libfaketime

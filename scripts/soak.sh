@@ -3,9 +3,10 @@
 #
 # `make soak`: what `make test` takes a small dose of, in full, for MINUTES=60 or a little longer. A
 # quarter of them goes to one junctord under random operations, whose memory and files are watched, a
-# quarter to the model check, a quarter to the fuzz targets; then come the scenarios, file by file,
-# until the time is over: the last lines say which were run and which were not. New lines of the
-# kernel's log that tell of trouble count as failures.
+# quarter to the model check, which kills junctord again and again, half of that time built with the
+# sanitizers, a quarter to the fuzz targets; then come the scenarios, file by file, until the time is
+# over: the last lines say which were run and which were not. New lines of the kernel's log that tell
+# of trouble count as failures.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -26,8 +27,8 @@ build_all() {
 }
 
 # In hundredths of a minute, as MINUTES may be a fraction.
-quarter() {
-	awk -v minutes="$minutes" 'BEGIN { printf "%.2f", minutes / 4 }'
+part() { # ONE OF HOW MANY
+	awk -v minutes="$minutes" -v parts="$1" 'BEGIN { printf "%.2f", minutes / parts }'
 }
 
 scenarios() { # FILE...
@@ -47,10 +48,13 @@ kernel_trouble() {
 build_or_exit build_all
 SECONDS=0
 before=$(kernel_log | wc -l)
-suite "endurance" env MINUTES="$(quarter)" nice /usr/bin/python3 -m pytest -q -s \
+suite "endurance" env MINUTES="$(part 4)" nice /usr/bin/python3 -m pytest -q -s \
 	-p no:cacheprovider test/scenario/test_endurance.py
-suite "model check" env MINUTES="$(quarter)" nice /usr/bin/python3 -m pytest -q -s \
+suite "model check" env MINUTES="$(part 8)" nice /usr/bin/python3 -m pytest -q -s \
 	-p no:cacheprovider test/scenario/test_model.py
+suite "model check with the sanitizers in junctord and junctor" env MINUTES="$(part 8)" \
+	BUILD="$build/sanitized" nice /usr/bin/python3 -m pytest -q -s -p no:cacheprovider \
+	test/scenario/test_model.py
 suite "fuzz targets" env \
 	SECONDS_EACH="$(awk -v minutes="$minutes" 'BEGIN { print int(minutes * 60 / 4 / 4) + 1 }')" \
 	nice scripts/fuzz.sh

@@ -6,13 +6,15 @@
   VIP 127.96.7.x, 53/UDP   ->   the same addresses; nothing is sent
 """
 
+import errno
 import itertools
 import json
 import re
 
 import pytest
 
-from lib.clients import connect, http_name, name_at
+from lib.clients import connect, connect_errno, http_name, name_at
+from lib.junctord import wait_for
 from lib.node import built
 from lib.objects import backend, policy, service, udp
 from lib.servers import SERVERS
@@ -145,10 +147,28 @@ def test_trace_of_no_service_and_of_another_protocol(node, vip):
     for to, flags in ((f"{vip}:53", ()), (f"{vip}:54", ("--udp",)), ("127.0.0.9:80", ())):
         answer = trace(node, to, *flags)
         assert answer["verdict"]["reason"] == "NotAService"
-        assert answer["verdict"]["message"] == "connect() passes untouched"
         assert answer["steps"] == []
+    assert answer["verdict"]["message"] == "connect() passes untouched"
     assert trace(node, f"{vip}:53", "--udp")["verdict"]["backend"] == {"address": "127.0.0.1",
                                                                        "port": 53}
+
+
+def test_trace_of_an_address_with_a_guard_route(node, vip):
+    """What connect() says there, where the service has no such port."""
+    node.control.declare(web(vip, a=1))
+
+    def traced():
+        return trace(node, f"{vip}:81")["verdict"]
+    wait_for(lambda: "errno" in traced(), "the guard route is there")
+    assert traced()["reason"] == "NotAService"
+    assert traced()["errno"] == "EINVAL" == errno.errorcode[connect_errno(node, vip, 81)]
+    assert traced()["message"].startswith("connect() passes untouched and fails with EINVAL: a guard")
+
+
+def test_trace_of_an_address_without_a_route(node):
+    answer = trace(node, "203.0.113.1:80")
+    assert answer["verdict"]["errno"] == "ENETUNREACH"
+    assert answer["verdict"]["message"].endswith("fails with ENETUNREACH: no route leads there")
 
 
 def test_trace_from_another_namespace(node, vip, other_space):

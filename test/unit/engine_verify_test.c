@@ -129,6 +129,39 @@ static void test_any_name_may_be_found(void **state)
 	assert_non_null(strstr(answer.text, "||/web port \"\"; default/web port \"\""));
 }
 
+/* Routes counted as repaired as soon as a job for them was on its way. */
+static void test_a_route_counts_as_repaired_when_it_is_there(void **state)
+{
+	const struct jn_frontend_key stray = vip_key(5), second = vip_key(1);
+	struct answer failed = { 0 }, done = { 0 };
+
+	(void)state;
+	tables_route_count = 0;
+	jn_engine_start(engine);
+	run_all();
+	declare(V1 "," V2, B(1));
+	assert_int_equal(tables_route_count, 2);
+	tables_route_count = 1;
+	tables_routes[1] = stray.vip;
+	tables_route_count = 2; /* one is missing, one is nobody's */
+	tables_route_rc = -EPERM;
+	ask(true, &failed);
+	run_all();
+	assert_int_equal(failed.count, 1);
+	assert_int_equal(failed.found, 2);
+	assert_int_equal(failed.repaired, 0);
+	tables_route_rc = 0;
+	declare(V1 "," V2, B(2)); /* any change has them tried again */
+	run_all();
+	assert_true(tables_find_route(&second.vip) < tables_route_count);
+	tables_route_count = 0;
+	ask(true, &done);
+	run_all();
+	assert_int_equal(done.found, 2);
+	assert_int_equal(done.repaired, 2);
+	assert_int_equal(tables_route_count, 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, verify_setup, engine_teardown)
@@ -136,6 +169,7 @@ int main(void)
 		TEST(test_who_asks_while_one_runs_is_told_of_the_next),
 		TEST(test_one_that_repairs_and_one_that_does_not),
 		TEST(test_any_name_may_be_found),
+		TEST(test_a_route_counts_as_repaired_when_it_is_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,9 @@
 struct vip {
 	struct jn_addr addr;
 	uint32_t frontends; /* installed ones with this address */
+	uint32_t seen;	    /* in which look its route was there */
 	bool is_guarded, is_queued;
+	bool is_owned; /* by the node, the last time: it needs no guard */
 };
 
 static const struct jn_table_ops vip_ops = { .entry_size = sizeof(struct vip),
@@ -139,6 +141,7 @@ static void settle(struct jn_guards *guards, const struct jn_guard *guard, int *
 		*failure = rc;
 	if (!vip)
 		return;
+	vip->is_owned = is_owned;
 	if (!rc && guard->is_wanted != vip->is_guarded) {
 		vip->is_guarded = guard->is_wanted;
 		guards->present += guard->is_wanted ? 1 : (size_t)-1;
@@ -293,33 +296,49 @@ static void condemn(struct jn_guards *guards, const struct jn_addr *addr)
 		return;
 	vip->addr = *addr;
 	vip->is_guarded = true;
+	vip->seen = guards->look;
 	guards->present++;
 	enqueue(guards, vip);
 }
 
-void jn_guards_compare(struct jn_engine *e, const struct jn_addr *routes, size_t count,
-		       jn_guard_drift_fn fn, void *arg)
+void jn_guards_begin_look(struct jn_guards *guards)
 {
-	struct jn_guards *guards = &e->guards;
-	bool repairs = e->verify.repairs;
-	struct vip *vip;
-	size_t at = 0;
+	guards->look++;
+}
 
-	while ((vip = jn_table_next(&guards->vips, &at))) {
-		if (!vip->is_guarded ||
-		    (count && bsearch(&vip->addr, routes, count, sizeof(*routes), by_addr)))
-			continue;
-		fn(arg, &vip->addr, false);
-		if (repairs)
-			miss(guards, vip);
-	}
-	for (size_t i = 0; i < count; i++) {
-		if (jn_table_find(&guards->vips, &routes[i]))
-			continue;
-		fn(arg, &routes[i], true);
-		if (repairs)
-			condemn(guards, &routes[i]);
-	}
+bool jn_guards_see(struct jn_guards *guards, const struct jn_addr *addr, bool repairs)
+{
+	struct vip *vip = jn_table_find(&guards->vips, addr);
+
+	if (vip)
+		vip->seen = guards->look;
+	else if (repairs)
+		condemn(guards, addr);
+	return !vip;
+}
+
+bool jn_guards_look(struct jn_guards *guards, size_t *at, bool repairs, struct jn_addr *missing,
+		    bool *is_missing)
+{
+	struct vip *vip = jn_table_next(&guards->vips, at);
+
+	*is_missing = vip && vip->is_guarded && vip->seen != guards->look;
+	if (!*is_missing)
+		return vip;
+	*missing = vip->addr;
 	if (repairs)
-		begin_job(e);
+		miss(guards, vip);
+	return true;
+}
+
+void jn_guards_mend(struct jn_engine *e)
+{
+	begin_job(e);
+}
+
+bool jn_guards_is_right(const struct jn_guards *guards, const struct jn_addr *addr)
+{
+	const struct vip *vip = jn_table_find(&guards->vips, addr);
+
+	return !vip || vip->is_owned || !vip->frontends == !vip->is_guarded;
 }

@@ -34,6 +34,7 @@ struct jn_guards {
 	} job;
 	int rc;
 	int64_t jobs;	/* that have begun */
+	uint32_t look;	/* the last one that has begun */
 	size_t present; /* routes that were set */
 };
 
@@ -47,11 +48,17 @@ void jn_guards_note(struct jn_engine *e, const struct jn_transaction *t);
 /* How many jobs have begun so far, or -1 while one is under way. */
 int64_t jn_guards_jobs(const struct jn_guards *guards);
 /*
- * Compare the routes there are, sorted, with those that were set: fn for each that is missing, or
- * (is_extra) that nobody wants. Where the verification repairs, a job mends it. Only where no job ran since they were read.
+ * A look at the routes there are. It counts where jn_guards_jobs has not changed since they were read.
+ * First each of them is seen: true where nobody wants it. Then jn_guards_look tells, one address a call
+ * (*at: 0 at first; false: that was all), of which ones there is none and should be. Where it repairs,
+ * what differs is queued, and jn_guards_mend begins the job.
  */
-typedef void (*jn_guard_drift_fn)(void *arg, const struct jn_addr *addr, bool is_extra);
-void jn_guards_compare(struct jn_engine *e, const struct jn_addr *routes, size_t count,
-		       jn_guard_drift_fn fn, void *arg);
+void jn_guards_begin_look(struct jn_guards *guards);
+bool jn_guards_see(struct jn_guards *guards, const struct jn_addr *addr, bool repairs);
+bool jn_guards_look(struct jn_guards *guards, size_t *at, bool repairs, struct jn_addr *missing,
+		    bool *is_missing);
+void jn_guards_mend(struct jn_engine *e);
+/* Is it there if and only if it is wanted, or owned by the node, as far as the last job knows? */
+bool jn_guards_is_right(const struct jn_guards *guards, const struct jn_addr *addr);
 
 #endif

@@ -59,11 +59,6 @@ static int read_route(void *arg, const struct jn_addr *addr)
 	return 0;
 }
 
-static int by_bytes(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct jn_addr));
-}
-
 static void close_tables(struct jn_reading *r)
 {
 	if (!r->service_count)
@@ -96,9 +91,6 @@ void jn_reading_run(struct jn_reading *reading)
 		reading->rc = jn_names_each(reading->names, read_name, reading);
 	if (reading->wants_routes)
 		reading->routes_rc = jn_guards_each(read_route, reading);
-	if (reading->routes.count)
-		qsort(reading->routes.items, reading->routes.count, sizeof(*reading->routes.items),
-		      by_bytes);
 	close_tables(reading);
 }
 

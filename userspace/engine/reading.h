@@ -32,7 +32,7 @@ struct jn_reading {
 	struct {
 		struct jn_addr *items;
 		size_t count, capacity;
-	} routes; /* guards, sorted */
+	} routes; /* guards */
 	int rc, routes_rc;
 };
 

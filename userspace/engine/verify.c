@@ -21,6 +21,7 @@
 
 #define SLICE_NS 1000000 /* what is to be answered waits so long at most, and one service more */
 #define BUSY_MS 20	 /* until it is looked again whether a write has ended */
+#define AHEAD 16	 /* objects */
 #define PATIENCE_NS 5000000000u /* with a write that does not end, or that the kernel refuses */
 
 const char *jn_verify_key_text(const struct jn_frontend_key *key, char out[JN_FRONTEND_TEXT_BYTES])
@@ -133,6 +134,7 @@ void jn_verify_done(struct jn_verify *v)
 	forget_drifts(v);
 	free(v->drifts.items);
 	free(v->requests.items);
+	free(v->routes.items);
 	*v = (struct jn_verify){ 0 };
 }
 
@@ -181,6 +183,7 @@ static void end(struct jn_engine *e, int rc)
 	tell(v, &verification);
 	forget_drifts(v);
 	forget_awaited(v);
+	v->routes.count = 0;
 	v->is_running = false;
 	if (v->requests.count && !v->is_stopped)
 		begin(e);
@@ -229,17 +232,6 @@ static void look_at_key(struct jn_engine *e, const struct jn_frontend_key *key)
 	note_common(v, is_repaired, entry, found, "nobody declares it");
 }
 
-static void note_route(void *arg, const struct jn_addr *addr, bool is_extra)
-{
-	struct jn_engine *e = arg;
-	char text[JN_ADDR_TEXT_BYTES], entry[JN_ADDR_TEXT_BYTES + 16];
-
-	(void)snprintf(entry, sizeof(entry), "guard route %s", jn_addr_format(addr, text));
-	note_common(&e->verify, e->verify.repairs, entry,
-		    is_extra ? "it is there" : "it is missing",
-		    is_extra ? "no service has this address" : "a service has this address");
-}
-
 /* First, as a write that repairs sets it, too. */
 static void compare_generation(struct jn_engine *e)
 {
@@ -255,16 +247,6 @@ static void compare_generation(struct jn_engine *e)
 	if (v->repairs)
 		jn_datapath_set_generation(e->install.datapath, e->stored);
 	note_common(v, v->repairs, "the tables' generation", found, expected);
-}
-
-static void compare_routes(struct jn_engine *e)
-{
-	struct jn_verify *v = &e->verify;
-
-	if (!v->reading.routes_rc && v->guard_jobs >= 0 &&
-	    v->guard_jobs == jn_guards_jobs(&e->guards))
-		jn_guards_compare(e, v->reading.routes.items, v->reading.routes.count, note_route,
-				  e);
 }
 
 /* Do the tables hold what the records say? Else a write is on its way, or files are to be read. */
@@ -285,6 +267,7 @@ static bool compare_next(struct jn_engine *e, int *rc)
 		/* One that was declared anew was compared by its write. */
 		if (jn_model_find(e->model, &object->key) == object)
 			*rc = jn_verify_service(e, object);
+		jn_object_unref(&v->objects.items[v->at_object - 1]);
 		v->services++;
 		return true;
 	}
@@ -292,7 +275,24 @@ static bool compare_next(struct jn_engine *e, int *rc)
 		look_at_key(e, &v->reading.keys.items[v->at_key++]);
 		return true;
 	}
-	return false;
+	return jn_verify_next_route(e);
+}
+
+/* That was all, but for a job that may repair routes. */
+static void finish(struct jn_engine *e)
+{
+	struct jn_verify *v = &e->verify;
+
+	if (v->routes.count && !v->is_mending) {
+		v->is_mending = true;
+		jn_guards_mend(e);
+	}
+	if (v->is_mending && jn_guards_jobs(&e->guards) < 0) {
+		go_on(e, BUSY_MS);
+		return;
+	}
+	jn_verify_routes_mended(e);
+	end(e, 0);
 }
 
 static void await_quiet(struct jn_engine *e)
@@ -319,6 +319,10 @@ static void compare(void *arg)
 		end(e, -ECANCELED);
 		return;
 	}
+	if (v->is_mending) {
+		finish(e);
+		return;
+	}
 	if (!is_quiet(e)) {
 		await_quiet(e);
 		return;
@@ -328,8 +332,7 @@ static void compare(void *arg)
 		compare_generation(e);
 	while (!rc && is_quiet(e) && jn_clock_ns() < until) {
 		if (!compare_next(e, &rc)) {
-			compare_routes(e);
-			end(e, 0);
+			finish(e);
 			return;
 		}
 	}
@@ -348,19 +351,37 @@ static void read_work(void *arg)
 	jn_reading_run(&e->verify.reading);
 }
 
+/* Their memory lies anywhere: what is soon needed is asked for early, as the loop waits for this. */
+static void take_services(struct jn_object_list *list)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		struct jn_object *object = list->items[i];
+
+		if (i + AHEAD < list->count)
+			__builtin_prefetch(list->items[i + AHEAD], 1);
+		if (jn_kind_is_service(object->key.kind))
+			list->items[kept++] = jn_object_ref(object);
+	}
+	list->count = kept;
+}
+
 static int collect_objects(struct jn_engine *e)
 {
+	struct jn_object_list *list = &e->verify.objects;
 	struct jn_object *object, **item;
 	size_t at = 0;
 
 	while ((object = jn_model_next(e->model, &at))) {
-		if (!jn_kind_is_service(object->key.kind))
-			continue;
-		item = jn_vec_add(&e->verify.objects);
-		if (!item)
+		item = jn_vec_add(list);
+		if (!item) {
+			list->count = 0; /* none is ours yet */
 			return -ENOMEM;
-		*item = jn_object_ref(object);
+		}
+		*item = object;
 	}
+	take_services(list);
 	return 0;
 }
 
@@ -390,12 +411,14 @@ static void begin(struct jn_engine *e)
 	v->repairs = v->requests.items[0].repairs;
 	for (size_t i = 0; i < v->requests.count; i++)
 		v->requests.items[i].is_served = v->requests.items[i].repairs == v->repairs;
-	v->at_object = v->at_key = 0;
+	v->at_object = v->at_key = v->at_route = v->at_vip = 0;
 	v->busy_ns = 0;
 	v->has_generation = false;
 	v->found = v->repaired = v->services = 0;
 	v->begin_ns = jn_clock_ns();
+	v->is_mending = false;
 	v->guard_jobs = jn_guards_jobs(&e->guards);
+	jn_guards_begin_look(&e->guards);
 	rc = jn_reading_begin(&v->reading, e->install.datapath, v->guard_jobs >= 0);
 	if (!rc)
 		rc = e->executor.submit(e->executor.context, read_work, read_done, e);

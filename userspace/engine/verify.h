@@ -5,6 +5,7 @@
  *	verify.c        the cycle: who asked, slices
  *	reading.c       what a worker reads
  *	verify_port.c   one service port: compare and repair
+ *	verify_routes.c guard routes
  *
  *	idle -> reading (a worker: frontends, names, guard routes) -> comparing, in slices -> idle
  *	                                                       comparing <-> rewriting
@@ -28,6 +29,12 @@ struct jn_verify_request {
 	void *arg;
 };
 
+/* A route that a job repairs. */
+struct jn_verify_route {
+	struct jn_addr addr;
+	size_t drift; /* among those that are shown; SIZE_MAX: it is not */
+};
+
 struct jn_verify {
 	struct {
 		struct jn_verify_request *items;
@@ -38,7 +45,7 @@ struct jn_verify {
 	int64_t guard_jobs; /* when it was read; -1: routes are not ours to read */
 	struct jn_reading reading;
 	struct jn_object_list objects; /* services that were declared */
-	size_t at_object, at_key;
+	size_t at_object, at_key, at_route, at_vip;
 	bool has_generation; /* it is compared */
 	uint64_t begin_ns, services;
 	uint64_t busy_ns; /* since when it waits for a write; 0: it does not */
@@ -51,6 +58,11 @@ struct jn_verify {
 	bool is_rewriting;		  /* a write publishes the sets of one service anew */
 	uint64_t awaiting;		  /* of the drifts found, what it repairs */
 	bool awaits[JN_MAX_DRIFTS_SHOWN]; /* the same, of those that are shown */
+	struct {
+		struct jn_verify_route *items;
+		size_t count, capacity;
+	} routes;	 /* that differ */
+	bool is_mending; /* a job repairs them */
 	struct jn_drift_stats stats;
 };
 
@@ -68,6 +80,11 @@ void jn_verify_rewrite(struct jn_engine *e, const struct jn_object_key *service)
 
 /* verify_port.c: of this service, as it is declared now. 0 or -ENOMEM. */
 int jn_verify_service(struct jn_engine *e, const struct jn_object *service);
+
+/* verify_routes.c: the next guard route; false: that was all, or they changed since they were read. */
+bool jn_verify_next_route(struct jn_engine *e);
+/* The job has ended: what is right now is repaired. */
+void jn_verify_routes_mended(struct jn_engine *e);
 
 /* "127.96.0.10:80/TCP". */
 #define JN_FRONTEND_TEXT_BYTES 72

@@ -314,3 +314,29 @@ int jn_guards_clear(size_t *removed)
 	free(list.items);
 	return rc;
 }
+
+/* --- asking -------------------------------------------------------------------------------------- */
+
+int jn_route_ask(const struct jn_addr *addr, int *out)
+{
+	JN_AUTO(jn_netlink_close) struct nl_sock *socket = NULL;
+	struct requests request = { .size = 0 };
+	bool is_v4 = jn_addr_is_v4(addr);
+	size_t size = is_v4 ? 4 : 16;
+	struct nlmsghdr head = { .nlmsg_len = (uint32_t)(NLMSG_HDRLEN + sizeof(struct rtmsg) +
+							 NLA_HDRLEN + size),
+				 .nlmsg_type = RTM_GETROUTE,
+				 .nlmsg_flags = NLM_F_REQUEST };
+	struct rtmsg route = { .rtm_family = is_v4 ? AF_INET : AF_INET6,
+			       .rtm_dst_len = (unsigned char)(size * 8) };
+	int refused[JN_BATCH] = { 0 };
+	int rc = jn_netlink_open(NETLINK_ROUTE, &socket);
+
+	put(&request, &head, sizeof(head));
+	put(&request, &route, sizeof(route));
+	put_attribute(&request, RTA_DST, &addr->w[is_v4 ? 3 : 0], size);
+	if (!rc)
+		rc = jn_netlink_send(socket, request.bytes, request.size, refused);
+	*out = refused[0];
+	return rc;
+}

@@ -35,6 +35,12 @@ int jn_guards_each(int (*fn)(void *arg, const struct jn_addr *addr), void *arg);
  */
 int jn_guards_apply(struct jn_guard *guards, size_t count);
 
+/*
+ * *out: what the routing tables tell who asks for a way to this address: 0, or a negative errno, that of
+ * connect() (a blackhole: -EINVAL). 0; another negative errno where they cannot be asked.
+ */
+int jn_route_ask(const struct jn_addr *addr, int *out);
+
 /* Remove every guard route there is; *removed of them. 0 or a negative errno. */
 int jn_guards_clear(size_t *removed);
 

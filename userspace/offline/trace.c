@@ -15,6 +15,7 @@
 #include <junctor/decide/address.h>
 
 #include "base/auto.h"
+#include "netlink/routes.h"
 #include "offline/internal.h"
 #include "proto/address.h"
 
@@ -121,28 +122,44 @@ static void write_steps(struct jn_writer *w, struct jn_datapath *dp, const struc
 	jn_write_close(w, ']');
 }
 
-/* What the application sees. */
-static void add_outcome(const struct jn_trace *trace, struct jn_buffer *out)
+/* An errno of connect(); 0. *is_route: not of ours. */
+static int error_of(const struct jn_trace *trace, bool *is_route)
 {
 	int err = jn_reason_errno((enum jn_reason)trace->reason, trace->service_errno);
+	int answer = 0;
+
+	*is_route = !err && trace->reason != JN_REASON_OK;
+	if (*is_route && !jn_route_ask(&trace->key.vip, &answer)) /* else nothing is known */
+		err = -answer;
+	return err;
+}
+
+/* What the application sees. */
+static void add_outcome(const struct jn_trace *trace, int err, bool is_route, struct jn_buffer *out)
+{
 	char text[JN_ENDPOINT_TEXT_BYTES];
 
 	if (trace->reason == JN_REASON_OK)
 		jn_buffer_printf(out, "connect() goes to %s",
 				 jn_endpoint_format(&trace->backend, ntohs(trace->backend_port),
 						    text));
-	else if (err)
-		jn_buffer_printf(out, "connect() fails with %s", jn_offline_errno(err));
-	else
+	else if (!err)
 		jn_buffer_add_text(out, "connect() passes untouched");
+	else
+		jn_buffer_printf(out, "connect() %sfails with %s%s",
+				 is_route ? "passes untouched and " : "", jn_offline_errno(err),
+				 !is_route	 ? ""
+				 : err == EINVAL ? ": a guard route, or another blackhole, is there"
+						 : ": no route leads there");
 }
 
 static void write_verdict(struct jn_writer *w, const struct jn_trace *trace)
 {
 	JN_AUTO(jn_buffer_done) struct jn_buffer text = { 0 };
-	int err = jn_reason_errno((enum jn_reason)trace->reason, trace->service_errno);
+	bool is_route;
+	int err = error_of(trace, &is_route);
 
-	add_outcome(trace, &text);
+	add_outcome(trace, err, is_route, &text);
 	jn_write_key(w, "verdict");
 	jn_write_open(w, '{');
 	jn_write_key_text(w, "reason", jn_offline_reason(trace->reason));
