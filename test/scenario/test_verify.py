@@ -220,3 +220,15 @@ def test_drift_is_repaired_in_a_minute(own_node, spoils):
     node.junctord.restart()
     assert drifts(node) == []
     assert_serves(node)
+
+
+@pytest.mark.parametrize("spoil", SPOILS)
+def test_a_start_puts_right_what_was_spoiled_while_nobody_looked(own_node, spoil):
+    """It refused where two sets led to one revision: "the pinned tables are damaged"."""
+    node = own_node
+    declare(node)
+    node.junctord.terminate()
+    spoil(node, Tables(node))
+    node.junctord.start()
+    wait_for(lambda: not drifts(node), "all is right, guard routes after a moment")
+    assert_serves(node)

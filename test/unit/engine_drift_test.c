@@ -89,6 +89,58 @@ static void test_a_write_of_the_same_puts_the_set_right(void **state)
 	check_shop_keeps_its_own();
 }
 
+/* A start refused: "two sets share revision". Whichever of the two comes first is put right. */
+static void test_a_start_puts_two_sets_on_one_revision_right(void **state)
+{
+	(void)state;
+	spoil();
+	restart();
+	assert_true(is_seen(&both));
+	check_usage(3);
+	tables->sets[set_of(1)].word = tables->sets[set_of(0)].word;
+	restart();
+	assert_true(is_seen(&both));
+	check_usage(3);
+	check_shop_keeps_its_own();
+}
+
+/* Of a set that nobody leads to the revision is another's, and goes with no garbage. */
+static void test_a_start_collects_no_revision_of_another_set(void **state)
+{
+	uint32_t nobodys = 0;
+
+	(void)state;
+	spoil();
+	for (uint32_t set = 1; set < TABLES_SETS && !nobodys; set++)
+		nobodys = tables->sets[set].word ? 0 : set;
+	tables->sets[nobodys].word = tables->sets[set_of(1)].word;
+	restart();
+	assert_true(is_seen(&both));
+	check_usage(3);
+	check_shop_keeps_its_own();
+}
+
+/* The other's way to choose would have become the policy of a service that only the tables hold. */
+static void test_a_foreign_revision_says_nothing_of_what_is_rebuilt(void **state)
+{
+	struct jn_object_key key = key_of(JN_KIND_TRAFFIC_POLICY, "web");
+	struct jn_write *w = new_write();
+
+	(void)state;
+	spoil();
+	add_policy(w, "shop", "RoundRobin");
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	tables->sets[set_of(0)].word = tables->sets[set_of(1)].word;
+	rows->count = 0;
+	rows->generation = 0;
+	restart();
+	assert_null(jn_engine_find(engine, &key));
+	assert_true(is_seen(&(struct view){ .vip = { "random 10.1.0.1:1 10.1.0.1:2", "turns "
+										     "10.1.0.1:"
+										     "3" } }));
+	check_no_leftovers();
+}
+
 static void test_what_somebody_made_of_a_revision_frees_nothing_else(void **state)
 {
 	struct jn_write *w = new_write();
@@ -299,6 +351,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_write_frees_no_revision_of_another_set),
 		TEST(test_a_write_of_the_same_puts_the_set_right),
+		TEST(test_a_start_puts_two_sets_on_one_revision_right),
+		TEST(test_a_start_collects_no_revision_of_another_set),
+		TEST(test_a_foreign_revision_says_nothing_of_what_is_rebuilt),
 		TEST(test_what_somebody_made_of_a_revision_frees_nothing_else),
 		TEST(test_a_repair_leaks_nothing),
 		TEST(test_what_is_read_at_once_is_told_apart),

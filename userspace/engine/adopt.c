@@ -11,9 +11,12 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/vec.h"
 #include "datapath/datapath.h"
 #include "engine/internal.h"
+
+#define AREA "engine"
 
 struct entry {
 	struct jn_frontend_key key;
@@ -36,6 +39,7 @@ struct adoption {
 	} frontends;
 	struct place *places; /* by service id */
 	uint8_t *is_reached;  /* by service id: some frontend leads to it */
+	uint32_t *owners;     /* by revision: the set it belongs to; 0: none yet */
 	uint8_t *services, *sets, *revisions, *endpoints; /* marks: in use */
 	struct {
 		struct jn_extent *items;
@@ -48,6 +52,7 @@ static void adoption_done(struct adoption *a)
 	free(a->frontends.items);
 	free(a->places);
 	free(a->is_reached);
+	free(a->owners);
 	free(a->services);
 	free(a->sets);
 	free(a->revisions);
@@ -59,11 +64,13 @@ static int adoption_init(struct adoption *a)
 {
 	a->places = calloc(a->sizes->services, sizeof(*a->places));
 	a->is_reached = calloc(a->sizes->services, 1);
+	a->owners = calloc(a->sizes->revisions, sizeof(*a->owners));
 	a->services = calloc(a->sizes->services, 1);
 	a->sets = calloc(a->sizes->sets, 1);
 	a->revisions = calloc(a->sizes->revisions, 1);
 	a->endpoints = calloc(a->sizes->endpoints, 1);
-	return a->places && a->is_reached && a->services && a->sets && a->revisions && a->endpoints
+	return a->places && a->is_reached && a->owners && a->services && a->sets && a->revisions &&
+			       a->endpoints
 		       ? 0
 		       : -ENOMEM;
 }
@@ -235,8 +242,34 @@ static int attach_endpoints(struct adoption *a)
 	return 0;
 }
 
-/* A set that leads to no revision is published anew later. */
-static int attach_revision(struct adoption *a, uint32_t set, struct jn_error *err)
+/* By its first slot; without slots it fits as well as another. */
+static bool is_revision_of(const struct adoption *a, const struct jn_revision *revision,
+			   uint32_t service)
+{
+	uint32_t endpoint;
+
+	if (!jn_revision_slots(revision))
+		return true;
+	endpoint = jn_datapath_slots(a->in->datapath)[revision->slot_base].endpoint;
+	return endpoint < a->sizes->endpoints &&
+	       jn_datapath_endpoints(a->in->datapath)[endpoint].service == service;
+}
+
+/* Somebody may have led one set to the revision of another: it is of the one whose endpoints it has. */
+static void claim_revisions(struct adoption *a, const struct jn_installed_port *port)
+{
+	for (unsigned family = 0; family < JN_FAMILY_MAX; family++) {
+		uint32_t index;
+		const struct jn_revision *revision =
+			jn_published(a->in->datapath, port->sets[family], &index);
+
+		if (revision && (!a->owners[index] || is_revision_of(a, revision, port->service)))
+			a->owners[index] = port->sets[family];
+	}
+}
+
+/* A set that leads to no revision of its own is published anew later. */
+static int attach_revision(struct adoption *a, uint32_t set)
 {
 	uint32_t index;
 	const struct jn_revision *revision = jn_published(a->in->datapath, set, &index);
@@ -244,11 +277,13 @@ static int attach_revision(struct adoption *a, uint32_t set, struct jn_error *er
 
 	if (!revision)
 		return 0;
-	if (a->revisions[index])
-		return jn_error_set(err, -EUCLEAN, JN_ERROR_UNAVAILABLE,
-				    "the pinned tables are damaged: two sets share revision %u; "
-				    "run junctor cleanup and start junctord again",
-				    index);
+	if (!a->owners[index])
+		a->owners[index] = set;
+	if (a->owners[index] != set) {
+		jn_warn(AREA, "set %u leads to revision %u, which is of set %u; it is put right",
+			set, index, a->owners[index]);
+		return 0;
+	}
 	a->revisions[index] = 1;
 	if (revision->number > a->in->last_number)
 		a->in->last_number = revision->number;
@@ -265,7 +300,7 @@ static int attach_revision(struct adoption *a, uint32_t set, struct jn_error *er
  * A published set that belongs to no service. Frontends may still lead to it until they are deleted
  * or written again, so all that stands behind it stays as it is until then.
  */
-static int discard_set(struct adoption *a, uint32_t set, struct jn_error *err)
+static int discard_set(struct adoption *a, uint32_t set)
 {
 	uint32_t index;
 	const struct jn_revision *revision = jn_published(a->in->datapath, set, &index);
@@ -276,9 +311,10 @@ static int discard_set(struct adoption *a, uint32_t set, struct jn_error *err)
 	rc = discard(&a->garbage->sets, set);
 	if (rc || !revision)
 		return rc;
-	rc = attach_revision(a, set, err);
-	if (!rc)
-		rc = discard(&a->garbage->revisions, index);
+	rc = attach_revision(a, set);
+	if (rc || a->owners[index] != set)
+		return rc;
+	rc = discard(&a->garbage->revisions, index);
 	if (rc || !jn_revision_slots(revision))
 		return rc;
 	extent = jn_vec_add(&a->garbage->slots);
@@ -288,21 +324,27 @@ static int discard_set(struct adoption *a, uint32_t set, struct jn_error *err)
 	return 0;
 }
 
-static int attach_sets(struct adoption *a, struct jn_error *err)
+static int attach_sets(struct adoption *a)
 {
 	const struct jn_set *table = jn_datapath_sets(a->in->datapath);
 	int rc = 0;
 
+	for (uint32_t service = 1; service < a->sizes->services; service++) {
+		struct jn_installed_port *port = port_of(a, service);
+
+		if (port)
+			claim_revisions(a, port);
+	}
 	for (uint32_t set = 1; set < a->sizes->sets && !rc; set++) {
 		if (a->sets[set])
-			rc = attach_revision(a, set, err);
+			rc = attach_revision(a, set);
 		else if (table[set].word)
-			rc = discard_set(a, set, err);
+			rc = discard_set(a, set);
 	}
 	return rc;
 }
 
-/* The published revisions of a port, and what they ask for. */
+/* The published revisions that are its own, and what they ask for. */
 static void attach_rules(struct adoption *a, struct jn_installed_port *port)
 {
 	for (unsigned family = 0; family < JN_FAMILY_MAX; family++) {
@@ -310,7 +352,7 @@ static void attach_rules(struct adoption *a, struct jn_installed_port *port)
 		const struct jn_revision *revision =
 			jn_published(a->in->datapath, port->sets[family], &index);
 
-		if (!revision)
+		if (!revision || a->owners[index] != port->sets[family])
 			continue;
 		port->published[family] = jn_publication_of(a->in->datapath, index);
 		port->flags |= revision->flags;
@@ -350,8 +392,12 @@ static int adopt_ids(struct adoption *a, struct jn_error *err)
 		rc = jn_ranges_adopt(&in->slots, a->slots.items, a->slots.count);
 	if (rc == -EINVAL)
 		return jn_error_set(err, -EUCLEAN, JN_ERROR_UNAVAILABLE,
-				    "the pinned tables are damaged: two revisions share slots; run "
-				    "junctor cleanup and start junctord again");
+				    "the pinned tables are damaged: two revisions share slots. "
+				    "They "
+				    "serve on as they are; to begin anew from what was declared, "
+				    "which stays on disk, stop junctord, run junctor cleanup (with "
+				    "junctord's --pin-dir, if it has one), and start junctord "
+				    "again: services do not answer in between");
 	return rc;
 }
 
@@ -373,7 +419,7 @@ int jn_engine_adopt(struct jn_engine *e, struct jn_garbage *garbage, struct jn_e
 	if (!rc)
 		rc = attach_endpoints(&a);
 	if (!rc)
-		rc = attach_sets(&a, err);
+		rc = attach_sets(&a);
 	if (!rc)
 		attach_all_rules(&a);
 	if (!rc)

@@ -186,11 +186,8 @@ static int recover_service(struct jn_engine *e, const struct jn_installed_servic
 static const struct jn_revision *revision_of(const struct jn_engine *e,
 					     const struct jn_installed_port *port)
 {
-	uint32_t set = port->sets[JN_FAMILY_V4] ? port->sets[JN_FAMILY_V4]
-						: port->sets[JN_FAMILY_V6];
-	uint32_t index;
-
-	return jn_published(e->install.datapath, set, &index);
+	return jn_published_own(e->install.datapath, port,
+				port->sets[JN_FAMILY_V4] ? JN_FAMILY_V4 : JN_FAMILY_V6);
 }
 
 /* --- policies ---------------------------------------------------------------------------------- */

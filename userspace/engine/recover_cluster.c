@@ -48,7 +48,6 @@ static void recover_port(const struct jn_engine *e, const struct jn_installed_po
 {
 	const struct jn_revision *revision;
 	struct jn_cluster_port *recovered = &s->ports[s->port_count];
-	uint32_t index;
 
 	if (!port->frontend_count)
 		return;
@@ -58,8 +57,8 @@ static void recover_port(const struct jn_engine *e, const struct jn_installed_po
 	recovered->port = ntohs(port->frontends[0].port);
 	recovered->proto = port->proto;
 	s->port_count++;
-	revision = jn_published(e->install.datapath,
-				port->sets[jn_family_of(&port->frontends[0].vip)], &index);
+	revision =
+		jn_published_own(e->install.datapath, port, jn_family_of(&port->frontends[0].vip));
 	if (revision && revision->rules.affinity_seconds)
 		s->affinity = (struct jn_affinity_spec){
 			.type = JN_AFFINITY_CLIENT_IP,
