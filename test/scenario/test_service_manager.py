@@ -265,3 +265,17 @@ def test_a_signal_that_comes_too_early_waits(manager):
     os.kill(node.junctord.pid, signal.SIGHUP)
     node.junctord.await_ready()
     wait_for(lambda: "read again" in node.junctord.log(), "and the configuration is read")
+
+
+def test_a_signal_that_comes_too_late_changes_nothing(manager):
+    """SIGHUP while junctord leaves ended it by a signal, in its last moment."""
+    node = manager.node
+    for _ in range(10):
+        process = node.junctord.launch("env", *manager.environment)
+        node.junctord.await_ready()
+        manager.told()  # or its queue gets full, and junctord waits
+        process.send_signal(signal.SIGTERM)
+        while process.poll() is None:
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.0005)
+        assert process.returncode == 0

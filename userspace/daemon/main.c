@@ -68,6 +68,7 @@ static void on_api_closed(void *arg)
 	jn_watchdog_stop(&d->watchdog);
 	jn_prober_close(&d->prober);
 	jn_loop_ignore_signals(d->loop); /* the last handles: jn_loop_run returns */
+	(void)signal(SIGHUP, SIG_IGN);	 /* it ended well, whoever asks for a reload now */
 }
 
 static void on_drained(void *arg)
