@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Once a minute the engine compares the tables with what was declared, and repairs what differs.
+ * Once a minute the engine compares the tables with what was declared, and repairs what differs. With
+ * each round it is looked at whether the store's disk answers.
  *
  * The rounds: the engine leads canaries for a moment, a worker lets them fly, and what they found is
  * put together with what stands at the cgroup (judgement.c). Bad news is believed when a second round
@@ -27,6 +28,7 @@
 #define AREA "health"
 #define VERIFY_MS 60000
 #define MAX_DRIFTS_LOGGED 10
+#define STORE_MS 5000 /* that a change may wait for the disk */
 #define REST_MS 10000
 #define AGAIN_MS 250 /* after bad news, and while tables are just growing */
 
@@ -68,7 +70,7 @@ static void log_change(const struct jn_judgement *before, const struct jn_judgem
 			jn_warn(AREA, "%s", after->sentences[i]);
 	}
 	if (before->count && !after->count)
-		jn_info(AREA, "every hook works again");
+		jn_info(AREA, "all is well again");
 }
 
 /* --- the tables ---------------------------------------------------------------------------------- */
@@ -110,6 +112,16 @@ static void add_drift(struct jn_judgement *judgement, uint64_t unrepaired)
 			       (unsigned long long)unrepaired);
 }
 
+static void add_store(struct jn_judgement *judgement, uint64_t store_ms)
+{
+	if (store_ms > STORE_MS)
+		(void)snprintf(judgement->sentences[judgement->count++], JN_MAX_HEALTH_SENTENCE,
+			       "StoreHangs: the disk of the state folder has not answered for more "
+			       "than %u s: changes wait for it, and the kernel serves on what it "
+			       "serves; see whether that disk is slow or gone (dmesg)",
+			       STORE_MS / 1000);
+}
+
 /* --- the hooks ----------------------------------------------------------------------------------- */
 
 static bool is_disproved(const struct jn_canary_round *round)
@@ -135,6 +147,7 @@ static void judge(struct jn_health *h)
 		jn_datapath_hook_place(h->options.datapath, h->place.fd, i, &facts.places[i]);
 	jn_judge(&facts, &h->judgement);
 	add_drift(&h->judgement, h->unrepaired);
+	add_store(&h->judgement, jn_engine_store_ms(h->options.engine));
 	log_change(&before, &h->judgement);
 }
 

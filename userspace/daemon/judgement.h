@@ -26,8 +26,8 @@ struct jn_judgement {
 		enum jn_api_proof proof;
 		char reason[JN_MAX_HOOK_REASON]; /* "": none */
 	} hooks[JN_HOOK_COUNT];
-	/* One for each reason, with the hooks that it holds for; about the cgroup; one more. */
-	char sentences[JN_HOOK_COUNT + 2][JN_MAX_HEALTH_SENTENCE];
+	/* One for each reason, with the hooks that it holds for; about the cgroup; two more. */
+	char sentences[JN_HOOK_COUNT + 3][JN_MAX_HEALTH_SENTENCE];
 	size_t count;
 };
 

@@ -11,6 +11,7 @@
 #include <junctor/limits.h>
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/vec.h"
 #include "datapath/datapath.h"
 #include "engine/align.h"
@@ -189,6 +190,11 @@ uint64_t jn_engine_installed(const struct jn_engine *engine)
 bool jn_engine_is_served(const struct jn_engine *engine)
 {
 	return !engine->is_unpublished;
+}
+
+uint64_t jn_engine_store_ms(const struct jn_engine *engine)
+{
+	return engine->store_ns ? (jn_clock_ns() - engine->store_ns) / 1000000 : 0;
 }
 
 bool jn_engine_wait(struct jn_engine *engine, uint64_t generation, void (*fn)(void *arg), void *arg)

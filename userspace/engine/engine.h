@@ -152,6 +152,8 @@ uint64_t jn_engine_generation(const struct jn_engine *engine); /* acknowledged *
 uint64_t jn_engine_installed(const struct jn_engine *engine);  /* the kernel serves it */
 /* The kernel took what was written last; false: it refused a part of it, which is tried again. */
 bool jn_engine_is_served(const struct jn_engine *engine);
+/* For how long the store has been at one thing; 0: it is at none. Changes wait for it. */
+uint64_t jn_engine_store_ms(const struct jn_engine *engine);
 
 /* fn(arg) once `generation` is installed: true if it already is (fn is then not called). */
 bool jn_engine_wait(struct jn_engine *engine, uint64_t generation, void (*fn)(void *arg),

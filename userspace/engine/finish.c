@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "datapath/datapath.h"
 #include "engine/align.h"
 #include "engine/internal.h"
@@ -174,6 +175,7 @@ static void tidy_done(void *arg)
 	struct jn_engine *e = arg;
 
 	e->is_store_busy = false;
+	e->store_ns = 0;
 	jn_engine_pump(e);
 }
 
@@ -181,6 +183,7 @@ static void commit_done(void *arg)
 {
 	struct jn_engine *e = arg;
 
+	e->store_ns = 0;
 	e->is_pumping = true; /* writes that an answer leads to queue up: one thing at a time */
 	finish_commit(e);
 	e->is_pumping = false;
@@ -188,13 +191,19 @@ static void commit_done(void *arg)
 	/* What is not on the disk yet goes there, and the log is folded in, when nobody waits. */
 	e->is_store_busy = !e->queue.count &&
 			   !e->executor.submit(e->executor.context, tidy_work, tidy_done, e);
-	if (!e->is_store_busy)
+	if (e->is_store_busy)
+		e->store_ns = jn_clock_ns();
+	else
 		jn_engine_pump(e);
 }
 
 int jn_engine_commit(struct jn_engine *e)
 {
-	return e->executor.submit(e->executor.context, commit_work, commit_done, e);
+	int rc = e->executor.submit(e->executor.context, commit_work, commit_done, e);
+
+	if (!rc)
+		e->store_ns = jn_clock_ns();
+	return rc;
 }
 
 /* --- garbage ------------------------------------------------------------------------------------- */

@@ -85,6 +85,7 @@ struct jn_engine {
 	struct jn_error commit_error;
 	int commit_rc;
 	bool is_store_busy; /* with what nobody waits for */
+	uint64_t store_ns;  /* since when it is at work; 0: it is not */
 	struct jn_owed owed;
 	bool awaits_files; /* the tables are not in line with what is declared: align.h */
 	bool is_aligning;

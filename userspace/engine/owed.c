@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "datapath/datapath.h"
 #include "engine/align.h"
@@ -193,6 +194,7 @@ static void store_done(void *arg)
 	struct jn_engine *e = arg;
 
 	e->is_store_busy = false;
+	e->store_ns = 0;
 	end_storing(e);
 	jn_engine_pump(e);
 }
@@ -214,6 +216,7 @@ void jn_owed_store(struct jn_engine *e)
 	if (!rc)
 		rc = e->executor.submit(e->executor.context, store_work, store_done, e);
 	e->is_store_busy = !rc;
+	e->store_ns = rc ? 0 : jn_clock_ns();
 	if (!rc)
 		return; /* owed->rc is the worker's now, which may have written it already */
 	owed->rc = rc;
