@@ -3,12 +3,14 @@
  * Verifications of the engine, over tables in memory: who is told what. What counts as a drift is
  * test/scenario/test_verify.py's business.
  */
+#include "engine/internal.h"
 #include "engine_harness.h"
 
 static int verify_setup(void **state)
 {
 	(void)engine_setup(state);
 	tables_watch = NULL; /* what a connect sees is engine_test.c's business */
+	tables_route_count = 0;
 	return 0;
 }
 
@@ -136,7 +138,6 @@ static void test_a_route_counts_as_repaired_when_it_is_there(void **state)
 	struct answer failed = { 0 }, done = { 0 };
 
 	(void)state;
-	tables_route_count = 0;
 	jn_engine_start(engine);
 	run_all();
 	declare(V1 "," V2, B(1));
@@ -162,6 +163,100 @@ static void test_a_route_counts_as_repaired_when_it_is_there(void **state)
 	assert_int_equal(tables_route_count, 2);
 }
 
+/* --- a service with many ports is looked at in several slices -------------------------------------- */
+
+#define PORTS 3
+
+static void declare_ports(const char *backend)
+{
+	struct jn_write *w = new_write();
+	char json[512];
+
+	(void)snprintf(json, sizeof(json),
+		       "{\"apiVersion\":\"junctor.dev/v1alpha1\",\"kind\":\"LocalService\","
+		       "\"metadata\":{\"name\":\"web\"},\"spec\":{\"addresses\":[" V1 "],"
+		       "\"ports\":[{\"name\":\"a\",\"port\":80},{\"name\":\"b\",\"port\":81},"
+		       "{\"name\":\"c\",\"port\":82}],\"backends\":[{\"address\":\"%s\"}]}}",
+		       backend);
+	add_json(w, json);
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+}
+
+static uint32_t first_set(void)
+{
+	struct jn_frontend_key key = vip_key(0);
+
+	return tables_find(&key)->set;
+}
+
+/* A cycle whose first slice ended after the first port. */
+static void look_at_one_port(struct answer *answer)
+{
+	bool is_over;
+
+	ask(true, answer);
+	engine->awaits_files = true; /* it waits for that */
+	run_jobs();
+	engine->awaits_files = false;
+	assert_int_equal(jn_verify_next_port(engine, engine->verify.objects.items[0], &is_over), 0);
+	assert_false(is_over);
+}
+
+static void test_each_port_is_a_step(void **state)
+{
+	struct answer answer = { 0 };
+	unsigned steps = 1;
+
+	(void)state;
+	declare_ports("10.1.0.1");
+	tables->sets[first_set()].word = 0;
+	look_at_one_port(&answer);
+	assert_int_equal(engine->verify.found, 1);
+	for (bool is_over = false; !is_over; steps++)
+		assert_int_equal(jn_verify_next_port(engine, engine->verify.objects.items[0],
+						     &is_over),
+				 0);
+	assert_int_equal(steps, PORTS);
+	run_all(); /* the repair, and the cycle, which looks at the service once more */
+	assert_int_equal(answer.count, 1);
+	assert_int_equal(answer.found, 1);
+	assert_int_equal(answer.repaired, 1);
+	assert_int_not_equal(tables->sets[first_set()].word, 0);
+}
+
+/* What it asks for was resolved before: of the ports that are left it is not what is declared. */
+static void test_a_policy_changes_between_two_ports(void **state)
+{
+	struct answer answer = { 0 };
+	struct jn_write *w = new_write();
+
+	(void)state;
+	declare_ports("10.1.0.1");
+	look_at_one_port(&answer);
+	add_policy(w, "web", "RoundRobin");
+	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	run_all();
+	assert_int_equal(answer.count, 1);
+	assert_int_equal(answer.found, 0);
+}
+
+/* That write has put right what was found. */
+static void test_a_service_is_declared_anew_between_two_ports(void **state)
+{
+	struct answer answer = { 0 };
+
+	(void)state;
+	declare_ports("10.1.0.1");
+	tables->sets[first_set()].word = 0;
+	look_at_one_port(&answer);
+	declare_ports("10.1.0.2");
+	assert_int_not_equal(tables->sets[first_set()].word, 0);
+	run_all();
+	assert_int_equal(answer.count, 1);
+	assert_int_equal(answer.found, 1);
+	assert_int_equal(answer.repaired, 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, verify_setup, engine_teardown)
@@ -170,6 +265,9 @@ int main(void)
 		TEST(test_one_that_repairs_and_one_that_does_not),
 		TEST(test_any_name_may_be_found),
 		TEST(test_a_route_counts_as_repaired_when_it_is_there),
+		TEST(test_each_port_is_a_step),
+		TEST(test_a_policy_changes_between_two_ports),
+		TEST(test_a_service_is_declared_anew_between_two_ports),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,7 @@
 #include "engine/internal.h"
 #include "proto/address.h"
 
-#define SLICE_NS 1000000 /* what is to be answered waits so long at most, and one service more */
+#define SLICE_NS 1000000 /* what is to be answered waits so long at most, and one port more */
 #define BUSY_MS 20	 /* until it is looked again whether a write has ended */
 #define AHEAD 16	 /* objects */
 #define PATIENCE_NS 5000000000u /* with a write that does not end, or that the kernel refuses */
@@ -82,6 +82,15 @@ static void forget_awaited(struct jn_verify *v)
 	memset(v->awaits, 0, sizeof(v->awaits));
 }
 
+/* By a write of the service. */
+static void settle_awaited(struct jn_verify *v)
+{
+	v->repaired += v->awaiting;
+	for (size_t i = 0; i < v->drifts.count; i++)
+		v->drifts.items[i].is_repaired |= v->awaits[i];
+	forget_awaited(v);
+}
+
 static void rewritten(void *arg, const struct jn_write *write, struct jn_error *err)
 {
 	struct jn_engine *e = arg;
@@ -89,12 +98,10 @@ static void rewritten(void *arg, const struct jn_write *write, struct jn_error *
 
 	(void)write;
 	v->is_rewriting = false;
-	if (!jn_error_is_set(err)) { /* else it is found again by the next cycle */
-		v->repaired += v->awaiting;
-		for (size_t i = 0; i < v->drifts.count; i++)
-			v->drifts.items[i].is_repaired |= v->awaits[i];
-	}
-	forget_awaited(v);
+	if (jn_error_is_set(err))
+		forget_awaited(v); /* it is found again by the next cycle */
+	else
+		settle_awaited(v);
 }
 
 void jn_verify_rewrite(struct jn_engine *e, const struct jn_object_key *service)
@@ -124,6 +131,7 @@ static void note_common(struct jn_verify *v, bool is_repaired, const char *entry
 
 static void forget_reading(struct jn_verify *v)
 {
+	jn_verify_leave(&v->look);
 	jn_reading_done(&v->reading);
 	jn_object_list_done(&v->objects);
 }
@@ -256,19 +264,34 @@ static bool is_quiet(const struct jn_engine *e)
 	       !e->growth.is_running && !e->awaits_files;
 }
 
+/* The next port of the next service. */
+static int compare_port(struct jn_engine *e)
+{
+	struct jn_verify *v = &e->verify;
+	const struct jn_object *object = v->objects.items[v->at_object];
+	bool is_over = true;
+	int rc = 0;
+
+	if (jn_model_find(e->model, &object->key) == object) {
+		rc = jn_verify_next_port(e, object, &is_over);
+	} else { /* it was declared anew, which compared all of it, or is gone */
+		jn_verify_leave(&v->look);
+		settle_awaited(v);
+	}
+	if (is_over) {
+		jn_object_unref(&v->objects.items[v->at_object++]);
+		v->services++;
+	}
+	return rc;
+}
+
 /* The next thing of the slice. False: that was all. */
 static bool compare_next(struct jn_engine *e, int *rc)
 {
 	struct jn_verify *v = &e->verify;
 
 	if (v->at_object < v->objects.count) {
-		const struct jn_object *object = v->objects.items[v->at_object++];
-
-		/* One that was declared anew was compared by its write. */
-		if (jn_model_find(e->model, &object->key) == object)
-			*rc = jn_verify_service(e, object);
-		jn_object_unref(&v->objects.items[v->at_object - 1]);
-		v->services++;
+		*rc = compare_port(e);
 		return true;
 	}
 	if (v->at_key < v->reading.keys.count) {

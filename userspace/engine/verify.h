@@ -19,6 +19,7 @@
 
 #include "engine/engine.h"
 #include "engine/reading.h"
+#include "model/resolve.h"
 
 #define JN_MAX_DRIFTS_SHOWN 100
 
@@ -27,6 +28,15 @@ struct jn_verify_request {
 	bool is_served; /* by the cycle under way, which began after it */
 	jn_verified_fn fn;
 	void *arg;
+};
+
+/* The service that is looked at, from one port to the next. */
+struct jn_verify_look {
+	bool is_resolved;
+	struct jn_desired desired; /* what it asks for, of this generation */
+	uint64_t generation;
+	size_t at_port;
+	uint64_t steps; /* of builds to be compared with */
 };
 
 /* A route that a job repairs. */
@@ -53,8 +63,8 @@ struct jn_verify {
 		struct jn_drift *items;
 		size_t count, capacity;
 	} drifts;
-	uint64_t found, repaired;	  /* in this cycle */
-	uint64_t steps;			  /* of builds for the service that is looked at */
+	uint64_t found, repaired; /* in this cycle */
+	struct jn_verify_look look;
 	bool is_rewriting;		  /* a write publishes the sets of one service anew */
 	uint64_t awaiting;		  /* of the drifts found, what it repairs */
 	bool awaits[JN_MAX_DRIFTS_SHOWN]; /* the same, of those that are shown */
@@ -78,8 +88,13 @@ void jn_verify_await(struct jn_verify *verify);
 /* It begins: of this service; the cycle goes on when it is over. */
 void jn_verify_rewrite(struct jn_engine *e, const struct jn_object_key *service);
 
-/* verify_port.c: of this service, as it is declared now. 0 or -ENOMEM. */
-int jn_verify_service(struct jn_engine *e, const struct jn_object *service);
+/*
+ * verify_port.c: the next port of this service, as it is declared now, and the repair after the last.
+ * 0 or -ENOMEM; is_over: there is no other.
+ */
+int jn_verify_next_port(struct jn_engine *e, const struct jn_object *service, bool *is_over);
+/* Of another service from here on. Safe on { 0 }; leaves { 0 }. */
+void jn_verify_leave(struct jn_verify_look *look);
 
 /* verify_routes.c: the next guard route; false: that was all, or they changed since they were read. */
 bool jn_verify_next_route(struct jn_engine *e);

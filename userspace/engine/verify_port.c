@@ -161,8 +161,8 @@ static int compare_set(const struct look *look, enum jn_family family,
 	if (rc)
 		return rc;
 	*out = revision->live == look->port->live;
-	look->e->verify.steps += size.steps;
-	if (look->e->verify.steps > MOST_STEPS) {
+	look->e->verify.look.steps += size.steps;
+	if (look->e->verify.look.steps > MOST_STEPS) {
 		*out &= is_as_published(look, family, revision);
 		return 0;
 	}
@@ -283,25 +283,48 @@ static int look_at_port(const struct look *look)
 	return rc;
 }
 
-int jn_verify_service(struct jn_engine *e, const struct jn_object *service)
+void jn_verify_leave(struct jn_verify_look *look)
+{
+	jn_desired_done(&look->desired);
+	*look = (struct jn_verify_look){ 0 };
+}
+
+/* Once, and again where something was declared between two ports. */
+static int resolve(struct jn_engine *e, const struct jn_object *service)
+{
+	struct jn_verify_look *look = &e->verify.look;
+
+	if (look->is_resolved && look->generation == e->generation)
+		return 0;
+	jn_desired_done(&look->desired);
+	look->desired = (struct jn_desired){ 0 };
+	look->is_resolved = true;
+	look->generation = e->generation;
+	return jn_resolve(e->model, service, &look->desired);
+}
+
+int jn_verify_next_port(struct jn_engine *e, const struct jn_object *service, bool *is_over)
 {
 	const struct jn_installed_service *installed =
 		jn_installed_find(&e->install.installed, &service->key);
-	JN_AUTO(jn_desired_done) struct jn_desired desired = { 0 };
-	int rc = jn_resolve(e->model, service, &desired);
+	struct jn_verify_look *at = &e->verify.look;
+	int rc = resolve(e, service);
 
-	e->verify.steps = 0;
-	for (unsigned i = 0; i < desired.port_count && !rc; i++) {
-		const struct jn_name *name = &desired.ports[i].name;
+	if (!rc && at->at_port < at->desired.port_count) {
+		const struct jn_desired_port *desired = &at->desired.ports[at->at_port++];
+		const struct jn_name *name = &desired->name;
 		struct look look = { .e = e,
 				     .object = service,
-				     .desired = &desired.ports[i],
+				     .desired = desired,
 				     .port = jn_installed_port(installed, name->port_name,
 							       name->proto) };
 
 		rc = look_at_port(&look);
 	}
-	if (!rc)
+	*is_over = rc || at->at_port >= at->desired.port_count;
+	if (*is_over)
+		jn_verify_leave(at);
+	if (*is_over && !rc)
 		jn_verify_rewrite(e, &service->key);
 	return rc;
 }
