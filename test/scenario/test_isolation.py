@@ -18,6 +18,7 @@ import socket
 import pytest
 
 from lib.clients import connect, connect_errno, http_name, kept_name, name_at, udp_name
+from lib.junctord import wait_for
 from lib.node import Factory
 from lib.objects import service, udp
 
@@ -46,7 +47,13 @@ daemon off; user root; pid {node.folder}/far.pid; error_log {node.folder}/far.lo
 http {{ access_log off; server {{ listen {VIP}:80; listen 10.1.0.1:8081; return 200 "far\\n"; }} }}
 """, encoding="utf-8")
     node.start("nginx", "-e", node.folder / "far.log", "-c", config, space=space)
-    return Factory(node, space=space)
+    made = Factory(node, space=space)
+
+    def listens():
+        with tcp_of(made) as client:
+            return not client.connect_ex(("10.1.0.1", 8081))
+    wait_for(listens, "nginx far listens")
+    return made
 
 
 @pytest.fixture(scope="module")
