@@ -117,7 +117,7 @@ static void add_store(struct jn_judgement *judgement, uint64_t store_ms)
 	if (store_ms > STORE_MS)
 		(void)snprintf(judgement->sentences[judgement->count++], JN_MAX_HEALTH_SENTENCE,
 			       "StoreHangs: the disk of the state folder has not answered for more "
-			       "than %u s: changes wait for it, and the kernel serves on what it "
+			       "than %d s: changes wait for it, and the kernel serves on what it "
 			       "serves; see whether that disk is slow or gone (dmesg)",
 			       STORE_MS / 1000);
 }
