@@ -198,7 +198,8 @@ $(BUILD)/fuzz/%: test/fuzz/%.c $(BUILD)/libjunctor.a
 	$(say_cc)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -Itest/unit -MMD -MP $(ALL_LDFLAGS) -o $@ $< \
 		$(BUILD)/libjunctor.a $(DAEMON_LIBS)
 
-sanitized-programs: $(BUILD)/junctord $(BUILD)/junctor $(UNIT_TESTS) $(FUZZ_TARGETS)
+sanitized-programs: $(BUILD)/junctord $(BUILD)/junctor $(UNIT_TESTS) $(FUZZ_TARGETS) \
+		$(BUILD)/test/tools/dump_tables
 
 # One build for the unit tests, the fuzz targets and a whole junctord.
 sanitized: ## everything that is tested with sanitizers, in BUILD/sanitized
