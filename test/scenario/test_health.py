@@ -5,8 +5,10 @@
   the canary's way: 127.127.74.78 and [::1], at ports of junctord's own
 """
 
+import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -182,6 +184,27 @@ def test_a_cgroup_that_is_frozen(bare_node):
     assert (served / "cgroup.procs").read_text(encoding="ascii") == ""
     assert node.junctord.terminate() == 0
     freezer.write_text("0", encoding="ascii")
+
+
+def test_a_signal_to_a_child_is_not_for_junctord(bare_node):
+    """Who stops a unit asks all in its cgroup to end: a canary's child told junctord, which left."""
+    node = bare_node
+    served = Path(node.machine.cgroup("served"))
+    node.junctord.start(cgroup=served)
+    await_proof(node)
+    freezer, procs = served / "cgroup.freeze", served / "cgroup.procs"
+    node.machine.callback(freezer.write_text, "0", encoding="ascii")
+    freezer.write_text("1", encoding="ascii")  # it is born, and waits for a moment
+
+    def ask_it_to_end():
+        for child in procs.read_text(encoding="ascii").split():
+            os.kill(int(child), signal.SIGTERM)
+            freezer.write_text("0", encoding="ascii")
+            return True
+    wait_for(ask_it_to_end, "a child is born", RED_SECONDS)
+    wait_for(lambda: not procs.read_text(encoding="ascii"), "it ends")
+    await_proof(node)
+    assert "stopping" not in node.junctord.log()
 
 
 def test_a_cgroup_that_goes_away(bare_node):

@@ -76,10 +76,14 @@ static int fill_place(struct jn_clients *clients, unsigned family, unsigned type
 	return rc;
 }
 
-/* *end can be read once the child has ended. */
+/*
+ * *end can be read once the child has ended. A signal that is meant for it ends it: what this process
+ * does at one would write into a pipe that both have, and so tell this process.
+ */
 static pid_t be_born(int cgroup, int *end)
 {
-	struct clone_args args = { .flags = CLONE_INTO_CGROUP | CLONE_FILES | CLONE_PIDFD,
+	struct clone_args args = { .flags = CLONE_INTO_CGROUP | CLONE_FILES | CLONE_PIDFD |
+					    CLONE_CLEAR_SIGHAND,
 				   .pidfd = (uintptr_t)end,
 				   .cgroup = (uint64_t)cgroup };
 
