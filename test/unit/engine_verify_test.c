@@ -16,6 +16,7 @@ static int verify_setup(void **state)
 
 struct answer {
 	unsigned count;
+	int rc; /* that it shall have */
 	uint64_t found, repaired;
 	char text[512]; /* what was found, expected */
 };
@@ -24,7 +25,7 @@ static void on_verified(void *arg, const struct jn_verification *verification)
 {
 	struct answer *answer = arg;
 
-	assert_int_equal(verification->rc, 0);
+	assert_int_equal(verification->rc, answer->rc);
 	answer->count++;
 	answer->found = verification->found;
 	answer->repaired = verification->repaired;
@@ -64,6 +65,11 @@ static void read_tables(void)
 		jobs[i].has_worked = true;
 		run_work(i);
 	}
+}
+
+static void count_drained(void *arg)
+{
+	++*(unsigned *)arg;
 }
 
 static void put_stray(void)
@@ -161,6 +167,23 @@ static void test_a_route_counts_as_repaired_when_it_is_there(void **state)
 	assert_int_equal(done.found, 2);
 	assert_int_equal(done.repaired, 2);
 	assert_int_equal(tables_route_count, 2);
+}
+
+/* Who asked while junctord stops was told that memory is out. */
+static void test_who_asks_while_it_drains_is_told_so(void **state)
+{
+	struct answer before = { .rc = -ECANCELED }, after = { 0 };
+	unsigned drained = 0;
+
+	(void)state;
+	declare(V1, B(1));
+	ask(false, &before);
+	jn_engine_drain(engine, count_drained, &drained);
+	assert_int_equal(jn_engine_verify(engine, false, on_verified, &after), -ECANCELED);
+	run_all();
+	assert_int_equal(before.count, 1);
+	assert_int_equal(after.count, 0);
+	assert_int_equal(drained, 1);
 }
 
 /* --- a service with many ports is looked at in several slices -------------------------------------- */
@@ -265,6 +288,7 @@ int main(void)
 		TEST(test_one_that_repairs_and_one_that_does_not),
 		TEST(test_any_name_may_be_found),
 		TEST(test_a_route_counts_as_repaired_when_it_is_there),
+		TEST(test_who_asks_while_it_drains_is_told_so),
 		TEST(test_each_port_is_a_step),
 		TEST(test_a_policy_changes_between_two_ports),
 		TEST(test_a_service_is_declared_anew_between_two_ports),

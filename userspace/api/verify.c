@@ -38,45 +38,52 @@ static void answer(struct jn_call *call, const struct jn_verification *verificat
 	jn_answer_json(call, 200, &body);
 }
 
-static void refuse(struct jn_call *call, int rc, struct jn_error *err)
+static void refuse(struct jn_call *call, int rc)
 {
 	const struct jn_engine *engine = call->api->options.engine;
+	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 
-	if (rc != -EBUSY)
-		(void)jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
+	if (rc == -ECANCELED)
+		(void)jn_error_set(&err, rc, JN_ERROR_UNAVAILABLE,
+				   "junctord is stopping, and compares nothing any more; ask again "
+				   "when it is started");
+	else if (rc != -EBUSY)
+		(void)jn_error_set(&err, rc, JN_ERROR_UNAVAILABLE,
 				   "the tables could not be compared (%s); try again in a moment",
 				   strerror(-rc));
 	else if (!jn_engine_is_served(engine))
-		(void)jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
+		(void)jn_error_set(&err, rc, JN_ERROR_UNAVAILABLE,
 				   "the kernel refuses generation %llu, which is tried again all "
 				   "the time, and until it takes it there is nothing to compare; "
 				   "free kernel memory, or see the log for what it refuses",
 				   (unsigned long long)jn_engine_generation(engine));
 	else
-		(void)jn_error_set(err, rc, JN_ERROR_UNAVAILABLE,
+		(void)jn_error_set(&err, rc, JN_ERROR_UNAVAILABLE,
 				   "a change is on its way and does not end, so that the tables "
 				   "cannot be compared with it; try again, or see whether the disk "
 				   "of the state folder hangs");
+	jn_answer_error(call, &err);
 }
 
 static void on_verified(void *arg, const struct jn_verification *verification)
 {
 	struct jn_call *call = arg;
-	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
 
-	if (!verification->rc) {
+	if (verification->rc)
+		refuse(call, verification->rc);
+	else
 		answer(call, verification);
-		return;
-	}
-	refuse(call, verification->rc, &err);
-	jn_answer_error(call, &err);
 }
 
 /* Only now is the request complete, and no more calls come but the end of it. */
 static void end_verify(struct jn_call *call)
 {
-	if (jn_engine_verify(call->api->options.engine, false, on_verified, call))
+	int rc = jn_engine_verify(call->api->options.engine, false, on_verified, call);
+
+	if (rc == -ENOMEM)
 		jn_answer_no_memory(call);
+	else if (rc)
+		refuse(call, rc);
 }
 
 static void gone(struct jn_call *call)

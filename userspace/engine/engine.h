@@ -191,7 +191,7 @@ typedef void (*jn_verified_fn)(void *arg, const struct jn_verification *verifica
 
 /*
  * Compare all of it, in slices, with writes in between; fn tells what was found. repairs: write anew
- * what differs, and nothing else. -ENOMEM: fn is not called.
+ * what differs, and nothing else. -ENOMEM, or -ECANCELED once it drains: fn is not called.
  */
 int jn_engine_verify(struct jn_engine *engine, bool repairs, jn_verified_fn fn, void *arg);
 /* fn is not called any more. */

@@ -453,8 +453,11 @@ static void begin(struct jn_engine *e)
 
 int jn_engine_verify(struct jn_engine *e, bool repairs, jn_verified_fn fn, void *arg)
 {
-	struct jn_verify_request *request = e->is_draining ? NULL : jn_vec_add(&e->verify.requests);
+	struct jn_verify_request *request;
 
+	if (e->is_draining)
+		return -ECANCELED;
+	request = jn_vec_add(&e->verify.requests);
 	if (!request)
 		return -ENOMEM;
 	*request = (struct jn_verify_request){ .repairs = repairs, .fn = fn, .arg = arg };
