@@ -6,11 +6,9 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "cli/ask.h"
+#include "cli/cli.h"
 #include "cli/offline.h"
 #include "cli/text.h"
-
-#define MAX_ANSWER 1048576
 
 static const struct {
 	const char *result, *mark;
@@ -62,9 +60,7 @@ int jn_cli_doctor(const struct jn_command *command)
 
 	jn_offline_add(&call, "--pin-dir", command->pin_dir);
 	jn_offline_add(&call, "--cgroup", command->cgroup);
-	code = jn_offline_run(&call, &answer, MAX_ANSWER);
-	if (!code)
-		code = jn_ask_read(answer.data, answer.size, &report);
+	code = jn_offline_ask(&call, &answer, &report);
 	if (code)
 		return code;
 	if (command->output == JN_OUTPUT_JSON)

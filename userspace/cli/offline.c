@@ -18,12 +18,14 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
+#include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/text.h"
 
 #define DAEMON "junctord"
 #define NOT_FOUND 127 /* what the child says when it could not become junctord */
 #define MAX_COMPLAINT 65536
+#define MAX_JSON 1048576
 #define CHUNK 65536
 
 struct jn_offline jn_offline_of(const char *verb)
@@ -214,4 +216,11 @@ int jn_offline_run(const struct jn_offline *call, struct jn_buffer *out, size_t 
 	repeat(&said);
 	code = await(child, call->words[0]);
 	return rc && !code ? fail("what it says cannot be read", -rc) : code;
+}
+
+int jn_offline_ask(const struct jn_offline *call, struct jn_buffer *text, struct jn_json **out)
+{
+	int code = jn_offline_run(call, text, MAX_JSON);
+
+	return code ? code : jn_ask_read(text->data, text->size, out);
 }

@@ -7,6 +7,7 @@
 #define JUNCTOR_CLI_OFFLINE_H
 
 #include "base/buffer.h"
+#include "proto/json.h"
 
 #define JN_MAX_OFFLINE_WORDS 16
 
@@ -30,5 +31,8 @@ struct jn_offline jn_offline_program(const char *name);
  * is repeated in this program's name. An exit code.
  */
 int jn_offline_run(const struct jn_offline *call, struct jn_buffer *out, size_t max);
+
+/* The same of one that prints JSON: as it came in `text`, and read. An exit code; *out at 0 only. */
+int jn_offline_ask(const struct jn_offline *call, struct jn_buffer *text, struct jn_json **out);
 
 #endif

@@ -3,12 +3,10 @@
  * junctor status --offline: what the kernel holds, for a person, whether a junctord answers or not.
  */
 #include "base/auto.h"
-#include "cli/ask.h"
+#include "cli/cli.h"
 #include "cli/columns.h"
 #include "cli/offline.h"
 #include "cli/text.h"
-
-#define MAX_ANSWER 1048576
 
 static long long number_of(const struct jn_json *object, const char *key)
 {
@@ -108,9 +106,7 @@ int jn_cli_status_offline(const struct jn_command *command)
 	int code;
 
 	jn_offline_add(&call, "--pin-dir", command->pin_dir);
-	code = jn_offline_run(&call, &answer, MAX_ANSWER);
-	if (!code)
-		code = jn_ask_read(answer.data, answer.size, &status);
+	code = jn_offline_ask(&call, &answer, &status);
 	if (code)
 		return code;
 	if (command->output == JN_OUTPUT_JSON)

@@ -6,11 +6,9 @@
 #include <stdio.h>
 
 #include "base/auto.h"
-#include "cli/ask.h"
+#include "cli/cli.h"
 #include "cli/offline.h"
 #include "cli/text.h"
-
-#define MAX_ANSWER 1048576
 
 static void add_line(struct jn_buffer *out, const char *head, const struct jn_json *message)
 {
@@ -53,9 +51,7 @@ int jn_cli_trace(const struct jn_command *command)
 	if (command->is_udp)
 		jn_offline_add_word(&call, "--udp");
 	jn_offline_add(&call, "--pin-dir", command->pin_dir);
-	code = jn_offline_run(&call, &answer, MAX_ANSWER);
-	if (!code)
-		code = jn_ask_read(answer.data, answer.size, &trace);
+	code = jn_offline_ask(&call, &answer, &trace);
 	if (code)
 		return code;
 	if (command->output == JN_OUTPUT_JSON)

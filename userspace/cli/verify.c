@@ -8,8 +8,6 @@
 #include "cli/columns.h"
 #include "cli/text.h"
 
-#define PATIENCE_MS 60000 /* at the largest sizes */
-
 static void add_drifts(struct jn_buffer *out, const struct jn_json *drifts)
 {
 	static const char *const heads[] = { "OBJECT", "ENTRY", "FOUND", "EXPECTED", NULL };
@@ -49,7 +47,7 @@ int jn_cli_verify(const struct jn_command *command)
 {
 	static const struct jn_request request = { .method = "GET",
 						   .target = "/v1/verify",
-						   .timeout_ms = PATIENCE_MS };
+						   .timeout_ms = JN_PATIENCE_MS };
 	JN_AUTO(jn_client_close) struct jn_client *client = NULL;
 	JN_AUTO(jn_answer_done) struct jn_answer answer = { 0 };
 	JN_AUTO(jn_json_free) struct jn_json *body = NULL;
