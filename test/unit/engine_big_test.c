@@ -8,31 +8,7 @@
 
 #include <sys/wait.h>
 
-#define HEAVY 90 /* of weights 1 to 90: a cycle of 4095 turns, to each of which all of them add */
 #define HEAVY_SLOTS 4095
-
-/* A service whose slots take more than JN_BIG_BUILD steps. */
-static struct jn_write *big_write(void)
-{
-	struct jn_write *w = new_write();
-	char *json = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&json, &size);
-
-	assert_non_null(out);
-	(void)fprintf(out, "{\"apiVersion\":\"junctor.dev/v1alpha1\",\"kind\":\"LocalService\","
-			   "\"metadata\":{\"name\":\"big\"},\"spec\":{\"addresses\":[" V2 "],"
-			   "\"ports\":[{\"port\":80}],\"backends\":[");
-	for (unsigned i = 1; i <= HEAVY; i++)
-		(void)fprintf(out, "%s{\"address\":\"10.1.0.1:%u\",\"weight\":%u}",
-			      i > 1 ? "," : "", i, i);
-	(void)fprintf(out, "]}}");
-	assert_int_equal(fclose(out), 0);
-	add_json(w, json);
-	free(json);
-	add_policy(w, "big", "RoundRobin");
-	return w;
-}
 
 static uint64_t slots_used(void)
 {

@@ -6,8 +6,6 @@
 #include "engine/internal.h"
 #include "engine_harness.h"
 
-#define HEAVY 90 /* of weights 1 to 90: their RoundRobin takes more than JN_BIG_BUILD steps */
-
 static const struct view both = { .vip = { "random 10.1.0.1:1 10.1.0.1:2", "random 10.1.0.1:3" } };
 
 static uint32_t set_of(unsigned vip)
@@ -267,25 +265,8 @@ static void test_a_repair_for_which_there_is_no_room_is_none(void **state)
 
 static void create_big(void)
 {
-	struct jn_write *w = new_write();
-	char *json = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&json, &size);
-
-	assert_non_null(out);
-	(void)fprintf(out, "{\"apiVersion\":\"junctor.dev/v1alpha1\",\"kind\":\"LocalService\","
-			   "\"metadata\":{\"name\":\"big\"},\"spec\":{\"addresses\":[" V2 "],"
-			   "\"ports\":[{\"port\":80}],\"backends\":[");
-	for (unsigned i = 1; i <= HEAVY; i++)
-		(void)fprintf(out, "%s{\"address\":\"10.1.0.1:%u\",\"weight\":%u}",
-			      i > 1 ? "," : "", i, i);
-	(void)fprintf(out, "]}}");
-	assert_int_equal(fclose(out), 0);
-	add_json(w, json);
-	free(json);
-	add_policy(w, "big", "RoundRobin");
 	tables_watch = NULL; /* what it reads a VIP into is too short for so many */
-	assert_int_equal(run_write(w), JN_ERROR_NONE);
+	assert_int_equal(run_write(big_write()), JN_ERROR_NONE);
 }
 
 static struct jn_revision *big_revision(void)
