@@ -2,8 +2,8 @@
 /*
  * What is asked of jn_trace, and what it answers: one entry of jn_traces, by the thread that asks.
  * Which key that is the program tells who has put none there yet: the kernel's own number, whatever
- * the asker's PID namespace is. Layout only. A change of it is a new JN_TRACE_VERSION, by which the program and who runs it know
- * each other; the other tables are not concerned.
+ * the asker's PID namespace is. Layout only. A change of it is a new JN_TRACE_VERSION, by which the
+ * program and who runs it know each other; the other tables are not concerned.
  */
 #ifndef JUNCTOR_TRACE_H
 #define JUNCTOR_TRACE_H

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Kernels that are told by their version, as to try would be to crash. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The configuration file of junctord: YAML, a mapping whose keys are the flags' names, and
- * accessRules. Strict: an unknown or repeated key, a value of another type,
- * and what files of objects may not hold (proto/yaml.h) is refused with file and line.
+ * accessRules. Strict: an unknown or repeated key, a value of another type, and what files of objects
+ * may not hold (proto/yaml.h) is refused with file and line.
  */
 #ifndef JUNCTOR_DAEMON_CONFIG_H
 #define JUNCTOR_DAEMON_CONFIG_H

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Hook by hook: gone, detached, not effective, or not tried out; then one sentence for each reason,
+ * with all the hooks that have it. It asks nobody: what was seen is handed in.
+ */
 #include "daemon/judgement.h"
 
 #include <stdarg.h>

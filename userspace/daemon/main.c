@@ -112,12 +112,13 @@ static void stop(struct daemon *d)
 }
 
 /* --- while it runs ---------------------------------------------------------------------------- */
-static void notify_ready(const struct daemon *d)
+static void notify_ready(struct daemon *d)
 {
 	(void)sd_notifyf(0, "READY=1\nSTATUS=serving; control socket %s%s", d->settings->socket,
-			 jn_reload_degraded((void *)&d->reload, 0) ? "; the configuration is not "
-								     "what runs, see junctor status"
-								   : "");
+			 jn_reload_degraded(&d->reload, 0) ? "; the configuration is not what "
+							     "runs, "
+							     "see junctor status"
+							   : "");
 }
 
 static void reload(struct daemon *d)

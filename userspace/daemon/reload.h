@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The configuration, read again while junctord runs (SIGHUP). The log level, the access rules and
- * which gid the control group has change at once; what else differs takes a restart, is said, and stays. A configuration that is not
- * valid changes nothing.
+ * which gid the control group has change at once; what else differs takes a restart, is said, and
+ * stays. A configuration that is not valid changes nothing.
  */
 #ifndef JUNCTOR_DAEMON_RELOAD_H
 #define JUNCTOR_DAEMON_RELOAD_H

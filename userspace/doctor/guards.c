@@ -17,6 +17,7 @@
 
 #define LOOPBACK_VIP 0x7f7f4a4fu /* 127.127.74.79: without a guard it is this machine */
 #define OTHER_VIP 0xc0000201u	 /* 192.0.2.1, of documentation */
+#define OTHER_VIP6 "2001:db8::1" /* likewise */
 
 struct trial {
 	int apart, rc;
@@ -43,16 +44,15 @@ static bool is_open(uint32_t address)
 
 static void *run(void *arg)
 {
-	static const struct jn_addr documented = { .w = { 0 } };
 	struct jn_guard guards[] = {
 		{ .addr = jn_addr_from_v4(htonl(LOOPBACK_VIP)), .is_wanted = true },
 		{ .addr = jn_addr_from_v4(htonl(OTHER_VIP)), .is_wanted = true },
-		{ .addr = documented, .is_wanted = true },
+		{ .is_wanted = true }, /* its address follows */
 	};
 	size_t count = has_ipv6() ? 3 : 2;
 	struct trial *t = arg;
 
-	(void)inet_pton(AF_INET6, "2001:db8::1", &guards[2].addr); /* as it is spelled it is one */
+	(void)inet_pton(AF_INET6, OTHER_VIP6, &guards[2].addr); /* as it is spelled it is one */
 	t->apart = jn_go_apart();
 	if (t->apart)
 		return NULL;

@@ -75,7 +75,7 @@ void jn_check_unprivileged(struct jn_doctor *d)
 		jn_doctor_warn(d, "anybody may load programs here, which helps attacks on the "
 				  "kernel; forbid it (sysctl kernel.unprivileged_bpf_disabled=1)");
 	else
-		jn_doctor_good(d, "only those who may load programs");
+		jn_doctor_good(d, "nobody without privileges may load programs");
 }
 
 void jn_check_files(struct jn_doctor *d)

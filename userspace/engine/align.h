@@ -15,7 +15,10 @@ struct jn_key_list;
 
 /* Is there something that tables serve and no store holds? Tells the tables, for the next start. */
 void jn_align_note(struct jn_engine *e);
-/* The services that the write under way touches; of an alignment one, or all, also those to be removed. */
+/*
+ * The services that the write under way touches; of an alignment one, or all, also those to be
+ * removed.
+ */
 int jn_align_touched(struct jn_engine *e, struct jn_key_list *out);
 /* With what runs beside writes, if the tables are in line and the hooks are attached. */
 void jn_align_go_on(struct jn_engine *e);

@@ -2,10 +2,11 @@
 /*
  * What the files of this room share; nobody else includes it.
  *
- *	batch.c    many requests in one system call
- *	chains.c   which chains nftables has
- *	diag.c     ending sockets
- *	routes.c   guard routes
+ *	batch.c          many requests in one system call
+ *	chains.c         which chains nftables has
+ *	legacy_chains.c  which chains the older iptables has; not over netlink
+ *	diag.c           ending sockets
+ *	routes.c         guard routes
  */
 #ifndef JUNCTOR_NETLINK_INTERNAL_H
 #define JUNCTOR_NETLINK_INTERNAL_H
