@@ -97,6 +97,12 @@ def test_offline_status_of_nothing(bare_node):
     assert "has nothing below" in done.stderr
 
 
+def test_status_without_a_junctord_names_the_other_way(dead_node):
+    done = dead_node.run(built("junctor"), "status", "--socket", dead_node.socket_path, check=False)
+    assert done.returncode == 3 and done.stdout == ""
+    assert "`junctor status --offline` tells what the kernel serves" in done.stderr
+
+
 def test_pin_dir_goes_with_offline_only(own_node):
     done = own_node.run(built("junctor"), "status", "--pin-dir", own_node.pins, check=False)
     assert done.returncode == 2 and "--offline" in done.stderr

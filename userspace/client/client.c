@@ -47,7 +47,8 @@ struct exchange {
 
 static int refuse_connection(const char *path, int rc, struct jn_error *err)
 {
-	const char *remedy = "start it, or name its socket with --socket";
+	const char *remedy = "start it, or name its socket with --socket; `junctor status "
+			     "--offline` tells what the kernel serves meanwhile";
 
 	if (rc == -EACCES || rc == -EPERM)
 		remedy = "become root or a member of group junctor";
