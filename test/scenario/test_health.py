@@ -179,7 +179,8 @@ def test_no_port_is_left(own_node):
     """A canary that gets no port says nothing of the hooks."""
     await_proof(own_node)
     own_node.space.sysctl("net.ipv4.ip_local_port_range", "40000 40001")
-    taken = [own_node.open_socket(kind=kind) for kind in [socket.SOCK_STREAM, socket.SOCK_DGRAM] * 2]
+    taken = [own_node.open_socket(kind=kind)
+             for kind in [socket.SOCK_STREAM, socket.SOCK_DGRAM] * 2]
     for number, holder in enumerate(taken):
         holder.bind(("0.0.0.0", 40000 + number // 2))
     await_doubt(own_node, "no port can be had")

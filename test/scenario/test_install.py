@@ -158,7 +158,7 @@ def test_one_version():
 
 @pytest.fixture
 def purged(tmp_path):
-    """What `apt purge` runs last, in a mount namespace that has no /run and no /var/lib of others."""
+    """What `apt purge` runs last, in a mount namespace with a /run and a /var/lib of its own."""
     for tool in ("getent", "groupdel"):
         (tmp_path / tool).write_text("#!/bin/sh\nexit 2\n")
         (tmp_path / tool).chmod(0o755)
