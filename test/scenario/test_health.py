@@ -169,6 +169,37 @@ def test_a_cgroup_that_takes_no_process(bare_node):
     assert node.control.get("/readyz").status == 200
 
 
+def await_doubt(node, words):
+    """It is said why connect4 cannot be tried out, and nothing is red."""
+    wait_for(lambda: re.search(words, hooks(node)["connect4"].get("reason", "")), words,
+             RED_SECONDS)
+    assert "effective" not in hooks(node)["connect4"] and status(node)["degraded"] == []
+    assert junctor_status(node).returncode == 0
+
+
+def test_no_port_is_left(own_node):
+    """A canary that gets no port says nothing of the hooks."""
+    await_proof(own_node)
+    own_node.space.sysctl("net.ipv4.ip_local_port_range", "40000 40001")
+    taken = [own_node.open_socket(kind=kind)
+             for kind in [socket.SOCK_STREAM, socket.SOCK_DGRAM] * 2]
+    for number, holder in enumerate(taken):
+        holder.bind(("0.0.0.0", 40000 + number // 2))
+    await_doubt(own_node, "no port can be had")
+    for holder in taken:
+        holder.close()
+    await_proof(own_node)
+
+
+def test_lo_is_down(own_node):
+    """As early at boot: nothing is red, and what works is shown once it is up."""
+    await_proof(own_node)
+    own_node.ip("link", "set", "lo", "down")
+    await_doubt(own_node, "fails")
+    own_node.ip("link", "set", "lo", "up")
+    await_proof(own_node)
+
+
 def test_a_cgroup_that_is_frozen(bare_node):
     """A child that is born there does not run: nobody waits for it, and junctord can be stopped."""
     node = bare_node

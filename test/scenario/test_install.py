@@ -156,6 +156,50 @@ def test_one_version():
     assert re.match(r"junctor \((.*)\) ", changelog)[1] == version
 
 
+@pytest.fixture
+def purged(tmp_path):
+    """What `apt purge` runs last, in a mount namespace with a /run and a /var/lib of its own."""
+    for tool in ("getent", "groupdel"):
+        (tmp_path / tool).write_text("#!/bin/sh\nexit 2\n")
+        (tmp_path / tool).chmod(0o755)
+
+    def purge(before, after):
+        script = f"""set -e
+            mount -t tmpfs none /run; mount -t tmpfs none /var/lib
+            PATH={tmp_path}:$PATH; cd /var/lib; {before}
+            sh {PACKAGING}/debian/junctor.postrm remove
+            sh {PACKAGING}/debian/junctor.postrm purge
+            {after}"""
+        return run("unshare", "--mount", "--propagation", "private", "sh", "-c", script)
+    return purge
+
+
+def test_a_purge_leaves_nothing_of_ours(purged):
+    purged("mkdir junctor; touch junctor/state.db junctor/state.db-wal junctor/state.db.damaged-1",
+           "! test -e junctor")
+    purged("", "! test -e junctor")
+
+
+def test_a_purge_while_the_state_folder_is_a_mount_point(purged):
+    """It emptied the file system, of files of others, too, and failed again each time."""
+    done = purged("mkdir junctor; mount -t tmpfs none junctor; mkdir junctor/lost+found; "
+                  "touch junctor/state.db", "ls junctor")
+    assert done.stdout == "lost+found\n"
+    assert "/var/lib/junctor stays" in done.stderr
+
+
+def test_a_purge_while_the_state_folder_is_a_link(purged):
+    """It took the link and left the state."""
+    done = purged("mkdir disk; touch disk/state.db disk/other; ln -s disk junctor",
+                  "ls; ls disk")
+    assert done.stdout == "disk\nother\n"
+
+
+def test_a_removal_while_the_folder_of_the_socket_is_a_mount_point(purged):
+    """It failed, and the package could not be removed."""
+    purged("mkdir /run/junctor; mount -t tmpfs none /run/junctor", "mountpoint -q /run/junctor")
+
+
 def test_deps_install_what_the_package_needs():
     """On a fresh Debian `scripts/deps.sh deb && make deb` failed: nothing brought build-essential."""
     text = (TOP / "scripts/deps.sh").read_text()
