@@ -252,15 +252,27 @@ def test_a_bad_configuration_changes_nothing_and_is_named(manager, config):
     assert reload(manager)[0] == []
 
 
+def holds_reload(task):
+    """Whether this thread holds SIGHUP back."""
+    text = Path(task, "status").read_text(encoding="ascii")
+    return bool(int(text.split("SigBlk:")[1].split()[0], 16) & 1 << signal.SIGHUP - 1)
+
+
+def test_signals_are_for_the_loop_only(manager):
+    """A worker that took SIGHUP in the last moments of junctord would end it."""
+    node = manager.node
+    manager.start()
+    tasks = {int(task.name): holds_reload(task)
+             for task in Path(f"/proc/{node.junctord.pid}/task").iterdir()}
+    assert not tasks.pop(node.junctord.pid)
+    assert tasks and all(tasks.values())
+
+
 def test_a_signal_that_comes_too_early_waits(manager):
     """SIGHUP while junctord starts: the configuration is read again when it is up."""
     node = manager.node
-
-    def holds_the_signal():
-        text = Path(f"/proc/{node.junctord.pid}/status").read_text(encoding="ascii")
-        return int(text.split("SigBlk:")[1].split()[0], 16) & 1 << signal.SIGHUP - 1
     node.junctord.launch("env", *manager.environment)
-    wait_for(holds_the_signal, "the signal is held from the first line of it on")
+    wait_for(lambda: holds_reload(f"/proc/{node.junctord.pid}"), "the signal is held from the first line of it on")
     assert not manager.told()
     os.kill(node.junctord.pid, signal.SIGHUP)
     node.junctord.await_ready()
@@ -277,5 +289,5 @@ def test_a_signal_that_comes_too_late_changes_nothing(manager):
         process.send_signal(signal.SIGTERM)
         while process.poll() is None:
             process.send_signal(signal.SIGHUP)
-            time.sleep(0.0005)
+            time.sleep(0.0002)
         assert process.returncode == 0

@@ -68,7 +68,6 @@ static void on_api_closed(void *arg)
 	jn_watchdog_stop(&d->watchdog);
 	jn_prober_close(&d->prober);
 	jn_loop_ignore_signals(d->loop); /* the last handles: jn_loop_run returns */
-	(void)signal(SIGHUP, SIG_IGN);	 /* it ended well, whoever asks for a reload now */
 }
 
 static void on_drained(void *arg)
@@ -101,10 +100,24 @@ static void on_health_closed(void *arg)
 		on_files_closed(d);
 }
 
+/*
+ * SIGHUP waits until somebody watches it, and for ever when nobody does any more: by itself it would
+ * end the process. The loop's workers never get it.
+ */
+static void hold_reload(int how)
+{
+	sigset_t signals;
+
+	(void)sigemptyset(&signals); /* these cannot fail */
+	(void)sigaddset(&signals, SIGHUP);
+	(void)sigprocmask(how, &signals, NULL);
+}
+
 /* Let the write under way end and be answered, then close the socket and the loop's handles. */
 static void stop(struct daemon *d)
 {
 	d->is_stopping = true;
+	hold_reload(SIG_BLOCK);
 	if (d->health)
 		jn_health_close(&d->health, on_health_closed, d);
 	else
@@ -297,16 +310,6 @@ static int start_watchdog(struct daemon *d, struct jn_error *err)
 		return jn_error_set(err, rc, JN_ERROR_INTERNAL,
 				    "out of memory; give junctord more memory");
 	return 0;
-}
-
-/* SIGHUP waits until somebody watches it: by itself it would end the process. */
-static void hold_reload(int how)
-{
-	sigset_t signals;
-
-	(void)sigemptyset(&signals); /* these cannot fail */
-	(void)sigaddset(&signals, SIGHUP);
-	(void)sigprocmask(how, &signals, NULL);
 }
 
 static int watch_signals(struct daemon *d, struct jn_error *err)

@@ -8,6 +8,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
@@ -123,16 +125,21 @@ static void end_job(uv_work_t *uv, int status)
 	done(arg);
 }
 
+/* The first job makes libuv's workers, which inherit that every signal is held: the loop gets them. */
 int jn_loop_submit(void *loop, void (*work)(void *arg), void (*done)(void *arg), void *arg)
 {
 	struct job *job = malloc(sizeof(*job));
+	sigset_t all, before;
 	int rc;
 
 	if (!job)
 		return -ENOMEM;
 	*job = (struct job){ .work = work, .done = done, .arg = arg };
 	job->uv.data = job;
+	(void)sigfillset(&all); /* these cannot fail */
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	rc = uv_queue_work(jn_loop_uv(loop), &job->uv, run_job, end_job);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (rc)
 		free(job);
 	return rc;
