@@ -168,6 +168,35 @@ def test_beside_a_junctord_that_serves(own_node):
         assert http_name(client) == "a"
 
 
+def features(node):
+    """{name: what the running junctord found out about it}, once all were tried."""
+    return {one["name"]: one for one in wait_for(lambda: node.control.status()["features"],
+                                                 "the features have been tried")}
+
+
+def test_features_of_a_junctord_are_what_doctor_finds(own_node):
+    found = features(own_node)
+    assert list(found) == ["membarrier", "sock-destroy", "sock-kfunc"]
+    for name, one in found.items():
+        assert one["available"] == ("reason" not in one)
+        said = one.get("reason", "")
+        assert_found(findings(own_node), "Good" if one["available"] else "Warning",
+                     f"{name}: {re.escape(said)}")
+    assert found["sock-kfunc"]["available"] == has_function("bpf_sock_destroy")
+
+
+def test_a_feature_that_is_lacking_is_told(bare_node):
+    node = bare_node
+    node.ip("address", "flush", "dev", "lo")
+    node.junctord.start()
+    reason = features(node)["sock-destroy"]["reason"]
+    assert re.match(r"no socket on 127\.0\.0\.1 .*; set lo up$", reason)
+    text = node.run(built("junctor"), "status", "--socket", node.socket_path, check=False).stdout
+    assert re.search(r"^Features: .*sock-destroy \(NOT available\)", text, re.M)
+    assert f"\n  - {reason}\n" in text
+    assert f"sock-destroy: {reason}" in node.junctord.log()
+
+
 def test_what_a_dead_junctord_left(own_node):
     node = own_node
     node.control.declare(service("web", "10.96.0.1", 80, ["10.1.0.1:8081"]))

@@ -27,6 +27,12 @@ struct jn_api_source {
 	const char *error; /* NULL: none; valid until the next turn of the loop */
 };
 
+/* What the kernel may lack, and what is missing for it then. */
+struct jn_api_feature {
+	const char *name, *reason; /* valid until the next turn of the loop */
+	bool is_available;
+};
+
 /* Does a hook do what it promises? */
 enum jn_api_proof { JN_API_PROOF_NONE, JN_API_PROOF_YES, JN_API_PROOF_NO };
 #define JN_MAX_HOOK_REASON 512
@@ -53,6 +59,9 @@ struct jn_api_options {
 	void *source_arg;
 	void (*health)(void *arg, struct jn_api_health *out); /* NULL: nobody looks */
 	void *health_arg;
+	/* The at-th feature; false: no more, or they have not been tried yet. NULL: nobody tries any. */
+	bool (*feature)(void *arg, size_t at, struct jn_api_feature *out);
+	void *feature_arg;
 	/* The at-th sentence about what is not as it should be beside the engine; NULL: no more. */
 	const char *(*degraded)(void *arg, size_t at);
 	void *degraded_arg;

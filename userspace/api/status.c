@@ -105,6 +105,24 @@ static void write_hooks(struct jn_writer *w, const struct jn_api *api,
 	jn_write_close(w, ']');
 }
 
+static void write_features(struct jn_writer *w, const struct jn_api_options *options)
+{
+	struct jn_api_feature feature;
+
+	jn_write_key(w, "features");
+	jn_write_open(w, '[');
+	for (size_t at = 0;
+	     options->feature && options->feature(options->feature_arg, at, &feature); at++) {
+		jn_write_open(w, '{');
+		jn_write_key_text(w, "name", feature.name);
+		jn_write_key_bool(w, "available", feature.is_available);
+		if (!feature.is_available)
+			jn_write_key_text(w, "reason", feature.reason);
+		jn_write_close(w, '}');
+	}
+	jn_write_close(w, ']');
+}
+
 static void write_degraded(struct jn_writer *w, const struct jn_api *api)
 {
 	const char *sentence;
@@ -164,6 +182,7 @@ static void begin_status(struct jn_call *call)
 	write_sources(&w, api);
 	write_limits(&w, api);
 	write_hooks(&w, api, &health);
+	write_features(&w, &api->options);
 	write_drift(&w, engine);
 	write_process(&w);
 	write_degraded(&w, api);

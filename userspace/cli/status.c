@@ -115,6 +115,34 @@ static void add_hooks(struct jn_buffer *out, const struct jn_json *hooks)
 	jn_buffer_add_text(out, "\n");
 }
 
+static bool is_available(const struct jn_json *feature)
+{
+	return jn_json_bool(jn_json_get(feature, "available"));
+}
+
+static void add_features(struct jn_buffer *out, const struct jn_json *features)
+{
+	size_t count = jn_json_count(features);
+
+	if (!count) /* an older junctord, or they are just being tried */
+		return;
+	jn_buffer_add_text(out, "Features:    ");
+	for (size_t i = 0; i < count; i++) {
+		jn_buffer_add_text(out, i ? ", " : "");
+		jn_text_add_visible(out, text_of(jn_json_get(jn_json_at(features, i), "name")));
+		if (!is_available(jn_json_at(features, i)))
+			jn_buffer_add_text(out, " (NOT available)");
+	}
+	jn_buffer_add_text(out, "\n");
+	for (size_t i = 0; i < count; i++) {
+		if (is_available(jn_json_at(features, i)))
+			continue;
+		jn_buffer_add_text(out, "  - ");
+		jn_text_add_visible(out, text_of(jn_json_get(jn_json_at(features, i), "reason")));
+		jn_buffer_add_text(out, "\n");
+	}
+}
+
 static void add_process(struct jn_buffer *out, const struct jn_json *process)
 {
 	long long own = (long long)jn_json_integer(jn_json_get(process, "privateBytes"));
@@ -186,6 +214,7 @@ static void add_status(struct jn_buffer *out, const struct jn_json *status)
 	add_generation(out, status);
 	add_sources(out, jn_json_get(status, "sources"));
 	add_hooks(out, jn_json_get(status, "hooks"));
+	add_features(out, jn_json_get(status, "features"));
 	add_process(out, jn_json_get(status, "process"));
 	add_degraded(out, jn_json_get(status, "degraded"));
 	jn_buffer_add_text(out, "\n");

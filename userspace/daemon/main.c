@@ -27,6 +27,7 @@
 #include "base/log.h"
 #include "base/version.h"
 #include "daemon/check.h"
+#include "daemon/features.h"
 #include "daemon/health.h"
 #include "daemon/offline.h"
 #include "daemon/options.h"
@@ -57,6 +58,7 @@ struct daemon {
 	struct jn_health *health;
 	struct jn_watchdog *watchdog;
 	struct jn_reload reload;
+	struct jn_features features;
 	bool is_stopping;
 };
 
@@ -294,6 +296,8 @@ static int open_api(struct daemon *d, struct jn_error *err)
 		.source_arg = d,
 		.health = show_health,
 		.health_arg = d,
+		.feature = jn_features_show,
+		.feature_arg = &d->features,
 		.degraded = jn_reload_degraded,
 		.degraded_arg = &d->reload,
 		.access = jn_reload_access(s),
@@ -409,6 +413,7 @@ static int serve(struct jn_options *options, struct jn_error *err)
 	jn_info(AREA, "junctord %s serves generation %llu at %s; control socket %s", JN_VERSION,
 		(unsigned long long)jn_engine_generation(d.engine), d.cgroup, settings->socket);
 	log_degraded(&d);
+	jn_features_start(d.loop, &d.features);
 	notify_ready(&d);
 	jn_loop_run(d.loop);
 	take_down(&d);

@@ -4,6 +4,7 @@
  */
 #include "doctor/doctor.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -11,35 +12,38 @@
 #include "datapath/datapath.h"
 #include "doctor/internal.h"
 
-#define SENTENCE_BYTES 768
-
 static const struct {
 	const char *name;
 	void (*check)(struct jn_doctor *d);
+	bool is_feature; /* of /v1/status, too */
 } checks[] = {
-	{ "kernel", jn_check_kernel },
-	{ "btf", jn_check_btf },
-	{ "unprivileged-bpf", jn_check_unprivileged },
-	{ "cgroup", jn_check_cgroup },
-	{ "files", jn_check_files },
-	{ "trust", jn_check_trust },
-	{ "membarrier", jn_check_membarrier },
-	{ "sock-destroy", jn_check_sock_destroy },
-	{ "sock-kfunc", jn_check_sock_kfunc },
-	{ "leftovers", jn_check_leftovers },
-	{ "self-test", jn_check_selftest },
-	{ "guards", jn_check_guards },
-	{ "pins", jn_check_pins },
-	{ "links", jn_check_links },
-	{ "routes", jn_check_routes },
-	{ "foreign-programs", jn_check_foreign },
-	{ "kube-proxy", jn_check_kube_proxy },
+	{ "kernel", jn_check_kernel, false },
+	{ "btf", jn_check_btf, false },
+	{ "unprivileged-bpf", jn_check_unprivileged, false },
+	{ "cgroup", jn_check_cgroup, false },
+	{ "files", jn_check_files, false },
+	{ "trust", jn_check_trust, false },
+	{ "membarrier", jn_check_membarrier, true },
+	{ "sock-destroy", jn_check_sock_destroy, true },
+	{ "sock-kfunc", jn_check_sock_kfunc, true },
+	{ "leftovers", jn_check_leftovers, false },
+	{ "self-test", jn_check_selftest, false },
+	{ "guards", jn_check_guards, false },
+	{ "pins", jn_check_pins, false },
+	{ "links", jn_check_links, false },
+	{ "routes", jn_check_routes, false },
+	{ "foreign-programs", jn_check_foreign, false },
+	{ "kube-proxy", jn_check_kube_proxy, false },
 };
 
 static void add(struct jn_doctor *d, const char *result, const char *format, va_list args)
 {
-	char sentence[SENTENCE_BYTES];
+	char sentence[JN_MAX_FINDING];
 
+	if (d->feature) {
+		(void)vsnprintf(d->feature->reason, sizeof(d->feature->reason), format, args);
+		return;
+	}
 	(void)vsnprintf(sentence, sizeof(sentence), format, args); /* cut if need be */
 	jn_write_open(&d->w, '{');
 	jn_write_key_text(&d->w, "check", d->check);
@@ -75,6 +79,23 @@ void jn_doctor_fail(struct jn_doctor *d, const char *format, ...)
 	va_start(args, format);
 	add(d, "Failure", format, args);
 	va_end(args);
+}
+
+void jn_features_try(struct jn_feature out[JN_FEATURE_COUNT])
+{
+	struct jn_feature *feature = out;
+
+	for (size_t i = 0; i < JN_COUNT(checks); i++) {
+		struct jn_doctor d = { .check = checks[i].name, .feature = feature };
+
+		if (!checks[i].is_feature)
+			continue;
+		assert(feature < out + JN_FEATURE_COUNT);
+		checks[i].check(&d);
+		feature->name = checks[i].name;
+		feature->is_available = !d.failed && !d.warned;
+		feature++;
+	}
 }
 
 void jn_doctor(const struct jn_doctor_options *options, struct jn_buffer *out)

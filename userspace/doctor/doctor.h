@@ -7,6 +7,7 @@
 #define JUNCTOR_DOCTOR_DOCTOR_H
 
 #include <limits.h>
+#include <stdbool.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
@@ -26,6 +27,18 @@ void jn_doctor(const struct jn_doctor_options *options, struct jn_buffer *out);
  */
 void jn_trust_look(const struct jn_doctor_options *options,
 		   void (*say)(void *arg, const char *sentence), void *arg);
+
+#define JN_MAX_FINDING 768 /* bytes of a sentence, with its NUL */
+
+/* What this kernel may lack, or refuse to this process: the rest works without it, or with less. */
+struct jn_feature {
+	const char *name; /* of the check that tries it */
+	bool is_available;
+	char reason[JN_MAX_FINDING]; /* if not: what is missing for it, and the remedy */
+};
+#define JN_FEATURE_COUNT 3
+/* Each is tried, in some 50 ms: never on the loop. What is made for it is gone afterwards. */
+void jn_features_try(struct jn_feature out[JN_FEATURE_COUNT]);
 
 struct jn_leftovers {
 	unsigned removed;     /* folders and cgroups */

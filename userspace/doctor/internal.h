@@ -28,7 +28,8 @@ struct jn_doctor {
 	char cgroup[PATH_MAX]; /* "": there is no cgroup2 */
 	bool is_served;	       /* a junctord holds the pin folder */
 	struct jn_writer w;
-	const char *check; /* its name */
+	const char *check;	    /* its name */
+	struct jn_feature *feature; /* NULL: findings are written; else this is what is tried */
 	unsigned failed, warned;
 };
 
