@@ -159,8 +159,8 @@ def test_one_version():
 @pytest.fixture
 def purged(tmp_path):
     """What `apt purge` runs last, in a mount namespace with a /run and a /var/lib of its own."""
-    for tool in ("getent", "groupdel"):
-        (tmp_path / tool).write_text("#!/bin/sh\nexit 2\n")
+    for tool, script in (("getent", "test -e /run/group"), ("groupdel", "rm /run/group")):
+        (tmp_path / tool).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / tool).chmod(0o755)
 
     def purge(before, after):
@@ -193,6 +193,15 @@ def test_a_purge_while_the_state_folder_is_a_link(purged):
     done = purged("mkdir disk; touch disk/state.db disk/other; ln -s disk junctor",
                   "ls; ls disk")
     assert done.stdout == "disk\nother\n"
+
+
+def test_a_purge_takes_its_own_group_only(purged):
+    """It took an administrator's group of this name, too."""
+    install = f"sh {PACKAGING}/debian/junctor.preinst"
+    purged(f"{install} install; touch /run/group; {install} install 0.0.9",
+           "! test -e /run/group; ! test -e junctor")
+    purged(f"touch /run/group; {install} install; {install} upgrade 0.0.9",
+           "test -e /run/group; ! test -e junctor")
 
 
 def test_a_removal_while_the_folder_of_the_socket_is_a_mount_point(purged):
