@@ -50,6 +50,20 @@ has_caps() {
 	[ "$(awk '/^Seccomp:/ { print $2 }' "/proc/$(pid)/status")" = 2 ]
 }
 
+# What the service found to be there for it is what root finds without a sandbox.
+nothing_is_taken_away() {
+	local name lacking
+	soon sh -c "junctor status | grep '^Features:'" || return 1
+	for name in membarrier sock-destroy sock-kfunc; do
+		lacking=$(junctor status | grep -c "^Features:.*$name (NOT available)")
+		[ "$lacking" = "$(junctor doctor | grep -c "^warning *$name:")" ] || {
+			junctor status
+			junctor doctor
+			return 1
+		}
+	done
+}
+
 first() {
 	cp /etc/junctor/junctord.yaml /test/shipped.yaml 2>/dev/null
 	systemctl enable -q --now backend@8081 backend@8082
@@ -61,6 +75,7 @@ first() {
 	check "a service is declared" declare_it
 	check "it is served" served
 	check "sandboxed" has_caps
+	check "the sandbox takes no feature of the kernel away" nothing_is_taken_away
 	check "the socket belongs to the group" socket_modes
 	check "a good configuration is taken on reload" reload_it debug good
 	check "a bad one is refused on reload and named" reload_it loud bad
