@@ -211,6 +211,14 @@ def test_what_a_dead_junctord_left(own_node):
     assert bad(findings(node)) == []
 
 
+def test_hooks_of_another_junctor(own_node):
+    """Dead or alive, with pins elsewhere: it serves what it was told beside ours, and nobody said so."""
+    said = own_node.run(built("junctor"), "doctor", "--pin-dir", f"{own_node.pins}/elsewhere",
+                        "--cgroup", own_node.cgroup, check=False).stdout
+    assert re.search("^warning  foreign-programs: 8 programs of another junctor .*--pin-dir", said, re.M)
+    assert_found(findings(own_node), "Good", "foreign-programs: nobody else")
+
+
 def test_links_at_a_dead_cgroup(bare_node):
     node = bare_node
     transient = node.machine.cgroup("transient")

@@ -78,10 +78,11 @@ struct jn_attached {
 	uint32_t id;
 	char name[16], tag[17]; /* the kernel's, and hexadecimal */
 	bool is_own;		/* attached at this cgroup, not above it */
-	bool is_ours;		/* named like ours */
+	bool is_named_alike;	/* like ours: a junctor's */
+	bool is_ours;		/* and a link that is pinned below pin_dir runs it */
 };
 typedef void (*jn_attached_fn)(void *arg, const struct jn_attached *program);
-int jn_datapath_each_attached(const char *cgroup, jn_attached_fn fn, void *arg,
+int jn_datapath_each_attached(const char *cgroup, const char *pin_dir, jn_attached_fn fn, void *arg,
 			      struct jn_error *err);
 
 /* Run jn_trace: io has the question, and then the answer. See <junctor/trace.h>. */

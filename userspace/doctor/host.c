@@ -199,7 +199,8 @@ void jn_check_routes(struct jn_doctor *d)
 
 struct strangers {
 	struct jn_doctor *d;
-	unsigned count;
+	unsigned count, alike; /* of those, programs of another junctor */
+	struct jn_attached first_alike;
 };
 
 static void note_program(void *arg, const struct jn_attached *program)
@@ -209,6 +210,11 @@ static void note_program(void *arg, const struct jn_attached *program)
 	if (program->is_ours)
 		return;
 	strangers->count++;
+	if (program->is_named_alike) {
+		if (!strangers->alike++)
+			strangers->first_alike = *program;
+		return;
+	}
 	jn_doctor_warn(strangers->d,
 		       "program %s (id %u) of somebody else runs at hook %s, too: it may deny or "
 		       "rewrite what passes there; where it must not, detach it (bpftool cgroup "
@@ -218,6 +224,21 @@ static void note_program(void *arg, const struct jn_attached *program)
 		       strangers->d->cgroup);
 }
 
+static void tell_alike(const struct strangers *strangers)
+{
+	const struct jn_attached *first = &strangers->first_alike;
+
+	if (strangers->alike)
+		jn_doctor_warn(strangers->d,
+			       "%u programs of another junctor (%s, id %u, first) run at our "
+			       "hooks, "
+			       "and no link below %s runs them: what it was told to serve is "
+			       "served, too; unless that is meant, find its pins (bpftool -f link "
+			       "show) and remove them (junctor cleanup --pin-dir)",
+			       strangers->alike, first->name, first->id,
+			       strangers->d->options->pin_dir);
+}
+
 void jn_check_foreign(struct jn_doctor *d)
 {
 	JN_AUTO(jn_error_done) struct jn_error err = { 0 };
@@ -225,10 +246,12 @@ void jn_check_foreign(struct jn_doctor *d)
 
 	if (!*d->cgroup)
 		return; /* the check of the cgroup says so */
-	if (jn_datapath_each_attached(d->cgroup, note_program, &strangers, &err))
+	if (jn_datapath_each_attached(d->cgroup, d->options->pin_dir, note_program, &strangers,
+				      &err))
 		jn_doctor_warn(d, "%s", jn_error_text(&err));
 	else if (!strangers.count)
 		jn_doctor_good(d, "nobody else has a program at our hooks");
+	tell_alike(&strangers);
 }
 
 struct chains {

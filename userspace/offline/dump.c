@@ -132,7 +132,8 @@ static void add_attached(void *arg, const struct jn_attached *program)
 static void add_hooks(const struct archive *archive)
 {
 	struct jn_dump_file file = begin_file(archive, MAX_HOOKS_BYTES);
-	int rc = jn_datapath_each_attached(archive->options->cgroup, add_attached, &file, NULL);
+	int rc = jn_datapath_each_attached(archive->options->cgroup, archive->options->pin_dir,
+					   add_attached, &file, NULL);
 
 	end_file(archive, "hooks.jsonl", &file, rc);
 }
