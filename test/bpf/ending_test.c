@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -119,8 +120,11 @@ static int open_client(const struct kind *kind, uint16_t port)
 	union address to;
 	socklen_t size = address_of(kind, port, &to);
 
+	struct pollfd connected = { .fd = fd, .events = POLLOUT };
+
 	assert_true(fd >= 0);
 	assert_true(connect(fd, &to.any, size) == 0 || errno == EINPROGRESS);
+	assert_int_equal(poll(&connected, 1, 10000), 1); /* a busy kernel takes its time */
 	return fd;
 }
 

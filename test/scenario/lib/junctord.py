@@ -61,14 +61,16 @@ class Junctord:
 
     def await_ready(self):
         end = time.monotonic() + START_SECONDS
+        said = "it was never asked"
         while time.monotonic() < end and self.process.poll() is None:
             try:
-                if self.node.control.get("/readyz").status == 200:
+                said = self.node.control.get("/readyz")
+                if said.status == 200:
                     return
-            except OSError:
-                pass
+            except OSError as error:
+                said = error
             time.sleep(0.01)
-        raise Broken(f"junctord is not ready: {self.log()[-1200:].strip()}")
+        raise Broken(f"junctord is not ready: {said!r}; {self.log()[-1200:].strip()}")
 
     @property
     def pid(self):

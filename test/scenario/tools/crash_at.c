@@ -52,6 +52,7 @@ struct run {
 	bool at_stores;
 	unsigned long target, count;
 	const char *where;
+	bool is_killed;
 	uintptr_t seam; /* address in the process */
 	long text;	/* what stood there */
 	pid_t threads[MAX_THREADS];
@@ -259,6 +260,7 @@ static bool count_step(struct run *r, const char *where)
 	r->where = where;
 	if (kill(r->pid, SIGKILL))
 		fail("kill");
+	r->is_killed = true;
 	return true;
 }
 
@@ -323,7 +325,10 @@ static void arm(struct run *r)
 		go_on(r, r->threads[i], 0);
 }
 
-/* Let go without a trace: stop one thread, take the breakpoint out; our end detaches the rest. */
+/*
+ * Let go without a trace: stop one thread, take the breakpoint out; our end detaches the rest. Nobody is
+ * dying: of who is, the first thread would not be told before the others were waited for.
+ */
 static void disarm(struct run *r)
 {
 	int status;
@@ -367,6 +372,10 @@ int main(int argc, char **argv)
 		while (read(polls[1].fd, &info, sizeof(info)) > 0)
 			; /* how many does not matter: collect() asks until there is no more */
 		is_alive = collect(&r);
+		if (r.is_killed) { /* its end is what we wait for, whoever has no more to say */
+			polls[0].fd = -1;
+			polls[0].revents = 0;
+		}
 	}
 	if (is_alive) {
 		disarm(&r);
