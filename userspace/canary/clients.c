@@ -86,8 +86,11 @@ static pid_t be_born(int cgroup, int *end)
 					    CLONE_CLEAR_SIGHAND,
 				   .pidfd = (uintptr_t)end,
 				   .cgroup = (uint64_t)cgroup };
+	pid_t child = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 
-	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (child < 0)
+		*end = -1; /* the kernel wrote it all the same, and it is somebody else's by now */
+	return child;
 }
 
 /* In a cgroup that is frozen it never gets to run, and can be killed all the same. */
