@@ -322,9 +322,11 @@ def test_all_addresses_of_canaries_are_services(own_node):
     await_proof(node)
     node.control.declare(*(service(f"own-{last}", f"127.127.74.{last}", 80, ["127.0.0.1:8081"])
                            for last in range(78, 86)))
+    wait_for(lambda: node.said("ip", "route", "show", "table", "all").count("127.127.74.") == 8,
+             "all of them are guarded: a canary keeps an address that it had before")
     node.junctord.restart()
     wait_for(lambda: "for it (Cannot assign" in hooks(node)["connect4"].get("reason", "") and
-             hooks(node)["connect6"].get("effective"), "IPv6 flies", 2 * RED_SECONDS)
+             hooks(node)["connect6"].get("effective"), "IPv6 flies", RED_SECONDS)
     assert status(node)["degraded"] == []
 
 
