@@ -283,9 +283,10 @@ def test_a_signal_that_comes_too_late_changes_nothing(manager):
     """SIGHUP while junctord leaves ended it by a signal, in its last moment."""
     node = manager.node
     for _ in range(10):
+        manager.told()  # or its queue gets full, and junctord waits
         process = node.junctord.launch("env", *manager.environment)
         node.junctord.await_ready()
-        manager.told()  # or its queue gets full, and junctord waits
+        manager.told()
         process.send_signal(signal.SIGTERM)
         while process.poll() is None:
             process.send_signal(signal.SIGHUP)
